@@ -1,0 +1,85 @@
+//! How a volume is used: as a raw block device or through a file system, and what it starts out with.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::SnapshotId;
+
+/// A file system that this driver formats and mounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FsType {
+    /// ext4, the default.
+    #[default]
+    Ext4,
+    /// XFS.
+    Xfs,
+}
+
+/// A file system that this driver does not offer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{value:?} is not a file system type of this driver: use ext4 or xfs")]
+pub struct UnknownFsType {
+    /// What was given.
+    pub value: String,
+}
+
+impl FsType {
+    /// The name that mount(2) and `csi.storage.k8s.io/fstype` use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ext4 => "ext4",
+            Self::Xfs => "xfs",
+        }
+    }
+}
+
+impl FromStr for FsType {
+    type Err = UnknownFsType;
+
+    /// Case-sensitive, as the kernel is; the empty string is no type (callers decide on the default).
+    fn from_str(text: &str) -> Result<Self, UnknownFsType> {
+        match text {
+            "ext4" => Ok(Self::Ext4),
+            "xfs" => Ok(Self::Xfs),
+            _ => Err(UnknownFsType {
+                value: text.to_owned(),
+            }),
+        }
+    }
+}
+
+impl fmt::Display for FsType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// CSI's access type of a volume capability.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The workload gets the block device itself.
+    Block,
+    /// The workload gets a mounted file system.
+    Mount(MountAccess),
+}
+
+/// A mounted file system: its type and the user's mount options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MountAccess {
+    /// The file system.
+    pub fs: FsType,
+    /// The user's mount options (`mountOptions` of a StorageClass or PV), one option an entry, in the user's order.
+    pub flags: Vec<String>,
+}
+
+/// What a new volume starts out with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Zeros.
+    Empty,
+    /// The contents of a snapshot; never to be formatted.
+    Snapshot(SnapshotId),
+}

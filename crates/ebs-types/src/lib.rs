@@ -1,0 +1,30 @@
+//! The vocabulary of EBS that every other crate speaks: ids, sizes, volume kinds, states, device names, tags.
+//!
+//! Answers for: what a well-formed value is, and how it is written in EC2's, the kernel's and CSI's spelling.
+//! Doesn't answer for: anything that needs I/O, a clock, or another crate's types.
+
+mod access;
+mod capacity;
+mod client_token;
+mod device_name;
+mod ids;
+mod instance_limits;
+mod place;
+mod size;
+mod states;
+mod tags;
+mod volume_kind;
+
+pub use access::{Access, FsType, MountAccess, Source, UnknownFsType};
+pub use capacity::{CapacityRange, OutOfRange};
+pub use client_token::ClientToken;
+pub use device_name::{DeviceName, InvalidDeviceName};
+pub use ids::{InstanceId, InvalidId, SnapshotId, VolumeId};
+pub use instance_limits::{AttachmentLimit, Hypervisor, attachment_limit};
+pub use place::{InstanceType, InvalidPlace, Region, Zone};
+pub use size::{Bytes, GIB, Gibibytes};
+pub use states::{
+    AttachmentState, InstanceState, ModificationState, SnapshotState, UnknownState, VolumeState,
+};
+pub use tags::{InvalidTag, MAX_TAGS, Tags, keys};
+pub use volume_kind::{InvalidKind, Performance, UnknownVolumeType, VolumeKind, VolumeType};
