@@ -75,6 +75,10 @@ pub struct MountAccess {
     pub flags: Vec<String>,
 }
 
+/// The key of a CSI volume context that names the snapshot a volume was made from. CreateVolume answers with it, and a node never
+/// formats a volume that carries it.
+pub const SOURCE_SNAPSHOT_KEY: &str = "ebs.csi.aws.com/source-snapshot";
+
 /// What a new volume starts out with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {

@@ -49,6 +49,11 @@ pub fn attachment_limit(instance_type: &InstanceType) -> AttachmentLimit {
         .unwrap_or(COMMON_NITRO)
 }
 
+/// Every instance type of the table with its limit, in no particular order.
+pub fn listed_limits() -> impl Iterator<Item = (&'static str, AttachmentLimit)> {
+    LIMITS.iter().map(|(name, limit)| (*name, *limit))
+}
+
 fn parse(line: &'static str) -> Option<(&'static str, AttachmentLimit)> {
     let mut fields = line.split(',');
     let name = fields.next()?;

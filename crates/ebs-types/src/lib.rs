@@ -15,12 +15,12 @@ mod states;
 mod tags;
 mod volume_kind;
 
-pub use access::{Access, FsType, MountAccess, Source, UnknownFsType};
+pub use access::{Access, FsType, MountAccess, SOURCE_SNAPSHOT_KEY, Source, UnknownFsType};
 pub use capacity::{CapacityRange, OutOfRange};
 pub use client_token::ClientToken;
 pub use device_name::{DeviceName, InvalidDeviceName};
 pub use ids::{InstanceId, InvalidId, SnapshotId, VolumeId};
-pub use instance_limits::{AttachmentLimit, Hypervisor, attachment_limit};
+pub use instance_limits::{AttachmentLimit, Hypervisor, attachment_limit, listed_limits};
 pub use place::{InstanceType, InvalidPlace, Region, Zone};
 pub use size::{Bytes, GIB, Gibibytes};
 pub use states::{

@@ -113,7 +113,6 @@ impl Tags {
     }
 
     /// The tags in key order.
-    #[must_use]
     pub fn iter(&self) -> Iter<'_> {
         self.into_iter()
     }

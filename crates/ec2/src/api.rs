@@ -1,0 +1,64 @@
+//! The EC2 actions that the driver uses, one method each, in domain types.
+
+use async_trait::async_trait;
+use ebs_types::{DeviceName, InstanceId, SnapshotId, VolumeId};
+
+use crate::{
+    Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2Error, Instance, Modification,
+    ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery,
+};
+
+/// EC2, as far as the driver needs it. Each method is one action of the EC2 API and makes at most one call that takes effect;
+/// retries below it happen only where repeating is harmless.
+///
+/// Every method fails with [`Ec2Error`], whose [`crate::Outcome`] says whether the call may have taken effect nevertheless.
+#[async_trait]
+pub trait Ec2: Send + Sync + 'static {
+    /// CreateVolume. Returns as soon as EC2 has accepted; the volume is `creating`.
+    async fn create_volume(&self, request: &CreateVolume) -> Result<Volume, Ec2Error>;
+
+    /// DeleteVolume. Returns as soon as EC2 has accepted.
+    async fn delete_volume(&self, volume: &VolumeId) -> Result<(), Ec2Error>;
+
+    /// DescribeVolumes: one page. A query by ids gives all of them in one page or fails with the first unknown one.
+    async fn describe_volumes(&self, query: &VolumeQuery) -> Result<Page<Volume>, Ec2Error>;
+
+    /// AttachVolume. Returns as soon as EC2 has accepted; the attachment is `attaching`.
+    async fn attach_volume(
+        &self,
+        volume: &VolumeId,
+        instance: &InstanceId,
+        device: &DeviceName,
+    ) -> Result<Attachment, Ec2Error>;
+
+    /// DetachVolume from one instance, never forced.
+    async fn detach_volume(
+        &self,
+        volume: &VolumeId,
+        instance: &InstanceId,
+    ) -> Result<Attachment, Ec2Error>;
+
+    /// ModifyVolume. Returns as soon as EC2 has accepted.
+    async fn modify_volume(&self, request: &ModifyVolume) -> Result<Modification, Ec2Error>;
+
+    /// DescribeVolumesModifications: the latest modification of each of these volumes that was ever modified.
+    async fn describe_volumes_modifications(
+        &self,
+        volumes: &[VolumeId],
+    ) -> Result<Vec<Modification>, Ec2Error>;
+
+    /// CreateSnapshot. It has no client token: never repeat it without a look by tag.
+    async fn create_snapshot(&self, request: &CreateSnapshot) -> Result<Snapshot, Ec2Error>;
+
+    /// DeleteSnapshot.
+    async fn delete_snapshot(&self, snapshot: &SnapshotId) -> Result<(), Ec2Error>;
+
+    /// DescribeSnapshots: one page.
+    async fn describe_snapshots(&self, query: &SnapshotQuery) -> Result<Page<Snapshot>, Ec2Error>;
+
+    /// DescribeInstances by ids, at most 100.
+    async fn describe_instances(&self, ids: &[InstanceId]) -> Result<Vec<Instance>, Ec2Error>;
+
+    /// DescribeAvailabilityZones: the zones of the region.
+    async fn describe_availability_zones(&self) -> Result<Vec<AvailabilityZone>, Ec2Error>;
+}

@@ -1,0 +1,171 @@
+//! What EC2 answers when it does not do as asked, sorted by what the caller must do about it.
+
+use std::fmt;
+
+/// An action of the EC2 API that the driver calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names are EC2's own")]
+pub enum Action {
+    CreateVolume,
+    DeleteVolume,
+    DescribeVolumes,
+    AttachVolume,
+    DetachVolume,
+    ModifyVolume,
+    DescribeVolumesModifications,
+    CreateSnapshot,
+    DeleteSnapshot,
+    DescribeSnapshots,
+    DescribeInstances,
+    DescribeAvailabilityZones,
+}
+
+impl Action {
+    /// Whether the call changes anything.
+    #[must_use]
+    pub fn mutates(self) -> bool {
+        match self {
+            Self::CreateVolume
+            | Self::DeleteVolume
+            | Self::AttachVolume
+            | Self::DetachVolume
+            | Self::ModifyVolume
+            | Self::CreateSnapshot
+            | Self::DeleteSnapshot => true,
+            Self::DescribeVolumes
+            | Self::DescribeVolumesModifications
+            | Self::DescribeSnapshots
+            | Self::DescribeInstances
+            | Self::DescribeAvailabilityZones => false,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Whether a failed call may have changed something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// It changed nothing.
+    NotDone,
+    /// It may have taken effect: the reply was lost, or EC2 failed inside.
+    MayBeDone,
+}
+
+/// What kind of refusal or failure it was. The comment gives the codes of the EC2 API reference ("Error codes").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// `InvalidVolume.NotFound`.
+    VolumeNotFound,
+    /// `InvalidSnapshot.NotFound`.
+    SnapshotNotFound,
+    /// `InvalidInstanceID.NotFound`.
+    InstanceNotFound,
+    /// `InvalidAttachment.NotFound`: that volume is not attached to that instance.
+    AttachmentNotFound,
+    /// `InvalidVolumeModification.NotFound`: that volume was never modified.
+    ModificationNotFound,
+    /// `InvalidVolumeID.Malformed`, `InvalidInstanceID.Malformed` and the like: no such id can ever exist.
+    MalformedId,
+    /// `VolumeInUse`: attached somewhere, for the call at hand in the wrong place.
+    VolumeInUse,
+    /// `IncorrectState`, `IncorrectInstanceState`, `InvalidVolume.State`-like: not now, perhaps later.
+    IncorrectState,
+    /// `IncorrectModificationState`: the last modification has not completed.
+    ModificationInProgress,
+    /// `InvalidVolume.ZoneMismatch`.
+    ZoneMismatch,
+    /// `InvalidParameterValue` with "already in use": the device name is taken on that instance.
+    DeviceNameTaken,
+    /// `IdempotentParameterMismatch`: the token was used with other parameters.
+    IdempotentParameterMismatch,
+    /// `VolumeLimitExceeded`, `MaxIOPSLimitExceeded`, `SnapshotLimitExceeded`, `ResourceLimitExceeded`: the account's quota.
+    QuotaExceeded,
+    /// `InsufficientVolumeCapacity`: the zone has no room now.
+    InsufficientCapacity,
+    /// `AttachmentLimitExceeded`: the instance is full.
+    AttachmentLimitExceeded,
+    /// `VolumeModificationRateExceeded`: too soon after the last modification.
+    ModificationRateExceeded,
+    /// `VolumeModificationSizeLimitExceeded`: the account's quota of storage being modified.
+    ModificationSizeLimitExceeded,
+    /// `SnapshotCreationPerVolumeRateExceeded`, `ConcurrentSnapshotLimitExceeded`.
+    SnapshotRateExceeded,
+    /// `InvalidSnapshot.InUse`: an image is registered from it.
+    SnapshotInUse,
+    /// `InvalidParameterValue`, `InvalidParameterCombination`, `InvalidParameter`, `MissingParameter`, `UnknownVolumeType`, `UnknownParameter`,
+    /// `UnsupportedOperation`, `TagLimitExceeded`, `InvalidZone.NotFound`, `InvalidKmsKey.*`: asked for what cannot be had.
+    InvalidParameter,
+    /// `DryRunOperation`: it would have worked.
+    DryRun,
+    /// `UnauthorizedOperation`, `AuthFailure`, `Blocked`, `OptInRequired`, `ExpiredToken` and the like; no usable credentials.
+    Unauthorized,
+    /// `RequestLimitExceeded`, `Throttling`.
+    Throttled,
+    /// `InternalError`, `InternalFailure`, `Unavailable`, `ServiceUnavailable`, any other 5xx.
+    Service,
+    /// No answer of EC2: refused or reset connection, timeout, unreadable reply, credentials that could not be fetched just now.
+    Unreachable,
+    /// A code that this driver does not know.
+    Other,
+}
+
+/// A call to EC2 that did not succeed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", self.sentence())]
+pub struct Ec2Error {
+    /// Which call.
+    pub action: Action,
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// Whether the call may have taken effect nevertheless.
+    pub outcome: Outcome,
+    /// EC2's code, if EC2 answered.
+    pub code: Option<String>,
+    /// EC2's or the connection's words, at most some 700 characters. Never holds credentials.
+    pub message: String,
+    /// EC2's request id, for AWS support.
+    pub request_id: Option<String>,
+}
+
+impl Ec2Error {
+    /// Whether repeating the same call later can succeed without anyone changing anything.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::Throttled | ErrorKind::Service | ErrorKind::Unreachable
+        )
+    }
+
+    /// Whether EC2 says that the volume, snapshot, instance, attachment or modification does not exist.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(
+            self.kind,
+            ErrorKind::VolumeNotFound
+                | ErrorKind::SnapshotNotFound
+                | ErrorKind::InstanceNotFound
+                | ErrorKind::AttachmentNotFound
+                | ErrorKind::ModificationNotFound
+        )
+    }
+
+    fn sentence(&self) -> String {
+        let code = self
+            .code
+            .as_deref()
+            .map(|code| format!("{code}: "))
+            .unwrap_or_default();
+        let id = self
+            .request_id
+            .as_deref()
+            .map(|id| format!(" (request id {id})"))
+            .unwrap_or_default();
+        format!("EC2 {} failed: {code}{}{id}", self.action, self.message)
+    }
+}

@@ -1,0 +1,26 @@
+//! EC2 in domain types: the one door to the cloud.
+//!
+//! Answers for: which calls the driver makes ([`Ec2`]), what can go wrong and whether the call may have taken effect
+//! ([`Ec2Error`]), the SDK behind it ([`SdkEc2`]), and how calls are shared and awaited ([`Cloud`]).
+//! Doesn't answer for: what CSI makes of an answer (the driver's `controller`).
+
+mod api;
+mod classify;
+mod cloud;
+mod error;
+mod requests;
+mod resources;
+#[cfg(feature = "sdk")]
+mod sdk;
+
+pub use api::Ec2;
+pub use cloud::{Cloud, CloudSettings};
+pub use error::{Action, Ec2Error, ErrorKind, Outcome};
+pub use requests::{
+    CreateSnapshot, CreateVolume, Encryption, ModifyVolume, Page, SnapshotQuery, VolumeQuery,
+};
+pub use resources::{
+    Attachment, AvailabilityZone, BlockDevice, Instance, Modification, Snapshot, Volume,
+};
+#[cfg(feature = "sdk")]
+pub use sdk::{ConnectError, SdkEc2, SdkSettings};

@@ -1,0 +1,110 @@
+//! What the driver asks of EC2.
+
+use ebs_types::{
+    ClientToken, Gibibytes, InstanceId, SnapshotId, Source, Tags, VolumeId, VolumeKind,
+    VolumeState, Zone,
+};
+
+/// Encryption of a new volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Encryption {
+    /// As the account's default and the snapshot say.
+    #[default]
+    AccountDefault,
+    /// Asked not to encrypt; the account's default may still enforce it.
+    Off,
+    /// Encrypted with the account's default EBS key.
+    DefaultKey,
+    /// Encrypted with this KMS key: id, alias or ARN.
+    Key(String),
+}
+
+/// A request for CreateVolume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateVolume {
+    /// Makes repeating harmless for about half a day.
+    pub token: ClientToken,
+    /// Where the volume will live.
+    pub zone: Zone,
+    /// Its size.
+    pub size: Gibibytes,
+    /// Its type and speed.
+    pub kind: VolumeKind,
+    /// What it starts out with.
+    pub source: Source,
+    /// Whether and how it is encrypted.
+    pub encryption: Encryption,
+    /// Its tags, set in the same call.
+    pub tags: Tags,
+}
+
+/// A request for ModifyVolume: what is `None` stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModifyVolume {
+    /// Which volume.
+    pub volume: VolumeId,
+    /// Its new size; EBS never shrinks.
+    pub size: Option<Gibibytes>,
+    /// Its new type and speed.
+    pub kind: Option<VolumeKind>,
+}
+
+/// A request for CreateSnapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateSnapshot {
+    /// Of which volume.
+    pub volume: VolumeId,
+    /// What the console shows, at most 255 characters.
+    pub description: String,
+    /// Its tags, set in the same call.
+    pub tags: Tags,
+}
+
+/// Which volumes to describe. Only [`VolumeQuery::Marked`] is answered in pages; the others as one, however many they match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumeQuery {
+    /// These ids, at most 500; one unknown id fails the query and is named in the error.
+    Ids(Vec<VolumeId>),
+    /// Volumes whose tag `CSIVolumeName` is one of these, at most 200.
+    Names(Vec<String>),
+    /// Volumes attached to this instance.
+    AttachedTo(InstanceId),
+    /// Volumes in one of these states.
+    States(Vec<VolumeState>),
+    /// Every volume that carries the driver's cluster mark: a page of at most `max` (5 to 500).
+    Marked {
+        /// Page size.
+        max: u16,
+        /// Where the last page ended.
+        token: Option<String>,
+    },
+}
+
+/// Which snapshots to describe. Only [`SnapshotQuery::Owned`] is answered in pages; the others as one, however many they match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SnapshotQuery {
+    /// These ids, at most 1,000; one unknown id fails the query and is named in the error.
+    Ids(Vec<SnapshotId>),
+    /// The account's own snapshots whose tag `CSIVolumeSnapshotName` is one of these, at most 200.
+    Names(Vec<String>),
+    /// The account's own snapshots: a page of at most `max` (5 to 1,000).
+    Owned {
+        /// Only those of this volume.
+        volume: Option<VolumeId>,
+        /// Only those that carry the driver's cluster mark.
+        marked: bool,
+        /// Page size.
+        max: u16,
+        /// Where the last page ended.
+        token: Option<String>,
+    },
+}
+
+/// One page of a description.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Asks for the next one; `None` on the last.
+    pub next: Option<String>,
+}

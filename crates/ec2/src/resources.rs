@@ -1,0 +1,170 @@
+//! What EC2 says there is.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use ebs_types::{
+    AttachmentState, DeviceName, Gibibytes, InstanceId, InstanceState, InstanceType,
+    ModificationState, SnapshotId, SnapshotState, VolumeId, VolumeState, VolumeType, Zone, keys,
+};
+
+/// A volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Its id.
+    pub id: VolumeId,
+    /// Its state.
+    pub state: VolumeState,
+    /// Its zone.
+    pub zone: Zone,
+    /// Its size. After a modification the new size, from `optimizing` on.
+    pub size: Gibibytes,
+    /// Its type.
+    pub volume_type: VolumeType,
+    /// Its IOPS, provisioned or following from the size.
+    pub iops: Option<u32>,
+    /// Its throughput in MiB/s, where EC2 states one.
+    pub throughput: Option<u32>,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// The ARN of its KMS key.
+    pub kms_key: Option<String>,
+    /// The snapshot it was made from.
+    pub snapshot: Option<SnapshotId>,
+    /// Whether it can be attached to several instances.
+    pub multi_attach: bool,
+    /// Where it is attached.
+    pub attachments: Vec<Attachment>,
+    /// All of its tags, AWS's own ones included.
+    pub tags: BTreeMap<String, String>,
+    /// When EC2 accepted its creation.
+    pub created: SystemTime,
+}
+
+impl Volume {
+    /// The CSI name it was made under.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.tags.get(keys::VOLUME_NAME).map(String::as_str)
+    }
+
+    /// Its attachment to this instance.
+    #[must_use]
+    pub fn attachment_to(&self, instance: &InstanceId) -> Option<&Attachment> {
+        self.attachments
+            .iter()
+            .find(|attachment| &attachment.instance == instance)
+    }
+}
+
+/// A volume's attachment to one instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// The volume.
+    pub volume: VolumeId,
+    /// The instance.
+    pub instance: InstanceId,
+    /// The name given at attach.
+    pub device: String,
+    /// How far it is.
+    pub state: AttachmentState,
+}
+
+/// The latest modification of a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Modification {
+    /// The volume.
+    pub volume: VolumeId,
+    /// How far it is.
+    pub state: ModificationState,
+    /// Why it failed, in EC2's words.
+    pub status: Option<String>,
+    /// The size it leads to.
+    pub target_size: Gibibytes,
+    /// The type it leads to.
+    pub target_type: Option<VolumeType>,
+    /// The IOPS it leads to.
+    pub target_iops: Option<u32>,
+    /// The throughput it leads to, in MiB/s.
+    pub target_throughput: Option<u32>,
+    /// When EC2 accepted it.
+    pub started: Option<SystemTime>,
+}
+
+/// A snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Its id.
+    pub id: SnapshotId,
+    /// Its source; EC2 gives a placeholder for copies, which reads as `None`.
+    pub volume: Option<VolumeId>,
+    /// Its state.
+    pub state: SnapshotState,
+    /// The size of the volume it was taken of.
+    pub size: Gibibytes,
+    /// The point in time it holds.
+    pub started: SystemTime,
+    /// All of its tags, AWS's own ones included.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Snapshot {
+    /// The CSI name it was made under.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.tags.get(keys::SNAPSHOT_NAME).map(String::as_str)
+    }
+}
+
+/// An instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Its id.
+    pub id: InstanceId,
+    /// Its state.
+    pub state: InstanceState,
+    /// Its type.
+    pub instance_type: InstanceType,
+    /// Its zone.
+    pub zone: Zone,
+    /// Its block device mapping: EBS volumes, the root included.
+    pub block_devices: Vec<BlockDevice>,
+}
+
+/// One entry of an instance's block device mapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockDevice {
+    /// The name, as EC2 writes it; the root's may be one that [`DeviceName`] does not take.
+    pub name: String,
+    /// The volume behind it.
+    pub volume: VolumeId,
+    /// How far it is.
+    pub state: AttachmentState,
+}
+
+impl Instance {
+    /// The first of the driver's device names that is not in use on this instance and not in `also_taken`.
+    #[must_use]
+    pub fn free_device_name(&self, also_taken: impl Fn(&DeviceName) -> bool) -> Option<DeviceName> {
+        DeviceName::candidates().find(|candidate| {
+            !also_taken(candidate)
+                && self
+                    .block_devices
+                    .iter()
+                    .all(|device| device.name != candidate.as_str())
+        })
+    }
+}
+
+/// A zone of the region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AvailabilityZone {
+    /// Its name, e.g. `eu-central-1a`.
+    pub name: Zone,
+    /// Its id, the same zone in every account, e.g. `euc1-az2`.
+    pub id: String,
+    /// Whether it takes requests now.
+    pub available: bool,
+    /// Whether it is an ordinary zone: not a local zone, not a wavelength zone.
+    pub ordinary: bool,
+}

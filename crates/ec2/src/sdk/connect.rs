@@ -1,0 +1,222 @@
+//! Making a client of EC2: region, endpoints, credentials, time limits, TLS.
+//!
+//! Region and credentials are found as every AWS program finds them, by the SDK's own chains; settings go over them.
+
+use std::time::Duration;
+
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
+use aws_config::imds;
+use aws_config::imds::region::ImdsRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region as SdkRegion};
+use aws_smithy_http_client::Builder as HttpBuilder;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use ebs_types::Region;
+
+use super::SdkEc2;
+
+/// How to reach EC2. What is `None` is found as every AWS program finds it: environment, shared configuration file, instance metadata.
+#[derive(Clone, Debug, Default)]
+pub struct SdkSettings {
+    /// The region whose EC2 to call.
+    pub region: Option<Region>,
+    /// URL of EC2's endpoint, in place of the region's; for EC2 alone, not for STS or others that give credentials.
+    pub endpoint: Option<String>,
+    /// URL of the instance metadata service, in place of `http://169.254.169.254`.
+    pub imds_endpoint: Option<String>,
+    /// Goes into the user agent after the driver's name and version, e.g. `helm`. ASCII letters, digits and ``!#$%&'*+-.^_`|~``.
+    pub user_agent_extra: Option<String>,
+}
+
+/// Why no client of EC2 could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Nothing says which region.
+    #[error(
+        "no AWS region is known: set AWS_REGION or give the region as an option (neither the environment, the AWS configuration \
+         file nor instance metadata names one)"
+    )]
+    NoRegion,
+    /// The URL of instance metadata cannot be one.
+    #[error("{value:?} is no URL of instance metadata, as in http://169.254.169.254: {reason}")]
+    ImdsEndpoint {
+        /// What was given.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The URL of EC2 cannot be one.
+    #[error("{value:?} is no URL of an EC2 endpoint: expected http://… or https://…")]
+    Endpoint {
+        /// What was given.
+        value: String,
+    },
+    /// The addition to the user agent has characters that a header doesn't take.
+    #[error(
+        "{value:?} cannot go into the user agent: ASCII letters, digits and !#$%&'*+-.^_`|~ are allowed"
+    )]
+    UserAgent {
+        /// What was given.
+        value: String,
+    },
+}
+
+/// How long making a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long one attempt may take, from the connection to the last byte of the reply. EC2 answers in 0.1 to 3 s.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(12);
+
+impl SdkEc2 {
+    /// Makes a client. Calls nothing but instance metadata, and that only when no region is given or configured:
+    /// credentials are looked for at the first call and renewed before they expire.
+    ///
+    /// # Errors
+    /// [`ConnectError`], where settings are wrong or no region is known.
+    pub async fn connect(settings: SdkSettings) -> Result<Self, ConnectError> {
+        let app_name = app_name(settings.user_agent_extra.as_deref())?;
+        let http = HttpBuilder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
+        let provider_config = ProviderConfig::without_region().with_http_client(http.clone());
+        let imds = imds_client(settings.imds_endpoint.as_deref(), &provider_config)?;
+        let region = match settings.region {
+            Some(region) => SdkRegion::new(String::from(region)),
+            None => find_region(&provider_config, imds.clone()).await?,
+        };
+        let mut config = loader(http, region.clone(), app_name);
+        if let Some(imds) = imds {
+            let provider_config = provider_config.with_region(Some(region));
+            let chain = DefaultCredentialsChain::builder()
+                .configure(provider_config)
+                .imds_client(imds)
+                .build()
+                .await;
+            config = config.credentials_provider(chain);
+        }
+        let mut ec2 = aws_sdk_ec2::config::Builder::from(&config.load().await);
+        if let Some(endpoint) = settings.endpoint {
+            ec2 = ec2.endpoint_url(checked_endpoint(endpoint)?);
+        }
+        Ok(Self {
+            client: aws_sdk_ec2::Client::from_conf(ec2.build()),
+        })
+    }
+}
+
+pub(super) fn loader(
+    http: SharedHttpClient,
+    region: SdkRegion,
+    app_name: AppName,
+) -> aws_config::ConfigLoader {
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(http)
+        .region(region)
+        .app_name(app_name)
+        // Repetition is ours: see `retry`, which knows what is harmless to repeat and what an error then means.
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .build(),
+        )
+}
+
+pub(super) fn app_name(extra: Option<&str>) -> Result<AppName, ConnectError> {
+    let own = concat!("ebs-csi-", env!("CARGO_PKG_VERSION"));
+    let full = extra.map_or_else(|| own.to_owned(), |extra| format!("{own}-{extra}"));
+    AppName::new(full).map_err(|_| ConnectError::UserAgent {
+        value: extra.unwrap_or_default().to_owned(),
+    })
+}
+
+fn imds_client(
+    endpoint: Option<&str>,
+    provider_config: &ProviderConfig,
+) -> Result<Option<imds::Client>, ConnectError> {
+    endpoint
+        .map(|endpoint| {
+            let builder = imds::Client::builder()
+                .configure(provider_config)
+                .endpoint(endpoint)
+                .map_err(|error| ConnectError::ImdsEndpoint {
+                    value: endpoint.to_owned(),
+                    reason: error.to_string(),
+                })?;
+            Ok(builder.build())
+        })
+        .transpose()
+}
+
+/// The region that the environment, the shared configuration file or instance metadata names, in this order.
+async fn find_region(
+    provider_config: &ProviderConfig,
+    imds: Option<imds::Client>,
+) -> Result<SdkRegion, ConnectError> {
+    let mut metadata = ImdsRegionProvider::builder().configure(provider_config);
+    if let Some(client) = imds {
+        metadata = metadata.imds_client(client);
+    }
+    let profile = ProfileFileRegionProvider::builder().configure(provider_config);
+    RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(profile.build())
+        .or_else(metadata.build())
+        .region()
+        .await
+        .ok_or(ConnectError::NoRegion)
+}
+
+/// The SDK takes any text here and fails at the first call.
+fn checked_endpoint(endpoint: String) -> Result<String, ConnectError> {
+    let rest = endpoint
+        .strip_prefix("http://")
+        .or_else(|| endpoint.strip_prefix("https://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.contains(char::is_whitespace) => Ok(endpoint),
+        _ => Err(ConnectError::Endpoint { value: endpoint }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn wrong_settings_are_named() {
+        let cases = [
+            (
+                SdkSettings {
+                    user_agent_extra: Some("two words".into()),
+                    ..SdkSettings::default()
+                },
+                "\"two words\" cannot go into the user agent",
+            ),
+            (
+                SdkSettings {
+                    imds_endpoint: Some("not a url".into()),
+                    ..SdkSettings::default()
+                },
+                "\"not a url\" is no URL of instance metadata",
+            ),
+            (
+                SdkSettings {
+                    region: Some("eu-central-1".parse().unwrap()),
+                    endpoint: Some("localhost:4566".into()),
+                    ..SdkSettings::default()
+                },
+                "\"localhost:4566\" is no URL of an EC2 endpoint",
+            ),
+        ];
+        for (settings, message) in cases {
+            let error = SdkEc2::connect(settings).await.unwrap_err().to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+    }
+}

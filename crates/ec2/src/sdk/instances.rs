@@ -1,0 +1,75 @@
+//! DescribeInstances.
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types;
+use ebs_types::InstanceId;
+
+use super::convert::{Unreadable, parsed, read, required};
+use super::retry::call;
+use crate::{Action, BlockDevice, Ec2Error, Instance};
+
+pub(super) async fn describe(
+    client: &Client,
+    ids: &[InstanceId],
+) -> Result<Vec<Instance>, Ec2Error> {
+    let action = Action::DescribeInstances;
+    let ids = ids.iter().map(InstanceId::to_string).collect();
+    let mut builder = client.describe_instances().set_instance_ids(Some(ids));
+    let mut instances = Vec::new();
+    loop {
+        let reply = call(action, || builder.clone().send()).await?;
+        let (items, next) = read(action, reply, |reply| {
+            let items = reply
+                .reservations
+                .unwrap_or_default()
+                .into_iter()
+                .flat_map(|reservation| reservation.instances.unwrap_or_default());
+            let items: Vec<_> = items.map(instance).collect::<Result<_, _>>()?;
+            Ok((items, reply.next_token.filter(|token| !token.is_empty())))
+        })?;
+        instances.extend(items);
+        match next {
+            Some(token) => builder = builder.next_token(token),
+            None => return Ok(instances),
+        }
+    }
+}
+
+fn instance(instance: types::Instance) -> Result<Instance, Unreadable> {
+    let state = instance.state.as_ref().and_then(|state| state.name());
+    let zone = instance
+        .placement
+        .as_ref()
+        .and_then(|placement| placement.availability_zone());
+    let mappings = instance.block_device_mappings.unwrap_or_default();
+    Ok(Instance {
+        id: parsed(instance.instance_id.as_deref(), "instanceId")?,
+        state: parsed(state.map(AsRef::as_ref), "instanceState.name")?,
+        instance_type: parsed(
+            instance.instance_type.as_ref().map(AsRef::as_ref),
+            "instanceType",
+        )?,
+        zone: parsed(zone, "placement.availabilityZone")?,
+        block_devices: mappings
+            .into_iter()
+            .filter_map(|mapping| block_device(mapping).transpose())
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+/// `None` for what is no EBS volume.
+fn block_device(
+    mapping: types::InstanceBlockDeviceMapping,
+) -> Result<Option<BlockDevice>, Unreadable> {
+    let Some(ebs) = mapping.ebs else {
+        return Ok(None);
+    };
+    Ok(Some(BlockDevice {
+        name: required(mapping.device_name, "blockDeviceMapping.deviceName")?,
+        volume: parsed(ebs.volume_id.as_deref(), "blockDeviceMapping.ebs.volumeId")?,
+        state: parsed(
+            ebs.status.as_ref().map(AsRef::as_ref),
+            "blockDeviceMapping.ebs.status",
+        )?,
+    }))
+}

@@ -1,0 +1,80 @@
+//! Repeating calls: which ones may be, how often, and what their last error then says of all attempts.
+//!
+//! The SDK's own retries are off. They repeat CreateSnapshot, which has no client token, and so leak a snapshot for every lost
+//! reply; and they hide that a first attempt may have taken effect when a second one is refused.
+//! Doesn't answer for: throttling, which is passed on at once: whoever paces calls must know of it.
+
+use std::time::Duration;
+
+use aws_sdk_ec2::config::http::HttpResponse;
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use tokio::time::sleep;
+
+use super::failure;
+use crate::{Action, Ec2Error, ErrorKind, Outcome};
+
+/// Whether a call may be made again after it failed inside EC2 or its reply was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeat {
+    /// Repeating leads to the same end state, and the driver understands the answer to a repetition.
+    Harmless,
+    /// Repeating may do it twice.
+    Never,
+}
+
+/// The one table of what may be repeated.
+fn policy(action: Action) -> Repeat {
+    match action {
+        Action::DescribeVolumes
+        | Action::DescribeVolumesModifications
+        | Action::DescribeSnapshots
+        | Action::DescribeInstances
+        | Action::DescribeAvailabilityZones => Repeat::Harmless,
+        // Its client token makes EC2 answer with the first one's volume.
+        Action::CreateVolume => Repeat::Harmless,
+        // Each asks for an end state. A repetition after success is answered with "not found", VolumeInUse or IncorrectState,
+        // which callers read with care anyway: an RPC that was cut off is repeated the same way.
+        Action::DeleteVolume
+        | Action::DeleteSnapshot
+        | Action::AttachVolume
+        | Action::DetachVolume => Repeat::Harmless,
+        // It may count as another one of the few modifications that EC2 grants a volume in a day.
+        Action::ModifyVolume => Repeat::Never,
+        // It has no client token: a repetition makes a second snapshot.
+        Action::CreateSnapshot => Repeat::Never,
+    }
+}
+
+/// The pauses before the second and the third attempt. Longer ones are the caller's affair: it answers UNAVAILABLE and is asked again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+
+/// Makes a call, again where that is harmless.
+///
+/// The error tells of all attempts: [`Outcome::MayBeDone`] where any of them may have taken effect.
+pub(super) async fn call<T, E, F>(action: Action, attempt: impl Fn() -> F) -> Result<T, Ec2Error>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+{
+    let mut pauses = PAUSES.into_iter();
+    let mut outcome = Outcome::NotDone;
+    loop {
+        let mut error = match attempt().await {
+            Ok(reply) => return Ok(reply),
+            Err(error) => failure::read(action, &error),
+        };
+        outcome = outcome.max(error.outcome);
+        error.outcome = outcome;
+        let again = policy(action) == Repeat::Harmless
+            && matches!(error.kind, ErrorKind::Service | ErrorKind::Unreachable);
+        let Some(pause) = pauses.next().filter(|_| again) else {
+            return Err(error);
+        };
+        tracing::debug!(
+            action = %action,
+            error = %error,
+            "a call to EC2 failed and is made again"
+        );
+        sleep(pause).await;
+    }
+}

@@ -1,0 +1,130 @@
+//! CreateSnapshot, DeleteSnapshot, DescribeSnapshots.
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::operation::create_snapshot::CreateSnapshotOutput;
+use aws_sdk_ec2::operation::describe_snapshots::builders::DescribeSnapshotsFluentBuilder;
+use aws_sdk_ec2::types::{self, ResourceType};
+use ebs_types::{SnapshotId, keys};
+
+use super::convert::{Unreadable, filter, parsed, read, size, tag_specifications, tags, time};
+use super::retry::call;
+use crate::{Action, CreateSnapshot, Ec2Error, Page, Snapshot, SnapshotQuery};
+
+/// The most snapshots that EC2 puts on one page.
+const PAGE: u16 = 1_000;
+
+/// The volume id that EC2 gives snapshots which were not taken of a volume of this account: copies and imports.
+const NO_VOLUME: &str = "vol-ffffffff";
+
+pub(super) async fn create(
+    client: &Client,
+    request: &CreateSnapshot,
+) -> Result<Snapshot, Ec2Error> {
+    let action = Action::CreateSnapshot;
+    let builder = client
+        .create_snapshot()
+        .volume_id(request.volume.as_str())
+        .description(&request.description)
+        .set_tag_specifications(tag_specifications(ResourceType::Snapshot, &request.tags));
+    let reply = call(action, || builder.clone().send()).await?;
+    read(action, reply, |reply| snapshot(described(reply)))
+}
+
+pub(super) async fn delete(client: &Client, id: &SnapshotId) -> Result<(), Ec2Error> {
+    let builder = client.delete_snapshot().snapshot_id(id.as_str());
+    call(Action::DeleteSnapshot, || builder.clone().send()).await?;
+    Ok(())
+}
+
+pub(super) async fn describe(
+    client: &Client,
+    query: &SnapshotQuery,
+) -> Result<Page<Snapshot>, Ec2Error> {
+    let builder = client.describe_snapshots();
+    match query {
+        SnapshotQuery::Ids(ids) => {
+            // EC2 takes no page size beside ids.
+            let ids = ids.iter().map(SnapshotId::to_string).collect();
+            all_pages(builder.set_snapshot_ids(Some(ids)), None).await
+        }
+        SnapshotQuery::Names(names) => {
+            let tag = format!("tag:{}", keys::SNAPSHOT_NAME);
+            let names = filter(tag, names.iter().map(String::as_str));
+            all_pages(builder.owner_ids("self").filters(names), Some(PAGE)).await
+        }
+        SnapshotQuery::Owned {
+            volume,
+            marked,
+            max,
+            token,
+        } => {
+            let mut builder = builder
+                .owner_ids("self")
+                .max_results(i32::from(*max))
+                .set_next_token(token.clone());
+            if let Some(volume) = volume {
+                builder = builder.filters(filter("volume-id", [volume.as_str()]));
+            }
+            if *marked {
+                let mark = format!("tag:{}", keys::CLUSTER_MARK);
+                builder = builder.filters(filter(mark, ["true"]));
+            }
+            one_page(&builder).await
+        }
+    }
+}
+
+async fn one_page(builder: &DescribeSnapshotsFluentBuilder) -> Result<Page<Snapshot>, Ec2Error> {
+    let action = Action::DescribeSnapshots;
+    let reply = call(action, || builder.clone().send()).await?;
+    read(action, reply, |reply| {
+        let snapshots = reply.snapshots.unwrap_or_default().into_iter();
+        Ok(Page {
+            items: snapshots.map(snapshot).collect::<Result<_, _>>()?,
+            next: reply.next_token.filter(|token| !token.is_empty()),
+        })
+    })
+}
+
+/// Everything the query matches, as one page.
+async fn all_pages(
+    builder: DescribeSnapshotsFluentBuilder,
+    page: Option<u16>,
+) -> Result<Page<Snapshot>, Ec2Error> {
+    let mut builder = builder.set_max_results(page.map(i32::from));
+    let mut items = Vec::new();
+    loop {
+        let page = one_page(&builder).await?;
+        items.extend(page.items);
+        match page.next {
+            Some(token) => builder = builder.next_token(token),
+            None => return Ok(Page { items, next: None }),
+        }
+    }
+}
+
+/// CreateSnapshot's reply in the type that describes give. They hold the same fields.
+fn described(reply: CreateSnapshotOutput) -> types::Snapshot {
+    types::Snapshot::builder()
+        .set_snapshot_id(reply.snapshot_id)
+        .set_volume_id(reply.volume_id)
+        .set_state(reply.state)
+        .set_volume_size(reply.volume_size)
+        .set_start_time(reply.start_time)
+        .set_tags(reply.tags)
+        .build()
+}
+
+fn snapshot(snapshot: types::Snapshot) -> Result<Snapshot, Unreadable> {
+    let volume = snapshot
+        .volume_id
+        .filter(|id| !id.is_empty() && id != NO_VOLUME);
+    Ok(Snapshot {
+        id: parsed(snapshot.snapshot_id.as_deref(), "snapshotId")?,
+        volume: volume.map(|id| parsed(Some(&id), "volumeId")).transpose()?,
+        state: parsed(snapshot.state.as_ref().map(AsRef::as_ref), "status")?,
+        size: size(snapshot.volume_size, "volumeSize")?,
+        started: time(snapshot.start_time, "startTime")?,
+        tags: tags(snapshot.tags),
+    })
+}

@@ -1,0 +1,368 @@
+//! The SDK against answers on the wire: what is sent, what is read, what is repeated, and what an error says was done.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::credential_fn::provide_credentials_fn;
+use aws_credential_types::provider::error::CredentialsError;
+use ebs_types::{
+    AttachmentState, ClientToken, Gibibytes, InstanceId, Source, Tags, VolumeId, VolumeKind,
+    VolumeState, VolumeType,
+};
+use rstest::rstest;
+
+use super::canned::{Reply, Server, client, client_with, done, refusal};
+use super::*;
+use crate::{Action, Encryption, ErrorKind, Outcome};
+
+const VOLUME: &str = "vol-0123456789abcdef0";
+
+const VOLUME_FIELDS: &str = "<volumeId>vol-0123456789abcdef0</volumeId><size>4</size><status>creating</status>\
+    <availabilityZone>eu-central-1a</availabilityZone><createTime>2026-11-21T09:00:00.000Z</createTime>\
+    <volumeType>gp3</volumeType><iops>3000</iops><throughput>125</throughput><encrypted>true</encrypted>\
+    <snapshotId/><tagSet><item><key>CSIVolumeName</key><value>pvc-1</value></item></tagSet>";
+
+fn volume_id() -> VolumeId {
+    VOLUME.parse().unwrap()
+}
+
+fn instance_id() -> InstanceId {
+    "i-0123456789abcdef0".parse().unwrap()
+}
+
+fn device() -> DeviceName {
+    "/dev/xvdba".parse().unwrap()
+}
+
+fn create_volume() -> CreateVolume {
+    let mut tags = Tags::new();
+    tags.set("CSIVolumeName", "pvc-1").unwrap();
+    CreateVolume {
+        token: ClientToken::for_name("pvc-1", 0),
+        zone: "eu-central-1a".parse().unwrap(),
+        size: Gibibytes(4),
+        kind: VolumeKind::Gp3 {
+            iops: Some(4_000),
+            throughput: None,
+        },
+        source: Source::Empty,
+        encryption: Encryption::Key("alias/ebs".to_owned()),
+        tags,
+    }
+}
+
+fn create_snapshot() -> CreateSnapshot {
+    CreateSnapshot {
+        volume: volume_id(),
+        description: "of pvc-1".to_owned(),
+        tags: Tags::new(),
+    }
+}
+
+/// Whether `request` has each of these form fields.
+fn has(request: &str, fields: &[&str]) {
+    for field in fields {
+        assert!(
+            request.split('&').any(|part| part == *field),
+            "{field} is not in {request}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_volume_is_asked_for_and_read() {
+    let server = Server::start([done("CreateVolume", VOLUME_FIELDS)]).await;
+    let volume = server.ec2.create_volume(&create_volume()).await.unwrap();
+    assert_eq!(volume.id, volume_id());
+    assert_eq!(volume.state, VolumeState::Creating);
+    assert_eq!(volume.size, Gibibytes(4));
+    assert_eq!(volume.volume_type, VolumeType::Gp3);
+    assert_eq!((volume.iops, volume.throughput), (Some(3_000), Some(125)));
+    assert_eq!(volume.name(), Some("pvc-1"));
+    assert_eq!(volume.snapshot, None);
+    assert!(volume.encrypted);
+    assert_eq!(
+        volume.created,
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_251_600)
+    );
+    let request = server.requests().remove(0);
+    has(
+        &request,
+        &[
+            "Action=CreateVolume",
+            "AvailabilityZone=eu-central-1a",
+            "Size=4",
+            "VolumeType=gp3",
+            "Iops=4000",
+            "Encrypted=true",
+            "KmsKeyId=alias%2Febs",
+            "TagSpecification.1.ResourceType=volume",
+            "TagSpecification.1.Tag.1.Key=CSIVolumeName",
+            "TagSpecification.1.Tag.1.Value=pvc-1",
+        ],
+    );
+    let token = format!("ClientToken={}", ClientToken::for_name("pvc-1", 0).as_str());
+    has(&request, &[&token]);
+    assert!(!request.contains("Throughput") && !request.contains("SnapshotId"));
+}
+
+#[tokio::test]
+async fn volumes_by_name_are_read_over_all_pages() {
+    let attachment = "<attachmentSet><item><volumeId>vol-0123456789abcdef0</volumeId>\
+        <instanceId>i-0123456789abcdef0</instanceId><device>/dev/xvdba</device><status>busy</status></item></attachmentSet>";
+    let first = format!(
+        "<volumeSet><item>{VOLUME_FIELDS}{attachment}</item></volumeSet><nextToken>more</nextToken>"
+    );
+    let second = format!("<volumeSet><item>{VOLUME_FIELDS}</item></volumeSet><nextToken/>");
+    let server = Server::start([
+        done("DescribeVolumes", &first),
+        done("DescribeVolumes", &second),
+    ])
+    .await;
+    let query = VolumeQuery::Names(vec!["pvc-1".to_owned(), "a*".to_owned()]);
+    let page = server.ec2.describe_volumes(&query).await.unwrap();
+    assert_eq!((page.items.len(), page.next), (2, None));
+    let attachment = page.items[0].attachment_to(&instance_id()).unwrap();
+    assert_eq!(attachment.state, AttachmentState::Busy);
+    let requests = server.requests();
+    has(
+        &requests[0],
+        &[
+            "Filter.1.Name=tag%3ACSIVolumeName",
+            "Filter.1.Value.1=pvc-1",
+            "Filter.1.Value.2=a%5C%2A",
+            "MaxResults=500",
+        ],
+    );
+    has(&requests[1], &["NextToken=more"]);
+}
+
+#[tokio::test]
+async fn a_reply_that_lacks_a_field_is_unreadable_and_the_call_may_be_done() {
+    let server = Server::start([done("CreateVolume", "<volumeId>vol-1</volumeId>")]).await;
+    let error = server
+        .ec2
+        .create_volume(&create_volume())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unreachable);
+    assert_eq!(error.outcome, Outcome::MayBeDone);
+    assert!(
+        error
+            .message
+            .starts_with("unreadable reply: volumeId: \"vol-1\" is not a volume id"),
+        "{error}"
+    );
+    assert_eq!(error.request_id.as_deref(), Some("req-7"));
+}
+
+#[tokio::test]
+async fn a_refusal_is_final_and_tells_the_request() {
+    let server = Server::start([refusal(400, "VolumeLimitExceeded", "Too many.")]).await;
+    let error = server
+        .ec2
+        .create_volume(&create_volume())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::QuotaExceeded);
+    assert_eq!(error.outcome, Outcome::NotDone);
+    assert_eq!(
+        error.to_string(),
+        "EC2 CreateVolume failed: VolumeLimitExceeded: Too many. (request id req-7)"
+    );
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn throttling_is_told_at_once() {
+    let server = Server::start([refusal(503, "RequestLimitExceeded", "Slow down.")]).await;
+    let query = VolumeQuery::Ids(vec![volume_id()]);
+    let error = server.ec2.describe_volumes(&query).await.unwrap_err();
+    assert_eq!(
+        (error.kind, error.outcome),
+        (ErrorKind::Throttled, Outcome::NotDone)
+    );
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[rstest]
+#[case::lost(Reply::Lost)]
+#[case::failed_inside(refusal(500, "InternalError", "Oops."))]
+#[case::gateway(Reply::Answer(502, "<html>Bad gateway</html>".to_owned()))]
+#[tokio::test]
+async fn what_is_harmless_to_repeat_is_repeated(#[case] trouble: Reply) {
+    let server = Server::start([
+        trouble.clone(),
+        trouble,
+        done("CreateVolume", VOLUME_FIELDS),
+    ])
+    .await;
+    server.ec2.create_volume(&create_volume()).await.unwrap();
+    let requests = server.requests();
+    assert_eq!(requests.len(), 3);
+    let token = |request: &String| {
+        request
+            .split('&')
+            .find(|field| field.starts_with("ClientToken="))
+            .map(str::to_owned)
+    };
+    assert_eq!(token(&requests[0]), token(&requests[2]));
+}
+
+#[rstest]
+#[case::lost(Reply::Lost, ErrorKind::Unreachable)]
+#[case::failed_inside(refusal(500, "InternalError", "Oops."), ErrorKind::Service)]
+#[tokio::test]
+async fn a_snapshot_is_never_asked_for_twice(#[case] trouble: Reply, #[case] kind: ErrorKind) {
+    let server = Server::start([trouble]).await;
+    let error = server
+        .ec2
+        .create_snapshot(&create_snapshot())
+        .await
+        .unwrap_err();
+    assert_eq!((error.kind, error.outcome), (kind, Outcome::MayBeDone));
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_repetition_does_not_hide_that_the_first_attempt_may_be_done() {
+    let server = Server::start([
+        Reply::Lost,
+        refusal(
+            400,
+            "VolumeInUse",
+            "vol-… is already attached to an instance",
+        ),
+    ])
+    .await;
+    let (volume, instance, device) = (volume_id(), instance_id(), device());
+    let attach = server.ec2.attach_volume(&volume, &instance, &device);
+    let error = attach.await.unwrap_err();
+    assert_eq!(
+        (error.kind, error.outcome),
+        (ErrorKind::VolumeInUse, Outcome::MayBeDone)
+    );
+
+    let server = Server::start([Reply::Lost, refusal(503, "RequestLimitExceeded", "")]).await;
+    let error = server.ec2.delete_volume(&volume_id()).await.unwrap_err();
+    assert_eq!(
+        (error.kind, error.outcome),
+        (ErrorKind::Throttled, Outcome::MayBeDone)
+    );
+}
+
+#[tokio::test]
+async fn where_nobody_listens_nothing_was_done() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error = client(&url)
+        .await
+        .create_snapshot(&create_snapshot())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind, error.outcome),
+        (ErrorKind::Unreachable, Outcome::NotDone)
+    );
+    assert!(error.message.contains("refused"), "{error}");
+    assert_eq!(error.action, Action::CreateSnapshot);
+}
+
+#[rstest]
+#[case::none(
+    CredentialsError::not_loaded("no source has any"),
+    ErrorKind::Unauthorized
+)]
+#[case::source_down(CredentialsError::provider_error("no answer"), ErrorKind::Unreachable)]
+#[tokio::test]
+async fn without_credentials_nothing_was_done(
+    #[case] problem: CredentialsError,
+    #[case] kind: ErrorKind,
+) {
+    let problem = Arc::new(Mutex::new(Some(problem)));
+    let provider = provide_credentials_fn(move || {
+        let problem = problem.lock().unwrap().take();
+        async move { Err(problem.unwrap_or_else(|| CredentialsError::unhandled("asked twice"))) }
+    });
+    let ec2 = client_with("http://127.0.0.1:9", provider).await;
+    let error = ec2.create_snapshot(&create_snapshot()).await.unwrap_err();
+    assert_eq!(
+        (error.kind, error.outcome),
+        (kind, Outcome::NotDone),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn modifications_are_asked_for_by_filter() {
+    let found = "<volumeModificationSet><item><volumeId>vol-0123456789abcdef0</volumeId>\
+        <modificationState>optimizing</modificationState><targetSize>8</targetSize><targetVolumeType>gp3</targetVolumeType>\
+        <targetIops>3000</targetIops><startTime>2026-11-21T09:00:00.000Z</startTime></item></volumeModificationSet>";
+    let server = Server::start([done("DescribeVolumesModifications", found)]).await;
+    let ids = [volume_id()];
+    let found = server
+        .ec2
+        .describe_volumes_modifications(&ids)
+        .await
+        .unwrap();
+    assert_eq!((found.len(), found[0].target_size), (1, Gibibytes(8)));
+    has(
+        &server.requests()[0],
+        &[
+            "Filter.1.Name=volume-id",
+            "Filter.1.Value.1=vol-0123456789abcdef0",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn instances_and_zones_are_read() {
+    let instances = "<reservationSet><item><instancesSet><item><instanceId>i-0123456789abcdef0</instanceId>\
+        <instanceState><code>16</code><name>running</name></instanceState><instanceType>m7i.large</instanceType>\
+        <placement><availabilityZone>eu-central-1a</availabilityZone></placement><blockDeviceMapping><item>\
+        <deviceName>/dev/xvda</deviceName><ebs><volumeId>vol-0123456789abcdef0</volumeId><status>attached</status></ebs>\
+        </item></blockDeviceMapping></item></instancesSet></item></reservationSet>";
+    let zones = "<availabilityZoneInfo><item><zoneName>eu-central-1a</zoneName><zoneId>euc1-az2</zoneId>\
+        <zoneState>available</zoneState><zoneType>availability-zone</zoneType></item><item>\
+        <zoneName>eu-central-1-ham-1a</zoneName><zoneId>euc1-ham1-az1</zoneId><zoneState>available</zoneState>\
+        <zoneType>local-zone</zoneType></item></availabilityZoneInfo>";
+    let server = Server::start([
+        done("DescribeInstances", instances),
+        done("DescribeAvailabilityZones", zones),
+    ])
+    .await;
+    let found = server
+        .ec2
+        .describe_instances(&[instance_id()])
+        .await
+        .unwrap();
+    assert_eq!(found[0].block_devices[0].volume, volume_id());
+    let zones = server.ec2.describe_availability_zones().await.unwrap();
+    let ordinary: Vec<_> = zones.iter().map(|zone| zone.ordinary).collect();
+    assert_eq!(ordinary, [true, false]);
+}
+
+#[tokio::test]
+async fn snapshots_of_no_volume_are_read() {
+    let found = "<snapshotSet><item><snapshotId>snap-0123456789abcdef0</snapshotId><volumeId>vol-ffffffff</volumeId>\
+        <status>pending</status><startTime>2026-11-21T09:00:00.000Z</startTime><volumeSize>4</volumeSize></item></snapshotSet>";
+    let server = Server::start([done("DescribeSnapshots", found)]).await;
+    let query = SnapshotQuery::Owned {
+        volume: Some(volume_id()),
+        marked: true,
+        max: 5,
+        token: None,
+    };
+    let page = server.ec2.describe_snapshots(&query).await.unwrap();
+    assert_eq!(page.items[0].volume, None);
+    has(
+        &server.requests()[0],
+        &[
+            "Owner.1=self",
+            "MaxResults=5",
+            "Filter.1.Name=volume-id",
+            "Filter.2.Name=tag%3Aebs.csi.aws.com%2Fcluster",
+        ],
+    );
+}

@@ -1,0 +1,72 @@
+//! AttachVolume, DetachVolume.
+
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::types;
+use ebs_types::{DeviceName, InstanceId, VolumeId};
+
+use crate::sdk::convert::{Unreadable, parsed, read, required};
+use crate::sdk::retry::call;
+use crate::{Action, Attachment, Ec2Error};
+
+pub(in crate::sdk) async fn attach(
+    client: &Client,
+    volume: &VolumeId,
+    instance: &InstanceId,
+    device: &DeviceName,
+) -> Result<Attachment, Ec2Error> {
+    let action = Action::AttachVolume;
+    let builder = client
+        .attach_volume()
+        .volume_id(volume.as_str())
+        .instance_id(instance.as_str())
+        .device(device.as_str());
+    let reply = call(action, || builder.clone().send()).await?;
+    read(action, reply, |reply| {
+        attachment(
+            types::VolumeAttachment::builder()
+                .set_volume_id(reply.volume_id)
+                .set_instance_id(reply.instance_id)
+                .set_device(reply.device)
+                .set_state(reply.state)
+                .build(),
+        )
+    })
+}
+
+pub(in crate::sdk) async fn detach(
+    client: &Client,
+    volume: &VolumeId,
+    instance: &InstanceId,
+) -> Result<Attachment, Ec2Error> {
+    let action = Action::DetachVolume;
+    let builder = client
+        .detach_volume()
+        .volume_id(volume.as_str())
+        .instance_id(instance.as_str());
+    let reply = call(action, || builder.clone().send()).await?;
+    read(action, reply, |reply| {
+        attachment(
+            types::VolumeAttachment::builder()
+                .set_volume_id(reply.volume_id)
+                .set_instance_id(reply.instance_id)
+                .set_device(reply.device)
+                .set_state(reply.state)
+                .build(),
+        )
+    })
+}
+
+pub(super) fn attachment(attachment: types::VolumeAttachment) -> Result<Attachment, Unreadable> {
+    Ok(Attachment {
+        volume: parsed(attachment.volume_id.as_deref(), "attachmentSet.volumeId")?,
+        instance: parsed(
+            attachment.instance_id.as_deref(),
+            "attachmentSet.instanceId",
+        )?,
+        device: required(attachment.device, "attachmentSet.device")?,
+        state: parsed(
+            attachment.state.as_ref().map(AsRef::as_ref),
+            "attachmentSet.status",
+        )?,
+    })
+}
