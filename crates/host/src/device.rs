@@ -1,0 +1,188 @@
+//! A block device that was found for a volume, held open.
+//!
+//! Answers for: reading it, its size and its number. Doesn't answer for: whether it is the right one (`find`), and what is on it.
+//!
+//! The open descriptor ties everything to one device: while it is held, the kernel gives the device's number to no other
+//! device, so that a number compared later still means the same disk, whatever names under the device directory do.
+
+pub(crate) mod ioctl;
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ebs_types::{Bytes, VolumeId};
+use nix::libc::dev_t;
+use nix::sys::stat::{major, makedev, minor};
+
+/// The number of a block device: `major:minor`, as sysfs and the mount table write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DeviceNumber {
+    major: u64,
+    minor: u64,
+}
+
+impl DeviceNumber {
+    /// The number in the form of `st_dev` and `st_rdev`.
+    #[must_use]
+    pub fn from_dev_t(dev: dev_t) -> Self {
+        Self {
+            major: major(dev),
+            minor: minor(dev),
+        }
+    }
+
+    /// The number of the block device at the path; `None` where something else or nothing is there.
+    pub(crate) fn of_node(path: &Path) -> Option<Self> {
+        let found = path.metadata().ok()?;
+        found
+            .file_type()
+            .is_block_device()
+            .then(|| Self::from_dev_t(found.rdev()))
+    }
+
+    /// Reads `major:minor`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (major, minor) = text.trim().split_once(':')?;
+        Some(Self {
+            major: major.parse().ok()?,
+            minor: minor.parse().ok()?,
+        })
+    }
+
+    /// The number as `st_rdev` has it.
+    #[must_use]
+    pub fn dev_t(self) -> dev_t {
+        makedev(self.major, self.minor)
+    }
+}
+
+impl fmt::Display for DeviceNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.major, self.minor)
+    }
+}
+
+/// The device of a volume. Clones share the descriptor.
+#[derive(Clone, Debug)]
+pub struct Device {
+    volume: VolumeId,
+    path: PathBuf,
+    number: DeviceNumber,
+    file: Arc<File>,
+    /// Where sysfs says whose device this is, to be asked again before writing; `None` for one found by its name.
+    serial: Option<PathBuf>,
+}
+
+impl Device {
+    /// Opens the node for reading.
+    pub(crate) fn open(
+        volume: &VolumeId,
+        path: &Path,
+        serial: Option<PathBuf>,
+    ) -> io::Result<Self> {
+        // The standard library opens with O_CLOEXEC: programs get the descriptor as their standard input, and nothing else.
+        let file = OpenOptions::new().read(true).open(path)?;
+        let found = file.metadata()?;
+        if !found.file_type().is_block_device() {
+            return Err(io::Error::other("not a block device"));
+        }
+        Ok(Self {
+            volume: volume.clone(),
+            path: path.to_owned(),
+            number: DeviceNumber::from_dev_t(found.rdev()),
+            file: Arc::new(file),
+            serial,
+        })
+    }
+
+    /// The volume that this device was found for.
+    #[must_use]
+    pub fn volume(&self) -> &VolumeId {
+        &self.volume
+    }
+
+    /// Its node under the device directory, for messages and mount(2).
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(&self) -> DeviceNumber {
+        self.number
+    }
+
+    /// Its size now, in bytes; it follows a volume that grows.
+    ///
+    /// # Errors
+    /// The kernel's, e.g. once the device has gone.
+    pub fn size(&self) -> io::Result<Bytes> {
+        ioctl::size(&self.file).map(Bytes).map_err(Into::into)
+    }
+
+    pub(crate) fn serial(&self) -> Option<&Path> {
+        self.serial.as_deref()
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Fills the buffer from byte `offset` on.
+    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+}
+
+/// A device that was read from end to end of what matters and holds nothing. Only [`inspect`](crate::Host::inspect) makes one, so
+/// that a device that was not seen to be blank can't be formatted.
+#[derive(Debug)]
+pub struct BlankDevice(Device);
+
+impl BlankDevice {
+    pub(crate) fn seen(device: Device) -> Self {
+        Self(device)
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.0
+    }
+}
+
+/// Devices that stand for nothing, for a host that is not this machine. Nothing on disk can come to harm: their descriptor is
+/// `/dev/null`'s.
+#[cfg(feature = "fakes")]
+mod fake {
+    use super::{Arc, BlankDevice, Device, DeviceNumber, File, Path, VolumeId, io};
+
+    impl Device {
+        /// A device that can't be read, with the given path and number.
+        ///
+        /// # Errors
+        /// Where `/dev/null` can't be opened.
+        pub fn fake(volume: &VolumeId, path: &Path, number: DeviceNumber) -> io::Result<Self> {
+            Ok(Self {
+                volume: volume.clone(),
+                path: path.to_owned(),
+                number,
+                file: Arc::new(File::open("/dev/null")?),
+                serial: None,
+            })
+        }
+    }
+
+    impl BlankDevice {
+        /// A fake device, seen as blank. `None` for a real one.
+        #[must_use]
+        pub fn fake(device: &Device) -> Option<Self> {
+            device.size().is_err().then(|| Self(device.clone()))
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Making a file system on a blank device.
+//!
+//! Answers for: looking again at identity, other users and blankness right before mkfs, and for mkfs itself, which is never forced.
+//! Doesn't answer for: which device is to be formatted.
+
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+
+use ebs_types::FsType;
+use nix::libc;
+
+use crate::exec::{self, Program, Programs};
+use crate::find::Finder;
+use crate::linux::blocking;
+use crate::{BlankDevice, Device, FormatError, inspect};
+
+/// The program that makes this file system.
+pub(crate) fn mkfs(fs: FsType) -> Program {
+    match fs {
+        FsType::Ext4 => Program {
+            name: "mkfs.ext4",
+            package: "e2fsprogs",
+        },
+        FsType::Xfs => Program {
+            name: "mkfs.xfs",
+            package: "xfsprogs",
+        },
+    }
+}
+
+fn arguments(fs: FsType) -> &'static [&'static str] {
+    match fs {
+        // -F: the descriptor's path does not look like a device's name, about which mkfs would ask. Once, not twice: twice
+        // would format a device that is in use. -m0: no blocks kept for root, who is not who fills a volume.
+        FsType::Ext4 => &["-q", "-F", "-m0", exec::DEVICE],
+        // Without -f it refuses a device that holds a signature.
+        FsType::Xfs => &["-q", exec::DEVICE],
+    }
+}
+
+/// Formats the device.
+pub(crate) async fn format(
+    programs: &Programs,
+    finder: &Finder,
+    blank: &BlankDevice,
+    fs: FsType,
+) -> Result<(), FormatError> {
+    let device = blank.device();
+    let (owned, finder) = (device.clone(), finder.clone());
+    blocking(move || look_again(&owned, &finder)).await?;
+    let program = mkfs(fs);
+    let failed = |source| FormatError::Program {
+        path: device.path().to_owned(),
+        source,
+    };
+    let output = programs
+        .write(program, arguments(fs), device.file())
+        .await
+        .map_err(failed)?;
+    if !output.status.success() {
+        return Err(failed(output.failure(program)));
+    }
+    tracing::info!(volume.id = %device.volume(), device = %device.path().display(), %fs, "formatted a blank device");
+    Ok(())
+}
+
+/// Identity, other users and blankness, all on the descriptor.
+///
+/// The claim is held over the look, so that nothing else begins meanwhile, and let go before mkfs, which takes its own. blkid is
+/// not run again: what it knows of beyond our own look was not there when this blank device was made.
+fn look_again(device: &Device, finder: &Finder) -> Result<(), FormatError> {
+    finder.verify(device)?;
+    let _claim = claim(device)?;
+    match inspect::anything(device)? {
+        None => Ok(()),
+        Some(found) => Err(FormatError::NotBlank {
+            path: device.path().to_owned(),
+            found,
+        }),
+    }
+}
+
+/// Opens the device so that nobody else can mount or hold it; by the descriptor, never by name.
+fn claim(device: &Device) -> Result<File, FormatError> {
+    let path = format!("/proc/self/fd/{}", device.file().as_raw_fd());
+    // O_EXCL without O_CREAT claims a block device (open(2)).
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_EXCL)
+        .open(path)
+        .map_err(|source| {
+            let path = device.path().to_owned();
+            match source.raw_os_error() {
+                Some(libc::EBUSY) => FormatError::InUse { path },
+                _ => FormatError::Open { path, source },
+            }
+        })
+}

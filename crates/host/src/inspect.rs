@@ -1,0 +1,192 @@
+//! What is on a device.
+//!
+//! Answers for: recognising the file systems that this driver mounts, and being sure that a blank device is blank. Doesn't answer
+//! for: what to do about it.
+//!
+//! Blank means: its first and last MiB were read and are zero, and blkid's low-level probe finds no signature, partition table or RAID
+//! member. blkid says "nothing" as well where it could not read, so that our own reading comes first and its errors count.
+
+mod superblock;
+
+use std::fmt;
+use std::time::Duration;
+
+use ebs_types::{Bytes, FsType};
+
+use crate::exec::{self, Program, Programs};
+use crate::linux::blocking;
+use crate::{BlankDevice, Device, InspectError};
+pub(crate) use superblock::Superblock;
+
+/// How much of the device's beginning and end has to be zero, in bytes.
+const EDGE: u64 = 1 << 20;
+/// How much is read at once, in bytes.
+static ZEROS: [u8; 128 << 10] = [0; 128 << 10];
+const CHUNK: u64 = ZEROS.len() as u64;
+/// Enough for the superblocks of ext (1 KiB at 1 KiB) and xfs (at 0), in bytes.
+const HEAD: u64 = 4 << 10;
+
+const BLKID: Program = Program {
+    name: "blkid",
+    package: "util-linux",
+};
+/// blkid reads a few hundred KiB; a disk that takes longer than this is ill.
+const BLKID_LIMIT: Duration = Duration::from_secs(60);
+
+/// What is on a device.
+#[derive(Debug)]
+pub enum Contents {
+    /// Nothing: it may be formatted.
+    Blank(BlankDevice),
+    /// A file system that this driver mounts.
+    Filesystem(Filesystem),
+    /// Something else, which is never overwritten.
+    Other {
+        /// What it is, for a message.
+        what: String,
+    },
+}
+
+/// A file system, as its superblock describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filesystem {
+    /// Its type.
+    pub fs: FsType,
+    /// Its UUID.
+    pub uuid: [u8; 16],
+    /// How many bytes of the device it uses.
+    pub size: Bytes,
+}
+
+impl fmt::Display for Filesystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an {} file system of {}", self.fs, self.size)
+    }
+}
+
+/// What a first look without any program shows.
+enum Look {
+    Known(Contents),
+    /// No superblock of ours, but a byte other than zero here.
+    Data(u64),
+    Zero,
+}
+
+/// The superblock of ext or xfs on the device.
+pub(crate) fn superblock(device: &Device) -> Result<Superblock, InspectError> {
+    let head = read(device, 0, HEAD.min(size(device)?))?;
+    Ok(superblock::recognise(&head))
+}
+
+/// Says what is on the device.
+pub(crate) async fn inspect(
+    programs: &Programs,
+    device: &Device,
+) -> Result<Contents, InspectError> {
+    let owned = device.clone();
+    let data = match blocking(move || look(&owned)).await? {
+        Look::Known(contents) => return Ok(contents),
+        Look::Data(at) => Some(data_at(at)),
+        Look::Zero => None,
+    };
+    Ok(match probe(programs, device).await?.or(data) {
+        Some(what) => Contents::Other { what },
+        None => Contents::Blank(BlankDevice::seen(device.clone())),
+    })
+}
+
+/// What there is on the device as far as can be seen without a program; `None` if nothing.
+pub(crate) fn anything(device: &Device) -> Result<Option<String>, InspectError> {
+    Ok(match superblock(device)? {
+        Superblock::Ours(found) => Some(found.to_string()),
+        Superblock::Other(what) => Some(what),
+        Superblock::None => nonzero_edge(device)?.map(data_at),
+    })
+}
+
+fn data_at(offset: u64) -> String {
+    format!("unknown data at byte {offset}")
+}
+
+fn look(device: &Device) -> Result<Look, InspectError> {
+    Ok(match superblock(device)? {
+        Superblock::Ours(found) => Look::Known(Contents::Filesystem(found)),
+        Superblock::Other(what) => Look::Known(Contents::Other { what }),
+        Superblock::None => nonzero_edge(device)?.map_or(Look::Zero, Look::Data),
+    })
+}
+
+/// What blkid's low-level probe finds, `None` for nothing.
+async fn probe(programs: &Programs, device: &Device) -> Result<Option<String>, InspectError> {
+    let failed = |source| InspectError::Program {
+        path: device.path().to_owned(),
+        source,
+    };
+    let args = ["-p", "-o", "export", exec::DEVICE];
+    let output = programs
+        .read(BLKID, &args, device.file(), BLKID_LIMIT)
+        .await
+        .map_err(failed)?;
+    match output.status.code() {
+        Some(0) => Ok(Some(described(&output.stdout))),
+        // "Nothing found"; with a word on standard error it rather means that the probe failed.
+        Some(2) if output.stderr.trim().is_empty() => Ok(None),
+        Some(8) => Ok(Some("signatures of several kinds at once".to_owned())),
+        _ => Err(failed(output.failure(BLKID))),
+    }
+}
+
+fn described(export: &str) -> String {
+    let value = |key: &str| {
+        export
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+    };
+    match (value("TYPE"), value("PTTYPE")) {
+        (Some(kind), _) => format!("{kind} ({})", value("USAGE").unwrap_or("signature")),
+        (None, Some(table)) => format!("a partition table ({table})"),
+        (None, None) => "a signature known to blkid".to_owned(),
+    }
+}
+
+/// Where the first byte other than zero is in the first and last MiB.
+fn nonzero_edge(device: &Device) -> Result<Option<u64>, InspectError> {
+    let size = size(device)?;
+    let tail = size.saturating_sub(EDGE).max(EDGE.min(size));
+    for (from, to) in [(0, EDGE.min(size)), (tail, size)] {
+        let mut offset = from;
+        while offset < to {
+            let bytes = read(device, offset, CHUNK.min(to - offset))?;
+            // Comparing memory at once costs a tenth of looking at each byte.
+            if ZEROS.get(..bytes.len()) != Some(bytes.as_slice()) {
+                let data = (offset..).zip(&bytes).find(|(_, byte)| **byte != 0);
+                return Ok(data.map(|(at, _)| at));
+            }
+            offset += CHUNK;
+        }
+    }
+    Ok(None)
+}
+
+fn size(device: &Device) -> Result<u64, InspectError> {
+    device
+        .size()
+        .map(|size| size.0)
+        .map_err(|source| unreadable(device, 0, source))
+}
+
+fn read(device: &Device, offset: u64, length: u64) -> Result<Vec<u8>, InspectError> {
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
+    match device.read_at(&mut bytes, offset) {
+        Ok(()) => Ok(bytes),
+        Err(source) => Err(unreadable(device, offset, source)),
+    }
+}
+
+fn unreadable(device: &Device, offset: u64, source: std::io::Error) -> InspectError {
+    InspectError::Unreadable {
+        path: device.path().to_owned(),
+        offset,
+        source,
+    }
+}

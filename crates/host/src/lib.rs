@@ -1,0 +1,35 @@
+//! This Linux node: find a device by identity, inspect, format, check, mount, grow, measure.
+//!
+//! Answers for: everything that touches the kernel or runs a program. The only crate with `unsafe`, and [`exec`] is the only
+//! place that spawns. Start reading at [`Host`]. Doesn't answer for: what a CSI request means, and gRPC.
+
+mod check;
+mod device;
+mod error;
+pub mod exec;
+mod find;
+mod format;
+mod grow;
+mod host;
+mod inspect;
+mod jobs;
+mod linux;
+pub mod loop_device;
+mod mount;
+mod stats;
+
+pub use device::{BlankDevice, Device, DeviceNumber};
+pub use error::{
+    CheckError, FindError, FormatError, GrowError, InspectError, MountError, StatsError,
+};
+pub use exec::{ProgramError, Programs};
+pub use grow::Grown;
+pub use host::Host;
+pub use inspect::{Contents, Filesystem};
+pub use jobs::Busy;
+pub use linux::{HostSettings, LinuxHost};
+pub use mount::{InvalidMountOption, Mount, MountOptions};
+pub use stats::{Stats, Usage};
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,183 @@
+//! [`Host`] on this very machine.
+//!
+//! Answers for: joining the parts, keeping blocking calls off the runtime's threads, and writers in jobs. Doesn't answer for:
+//! how each part does its work.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ebs_types::{FsType, VolumeId};
+
+use crate::exec::Programs;
+use crate::find::Finder;
+use crate::jobs::Jobs;
+use crate::{
+    BlankDevice, Busy, CheckError, Contents, Device, FindError, FormatError, GrowError, Grown,
+    Host, InspectError, Mount, MountError, MountOptions, Stats, StatsError, check, format, grow,
+    inspect, mount, stats,
+};
+
+/// Where this machine's devices and programs are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostSettings {
+    /// Where device nodes are, `/dev`.
+    pub dev_dir: PathBuf,
+    /// Where sysfs is, `/sys`.
+    pub sys_dir: PathBuf,
+    /// Where mkfs, fsck and the like are.
+    pub programs: Programs,
+    /// NVMe models that are taken for EBS volumes. Anything but Amazon's own is for laboratories.
+    pub models: Vec<String>,
+}
+
+impl Default for HostSettings {
+    fn default() -> Self {
+        Self {
+            dev_dir: "/dev".into(),
+            sys_dir: "/sys".into(),
+            programs: Programs::default(),
+            models: vec!["Amazon Elastic Block Store".to_owned()],
+        }
+    }
+}
+
+/// This machine's kernel.
+#[derive(Debug)]
+pub struct LinuxHost {
+    finder: Finder,
+    programs: Programs,
+    jobs: Jobs,
+}
+
+impl LinuxHost {
+    /// Touches nothing yet.
+    #[must_use]
+    pub fn new(settings: HostSettings) -> Self {
+        let HostSettings {
+            dev_dir,
+            sys_dir,
+            programs,
+            models,
+        } = settings;
+        Self {
+            finder: Finder {
+                dev_dir,
+                sys_dir,
+                models,
+            },
+            programs,
+            jobs: Jobs::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl Host for LinuxHost {
+    fn idle(&self, volume: &VolumeId) -> Result<(), Busy> {
+        self.jobs.idle(volume)
+    }
+
+    async fn find(&self, volume: &VolumeId, wait: Duration) -> Result<Device, FindError> {
+        self.jobs.idle(volume)?;
+        self.finder.find(volume, wait).await
+    }
+
+    async fn inspect(&self, device: &Device) -> Result<Contents, InspectError> {
+        self.jobs.idle(device.volume())?;
+        inspect::inspect(&self.programs, device).await
+    }
+
+    async fn format(&self, device: BlankDevice, fs: FsType) -> Result<(), FormatError> {
+        let (programs, finder) = (self.programs.clone(), self.finder.clone());
+        let volume = device.device().volume().clone();
+        let work = async move { format::format(&programs, &finder, &device, fs).await };
+        self.jobs.run(&volume, format::mkfs(fs).name, work).await
+    }
+
+    async fn check(&self, device: &Device, fs: FsType) -> Result<(), CheckError> {
+        let (programs, owned) = (self.programs.clone(), device.clone());
+        let work = async move { check::check(&programs, &owned, fs).await };
+        self.jobs.run(device.volume(), "fsck", work).await
+    }
+
+    async fn grow_before_mount(&self, device: &Device, fs: FsType) -> Result<Grown, GrowError> {
+        let (programs, owned) = (self.programs.clone(), device.clone());
+        let work = async move { grow::before_mount(&programs, &owned, fs).await };
+        self.jobs.run(device.volume(), "resize", work).await
+    }
+
+    async fn grow_mounted(
+        &self,
+        device: &Device,
+        fs: FsType,
+        mounted_at: &Path,
+    ) -> Result<Grown, GrowError> {
+        let (owned, path) = (device.clone(), mounted_at.to_owned());
+        let work = blocking(move || grow::mounted(&owned, fs, &path));
+        self.jobs.run(device.volume(), "resize", work).await
+    }
+
+    async fn mount(
+        &self,
+        device: &Device,
+        target: &Path,
+        fs: FsType,
+        options: &MountOptions,
+    ) -> Result<(), MountError> {
+        let (owned, target, options) = (device.clone(), target.to_owned(), options.clone());
+        let work = blocking(move || mount::device(&owned, &target, fs, &options));
+        self.jobs.run(device.volume(), "mount", work).await
+    }
+
+    async fn bind(&self, source: &Path, target: &Path, read_only: bool) -> Result<(), MountError> {
+        let (source, target) = (source.to_owned(), target.to_owned());
+        blocking(move || mount::bind(&source, &target, read_only)).await
+    }
+
+    async fn bind_block(
+        &self,
+        device: &Device,
+        target: &Path,
+        read_only: bool,
+    ) -> Result<(), MountError> {
+        self.jobs.idle(device.volume())?;
+        let (device, target) = (device.clone(), target.to_owned());
+        blocking(move || mount::bind_block(&device, &target, read_only)).await
+    }
+
+    async fn unmount(&self, target: &Path) -> Result<(), MountError> {
+        let target = target.to_owned();
+        blocking(move || mount::unmount(&target)).await
+    }
+
+    async fn mount_at(&self, path: &Path) -> Result<Option<Mount>, MountError> {
+        let path = path.to_owned();
+        blocking(move || mount::at(&path)).await
+    }
+
+    async fn mounts_of(&self, device: &Device) -> Result<Vec<Mount>, MountError> {
+        let device = device.clone();
+        blocking(move || mount::of(&device)).await
+    }
+
+    async fn stats(&self, path: &Path) -> Result<Stats, StatsError> {
+        let path = path.to_owned();
+        blocking(move || stats::stats(&path)).await
+    }
+}
+
+/// Runs what may block on a thread of its own. It runs to its end though the caller goes away.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only at the runtime's shutdown, when nobody waits for the answer any more.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! Volumes for tests: a fake sysfs tree, and for tests that need root a loop device in it and mounts that end with the test.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ebs_types::{FsType, VolumeId};
+use nix::mount::{MntFlags, umount2};
+use nix::sys::stat::{Mode, SFlag, mknod};
+use nix::unistd::Uid;
+use tempfile::TempDir;
+
+use crate::loop_device::{LoopDevice, LoopDevices, Release};
+use crate::{Contents, Device, DeviceNumber, Host, HostSettings, LinuxHost};
+
+pub(crate) const MIB: u64 = 1 << 20;
+
+/// Says that a test is left out where it can't run; `true` if so.
+pub(crate) fn skipped_without_root() -> bool {
+    let skipped = !Uid::effective().is_root();
+    if skipped {
+        println!("skipped: needs root (loop devices and mounts)");
+    }
+    skipped
+}
+
+pub(crate) fn volume() -> VolumeId {
+    "vol-0123456789abcdef0".parse().unwrap()
+}
+
+/// An instance's dev and sys directories.
+pub(crate) struct Tree {
+    pub(crate) dir: TempDir,
+}
+
+impl Tree {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for sub in ["dev", "sys/class/nvme", "sys/class/block"] {
+            fs::create_dir_all(dir.path().join(sub)).unwrap();
+        }
+        Self { dir }
+    }
+
+    pub(crate) fn settings(&self) -> HostSettings {
+        HostSettings {
+            dev_dir: self.dir.path().join("dev"),
+            sys_dir: self.dir.path().join("sys"),
+            ..HostSettings::default()
+        }
+    }
+
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.dir.path().join(below)
+    }
+
+    pub(crate) fn put(&self, below: &str, text: &str) {
+        let path = self.path(below);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// An NVMe controller `nvmeN` and its namespace's disk.
+    pub(crate) fn add_nvme(&self, number: u32, model: &str, serial: &str, dev: &str) {
+        let controller = format!("sys/class/nvme/nvme{number}");
+        self.put(&format!("{controller}/model"), &format!("{model:<40}\n"));
+        self.put(&format!("{controller}/serial"), &format!("{serial:<20}\n"));
+        let disk = format!("sys/class/block/nvme{number}n1");
+        self.put(&format!("{disk}/dev"), &format!("{dev}\n"));
+        std::os::unix::fs::symlink(self.path(&controller), self.path(&format!("{disk}/device")))
+            .unwrap();
+    }
+
+    pub(crate) fn add_node(&self, name: &str, number: DeviceNumber) {
+        mknod(
+            &self.path("dev").join(name),
+            SFlag::S_IFBLK,
+            Mode::from_bits_truncate(0o600),
+            number.dev_t(),
+        )
+        .unwrap();
+    }
+}
+
+/// A volume of this machine: a sparse file behind a loop device that looks like an NVMe disk.
+pub(crate) struct TestVolume {
+    pub(crate) tree: Tree,
+    loops: LoopDevices,
+    device: LoopDevice,
+    mounted: Vec<PathBuf>,
+}
+
+impl TestVolume {
+    pub(crate) fn new(size: u64) -> Self {
+        let tree = Tree::new();
+        let file = tree.path("image");
+        File::create(&file).unwrap().set_len(size).unwrap();
+        let loops = LoopDevices::new(tree.path("nodes"));
+        let device = loops.attach(&file).unwrap();
+        let number = DeviceNumber::from_dev_t(device.dev());
+        tree.add_nvme(
+            1,
+            "Amazon Elastic Block Store",
+            &volume().nvme_serial(),
+            &number.to_string(),
+        );
+        tree.add_node("nvme1n1", number);
+        Self {
+            tree,
+            loops,
+            device,
+            mounted: Vec::new(),
+        }
+    }
+
+    pub(crate) fn host(&self) -> LinuxHost {
+        LinuxHost::new(self.tree.settings())
+    }
+
+    pub(crate) async fn find(&self) -> Device {
+        self.host().find(&volume(), Duration::ZERO).await.unwrap()
+    }
+
+    /// Writes to the device behind everybody's back.
+    pub(crate) fn write(&self, offset: u64, bytes: &[u8]) {
+        let node = File::options()
+            .write(true)
+            .open(self.tree.path("dev/nvme1n1"))
+            .unwrap();
+        node.write_all_at(bytes, offset).unwrap();
+        node.sync_all().unwrap();
+    }
+
+    /// Sets the file's size; the device follows if told to.
+    pub(crate) fn set_file_size(&self, size: u64) {
+        File::options()
+            .write(true)
+            .open(self.tree.path("image"))
+            .unwrap()
+            .set_len(size)
+            .unwrap();
+    }
+
+    pub(crate) fn grow(&self, size: u64) {
+        self.set_file_size(size);
+        self.loops.update_capacity(&self.device).unwrap();
+    }
+
+    pub(crate) async fn formatted(&self, fs: FsType) -> Device {
+        let device = self.find().await;
+        let Contents::Blank(blank) = self.host().inspect(&device).await.unwrap() else {
+            panic!("a new volume is not blank");
+        };
+        self.host().format(blank, fs).await.unwrap();
+        device
+    }
+
+    /// An empty directory, at which anything is unmounted when the test ends.
+    pub(crate) fn place(&mut self, name: &str) -> PathBuf {
+        let path = self.tree.path(name);
+        fs::create_dir_all(&path).unwrap();
+        self.mounted.push(path.clone());
+        path
+    }
+
+    /// An empty file, likewise.
+    pub(crate) fn file_place(&mut self, name: &str) -> PathBuf {
+        let path = self.tree.path(name);
+        fs::write(&path, "").unwrap();
+        self.mounted.push(path.clone());
+        path
+    }
+}
+
+impl Drop for TestVolume {
+    fn drop(&mut self) {
+        for path in self.mounted.iter().rev() {
+            while umount2(path, MntFlags::MNT_DETACH).is_ok() {}
+        }
+        match self.loops.release(&self.device, None) {
+            Ok(Release::Released | Release::WhenClosed) => {}
+            Err(error) => println!("a loop device stays behind: {error}"),
+        }
+    }
+}
+
+/// Reads a small file of a mounted volume.
+pub(crate) fn text(dir: &Path, name: &str) -> String {
+    fs::read_to_string(dir.join(name)).unwrap()
+}
