@@ -1,0 +1,124 @@
+//! The control endpoint: what tests and people turn, and what they read off. JSON over HTTP; docs/EMULATOR.md shows each call.
+
+mod json;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use self::json::{BadRequest, Body};
+use crate::config::Settings;
+use crate::engine::Engine;
+use crate::faults::{Bucket, FaultSpec};
+
+/// The routes.
+pub(crate) fn router(engine: Arc<Engine>) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/instances", get(instances))
+        .route("/calls", get(calls))
+        .route("/calls/reset", post(reset_calls))
+        .route("/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route("/delays", get(delays).put(set_delays))
+        .route("/limits", get(limits).put(set_limits))
+        .route("/state", get(state))
+        .fallback(unknown)
+        .with_state(engine)
+}
+
+async fn health() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+async fn instances(State(engine): State<Arc<Engine>>) -> Json<Value> {
+    Json(json!(engine.views()))
+}
+
+async fn calls(State(engine): State<Arc<Engine>>) -> Json<Value> {
+    Json(json!(engine.inner().calls))
+}
+
+async fn reset_calls(State(engine): State<Arc<Engine>>) -> StatusCode {
+    engine.inner().calls.reset();
+    StatusCode::NO_CONTENT
+}
+
+async fn faults(State(engine): State<Arc<Engine>>) -> Json<Value> {
+    Json(json!(engine.inner().faults.list()))
+}
+
+async fn add_fault(
+    State(engine): State<Arc<Engine>>,
+    Body(spec): Body<FaultSpec>,
+) -> Result<(StatusCode, Json<Value>), BadRequest> {
+    let rule = engine.inner().faults.add(spec).map_err(BadRequest)?;
+    Ok((StatusCode::CREATED, Json(json!(rule))))
+}
+
+async fn clear_faults(State(engine): State<Arc<Engine>>) -> StatusCode {
+    engine.inner().faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn delays(State(engine): State<Arc<Engine>>) -> Json<Value> {
+    Json(json!(engine.inner().world.settings()))
+}
+
+/// What is left out stays as it is.
+async fn set_delays(
+    State(engine): State<Arc<Engine>>,
+    Body(changes): Body<BTreeMap<String, Value>>,
+) -> Result<Json<Value>, BadRequest> {
+    let mut whole = json!(engine.inner().world.settings());
+    for (field, value) in changes {
+        match whole.get_mut(&field) {
+            Some(slot) => *slot = value.clone(),
+            None => return Err(BadRequest(format!("{field}: no such setting"))),
+        }
+        // Field by field, so that the error names the one that is wrong.
+        serde_json::from_value::<Settings>(whole.clone())
+            .map_err(|error| BadRequest(format!("{field}: {error}")))?;
+    }
+    let settings: Settings =
+        serde_json::from_value(whole).map_err(|error| BadRequest(error.to_string()))?;
+    let configured = engine.configure(settings).await;
+    configured.map_err(|error| BadRequest(error.to_string()))?;
+    Ok(delays(State(engine)).await)
+}
+
+async fn limits(State(engine): State<Arc<Engine>>) -> Json<Value> {
+    Json(json!(engine.inner().buckets.list()))
+}
+
+async fn set_limits(
+    State(engine): State<Arc<Engine>>,
+    Body(buckets): Body<BTreeMap<String, Bucket>>,
+) -> Result<Json<Value>, BadRequest> {
+    engine.inner().buckets.set(&buckets).map_err(BadRequest)?;
+    Ok(limits(State(engine)).await)
+}
+
+/// Everything, in the form in which it is saved; for looking, not for relying on.
+async fn state(State(engine): State<Arc<Engine>>) -> Json<Value> {
+    Json(json!(engine.inner().world))
+}
+
+async fn unknown() -> (StatusCode, Json<Value>) {
+    let paths = [
+        "/health",
+        "/instances",
+        "/calls",
+        "/calls/reset",
+        "/faults",
+        "/delays",
+        "/limits",
+        "/state",
+    ];
+    let error = format!("no such path; there are {}", paths.join(", "));
+    (StatusCode::NOT_FOUND, Json(json!({ "error": error })))
+}

@@ -1,0 +1,239 @@
+//! The machine room: joins state, journal, faults, the clock and the backing.
+//!
+//! Answers for: the order of things. An input is written down, then it takes effect, then the backing does its work, then the
+//! caller is answered. The backing works on a thread of its own, one piece after the other, in the order of the inputs.
+//! Doesn't answer for: protocol and sockets (`server`, `control`).
+
+mod calls;
+mod clock;
+mod facts;
+mod fleet;
+mod worker;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
+
+use ebs_types::Region;
+use tokio::sync::{Notify, oneshot};
+
+pub(crate) use self::calls::{Calls, Verdict};
+use self::clock::Clock;
+pub(crate) use self::fleet::Fleet;
+use self::worker::Job;
+pub(crate) use self::worker::Worker;
+use crate::config::Settings;
+use crate::faults::{Buckets, Fault, Faults};
+use crate::journal::Journal;
+use crate::model::{ApiError, Effect, Reply, Report, Script, Timestamp};
+use crate::state::{Input, World};
+use crate::wire::{Action, Call, Request};
+
+/// What runs the emulator; shared by its servers, its clock and its backing's thread.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    inner: Mutex<Inner>,
+    jobs: mpsc::Sender<Job>,
+    clock: Clock,
+    /// Rung when something new may be due.
+    changed: Notify,
+    /// Where the instances' devices and metadata are.
+    pub(crate) fleet: Fleet,
+}
+
+/// What changes, under one lock that is never held across work.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) world: World,
+    journal: Option<Journal>,
+    pub(crate) faults: Faults,
+    pub(crate) buckets: Buckets,
+    pub(crate) calls: Calls,
+}
+
+/// How a call ends for the caller.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It is answered.
+    Reply(Box<Reply>),
+    /// It is refused.
+    Error(ApiError),
+    /// The connection is reset.
+    Reset,
+}
+
+impl Engine {
+    /// An engine whose backing's thread takes its work from the other end of `jobs`.
+    pub(crate) fn new(
+        world: World,
+        journal: Option<Journal>,
+        jobs: mpsc::Sender<Job>,
+        fleet: Fleet,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Mutex::new(Inner {
+                world,
+                journal,
+                faults: Faults::default(),
+                buckets: Buckets::default(),
+                calls: Calls::default(),
+            }),
+            jobs,
+            clock: Clock::new(),
+            changed: Notify::new(),
+            fleet,
+        })
+    }
+
+    /// Everything that changes, locked.
+    pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
+        // Whoever panicked with the lock held left a whole state behind: inputs take effect in one go.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a call from admission to answer.
+    pub(crate) async fn call(&self, region: &Region, action: Action, call: &Call) -> Outcome {
+        let fault = {
+            let mut inner = self.inner();
+            let now = self.now(&inner);
+            if !inner.buckets.admit(now, region, action) {
+                return Outcome::Error(ApiError::throttled());
+            }
+            let subjects = call.request.subjects();
+            inner.faults.take(action, &subjects, call.dry_run)
+        };
+        let mut script = Script::default();
+        match fault {
+            Some(Fault::Error(error)) => return Outcome::Error(error),
+            Some(Fault::Reset) => return Outcome::Reset,
+            Some(Fault::Delay(ms)) => tokio::time::sleep(Duration::from_millis(ms)).await,
+            Some(Fault::Stuck) => script.stuck = true,
+            Some(Fault::CreateFailure(how)) => script.failure = Some(how),
+            Some(Fault::LostReply) | None => {}
+        }
+        let outcome = self.carry_out(region, call, script).await;
+        match fault {
+            Some(Fault::LostReply) => Outcome::Reset,
+            _ => outcome.map_or_else(Outcome::Error, |reply| Outcome::Reply(Box::new(reply))),
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        region: &Region,
+        call: &Call,
+        script: Script,
+    ) -> Result<Reply, ApiError> {
+        match &call.request {
+            Request::Look(query) => {
+                let mut inner = self.inner();
+                let now = self.now(&inner);
+                let effects = inner.world.advance(now);
+                self.hand_over(effects, None);
+                let reply = inner.world.answer(region, query)?;
+                refuse_dry_run(call).map(|()| reply)
+            }
+            Request::Change(command) if call.dry_run => {
+                let inner = self.inner();
+                let now = self.now(&inner);
+                inner.world.rehearse(now, region, command)?;
+                Err(ApiError::dry_run())
+            }
+            Request::Change(command) => {
+                let input = Input::Call {
+                    region: region.clone(),
+                    command: command.clone(),
+                    script,
+                };
+                self.input(&input).await
+            }
+        }
+    }
+
+    /// Takes an input, and waits until the backing has done what comes of it.
+    pub(crate) async fn input(&self, input: &Input) -> Result<Reply, ApiError> {
+        let (done, wait) = oneshot::channel();
+        let reply = self.take(input, Some(done))?;
+        // An error means that the backing's thread has ended, which only shutting down makes it do.
+        let _ = wait.await;
+        Ok(reply)
+    }
+
+    /// Takes what the backing says.
+    fn report(&self, report: Report) {
+        if let Err(error) = self.take(&Input::Report(report), None) {
+            tracing::error!(error = %error, "report of the backing was lost");
+        }
+    }
+
+    fn take(&self, input: &Input, done: Option<oneshot::Sender<()>>) -> Result<Reply, ApiError> {
+        let mut inner = self.inner();
+        let now = self.now(&inner);
+        if let Some(journal) = &mut inner.journal {
+            journal.append(now, input).map_err(|error| {
+                ApiError::internal(format!("the journal cannot be written: {error}"))
+            })?;
+        }
+        let (reply, effects) = inner.world.apply(now, input);
+        self.hand_over(effects, done);
+        drop(inner);
+        self.changed.notify_one();
+        reply
+    }
+
+    /// Gives work to the backing's thread. Called with the lock held, so that work is in the order of the inputs.
+    fn hand_over(&self, effects: Vec<Effect>, done: Option<oneshot::Sender<()>>) {
+        if !effects.is_empty() || done.is_some() {
+            // The thread has ended only when everything is shutting down.
+            let _ = self.jobs.send(Job::Work { effects, done });
+        }
+    }
+
+    /// Changes delays and limits.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub(crate) async fn configure(&self, settings: Settings) -> Result<(), ApiError> {
+        self.input(&Input::Configure(settings))
+            .await
+            .map(|_reply| ())
+    }
+
+    /// Gives the backing the work that a kill may have cut off.
+    pub(crate) fn resume(&self) {
+        let inner = self.inner();
+        self.hand_over(inner.world.unfinished(), None);
+    }
+
+    /// Lets things happen when they are due, for ever.
+    pub(crate) async fn tick(&self) {
+        loop {
+            let wait = {
+                let mut inner = self.inner();
+                let now = self.now(&inner);
+                let effects = inner.world.advance(now);
+                self.hand_over(effects, None);
+                inner.world.next_due().map(|due| due.since(now))
+            };
+            match wait {
+                Some(wait) => {
+                    // Cut short by whatever changes the agenda.
+                    let _ = tokio::time::timeout(wait, self.changed.notified()).await;
+                }
+                None => self.changed.notified().await,
+            }
+        }
+    }
+
+    /// The time, never before what the state was told last: clocks are set back, journals are moved between machines.
+    fn now(&self, inner: &Inner) -> Timestamp {
+        self.clock.now().max(inner.world.now())
+    }
+}
+
+fn refuse_dry_run(call: &Call) -> Result<(), ApiError> {
+    if call.dry_run {
+        Err(ApiError::dry_run())
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! Where each instance's devices and metadata are: its directories and the listener of its metadata service.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ebs_types::InstanceId;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Engine;
+use crate::backing::InstanceDirs;
+use crate::imds;
+
+/// The instances that are reachable.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    address: IpAddr,
+    runtime: Handle,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    members: Mutex<BTreeMap<InstanceId, Member>>,
+}
+
+/// One instance.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) dirs: InstanceDirs,
+    /// Empty where no listener could be had.
+    pub(crate) imds_url: String,
+    stop: CancellationToken,
+}
+
+impl Fleet {
+    /// No instances yet. Metadata services will listen on this address, each on a free port, until `stop`.
+    pub(crate) fn new(
+        address: IpAddr,
+        runtime: Handle,
+        stop: CancellationToken,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self {
+            address,
+            runtime,
+            stop,
+            tasks,
+            members: Mutex::default(),
+        }
+    }
+
+    /// Takes an instance in and serves its metadata.
+    pub(crate) fn add(&self, engine: &Arc<Engine>, id: &InstanceId, dirs: InstanceDirs) {
+        let stop = self.stop.child_token();
+        let imds_url = self.serve(engine, id, stop.clone()).unwrap_or_else(|error| {
+            tracing::warn!(instance.id = %id, error = %error, "no metadata service for the instance");
+            String::new()
+        });
+        let member = Member {
+            dirs,
+            imds_url,
+            stop,
+        };
+        self.members().insert(id.clone(), member);
+    }
+
+    /// Lets an instance go.
+    pub(crate) fn remove(&self, id: &InstanceId) {
+        if let Some(member) = self.members().remove(id) {
+            member.stop.cancel();
+        }
+    }
+
+    /// What is known of an instance.
+    pub(crate) fn get(&self, id: &InstanceId) -> Option<Member> {
+        self.members().get(id).cloned()
+    }
+
+    fn serve(
+        &self,
+        engine: &Arc<Engine>,
+        id: &InstanceId,
+        stop: CancellationToken,
+    ) -> std::io::Result<String> {
+        let listener = TcpListener::bind(SocketAddr::new(self.address, 0))?;
+        listener.set_nonblocking(true)?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let _context = self.runtime.enter();
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let (engine, id) = (Arc::downgrade(engine), id.clone());
+        let asked = id.clone();
+        let facts = Arc::new(move || engine.upgrade()?.facts(&asked));
+        let served = async move {
+            if let Err(error) = imds::serve(listener, facts, stop).await {
+                tracing::warn!(instance.id = %id, error = %error, "the metadata service ended");
+            }
+        };
+        self.tasks.spawn_on(served, &self.runtime);
+        Ok(url)
+    }
+
+    fn members(&self) -> MutexGuard<'_, BTreeMap<InstanceId, Member>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,147 @@
+//! The backing's thread: does the work it is given, piece by piece, and reports what comes of it.
+
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+
+use ebs_types::{InstanceId, VolumeId};
+use tokio::sync::oneshot;
+
+use super::Engine;
+use crate::backing::{Backing, BackingError, Detach, DetachMode};
+use crate::model::{Effect, Report};
+
+/// What the thread is told.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Do this, then say so.
+    Work {
+        effects: Vec<Effect>,
+        done: Option<oneshot::Sender<()>>,
+    },
+    /// End.
+    Stop,
+}
+
+/// The thread.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    jobs: mpsc::Sender<Job>,
+    thread: JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// The kernel's, when it has no more threads.
+    pub(crate) fn start(
+        engine: Arc<Engine>,
+        backing: Arc<dyn Backing>,
+        queue: mpsc::Receiver<Job>,
+    ) -> std::io::Result<Self> {
+        let jobs = engine.jobs.clone();
+        let run = move || {
+            while let Ok(Job::Work { effects, done }) = queue.recv() {
+                for effect in effects {
+                    if let Some(report) = carry_out(&engine, backing.as_ref(), effect) {
+                        engine.report(report);
+                    }
+                }
+                if let Some(done) = done {
+                    // Nobody waits any more when the caller has hung up.
+                    let _ = done.send(());
+                }
+            }
+        };
+        let thread = thread::Builder::new()
+            .name("backing".to_owned())
+            .spawn(run)?;
+        Ok(Self { jobs, thread })
+    }
+
+    /// Ends it once it has done all it was given so far. Blocks.
+    pub(crate) fn stop(self) {
+        let _ = self.jobs.send(Job::Stop);
+        if self.thread.join().is_err() {
+            tracing::error!("the backing's thread panicked");
+        }
+    }
+}
+
+fn carry_out(engine: &Arc<Engine>, backing: &dyn Backing, effect: Effect) -> Option<Report> {
+    match effect {
+        Effect::CreateVolume {
+            volume,
+            size,
+            source,
+        } => {
+            let made = backing.create_volume(&volume, size, source.as_ref());
+            let reason = warned("create volume", made).err()?;
+            Some(Report::VolumeFailed { volume, reason })
+        }
+        Effect::DeleteVolume { volume } => {
+            // What stays behind is removed at the next start, when no state knows it.
+            let _ = warned("delete volume", backing.delete_volume(&volume));
+            None
+        }
+        Effect::Grow { volume, size } => {
+            Some(match warned("grow", backing.resize_volume(&volume, size)) {
+                Ok(()) => Report::Grown { volume },
+                Err(reason) => Report::VolumeFailed { volume, reason },
+            })
+        }
+        Effect::CreateSnapshot { snapshot, volume } => {
+            let taken = warned("snapshot", backing.snapshot(&volume, &snapshot));
+            taken.err().map(|_| Report::SnapshotFailed { snapshot })
+        }
+        Effect::DeleteSnapshot { snapshot } => {
+            let _ = warned("delete snapshot", backing.delete_snapshot(&snapshot));
+            None
+        }
+        Effect::Attach { volume, instance } => Some(attach(backing, volume, instance)),
+        Effect::Detach {
+            volume,
+            instance,
+            force,
+        } => Some(detach(backing, volume, instance, force)),
+        Effect::AddInstance { instance, root } => {
+            let added = warned("add instance", backing.add_instance(&instance, &root));
+            engine
+                .fleet
+                .add(engine, &instance, added.unwrap_or_default());
+            None
+        }
+        Effect::RemoveInstance { instance } => {
+            engine.fleet.remove(&instance);
+            let _ = warned("remove instance", backing.remove_instance(&instance));
+            None
+        }
+    }
+}
+
+fn attach(backing: &dyn Backing, volume: VolumeId, instance: InstanceId) -> Report {
+    match warned("attach", backing.attach(&volume, &instance)) {
+        Ok(()) => Report::Attached { volume, instance },
+        Err(_) => Report::NotShown { volume, instance },
+    }
+}
+
+fn detach(backing: &dyn Backing, volume: VolumeId, instance: InstanceId, force: bool) -> Report {
+    let how = if force {
+        DetachMode::Forced
+    } else {
+        DetachMode::IfUnused
+    };
+    match warned("detach", backing.detach(&volume, &instance, how)) {
+        Ok(Detach::Released) => Report::Released { volume, instance },
+        Ok(Detach::Busy) | Err(_) => Report::Busy { volume, instance },
+    }
+}
+
+/// Logs what the backing could not do; the reason is for the state.
+fn warned<T>(what: &'static str, result: Result<T, BackingError>) -> Result<T, String> {
+    result.map_err(|error| {
+        tracing::warn!(work = what, error = %error, "the backing could not do its work");
+        error.to_string()
+    })
+}

@@ -1,0 +1,138 @@
+//! A fault rule as it is written in JSON, and what is wrong with one.
+
+use serde::{Deserialize, Serialize};
+
+use super::Fault;
+use crate::model::{ApiError, CreateFailure};
+use crate::wire::Action;
+
+/// A fault rule as it is written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FaultSpec {
+    /// The action it is for; any if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) action: Option<String>,
+    /// The id, client token or tag value that the call must name; any call if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+    /// How many of the calls that fit go through before the first fault.
+    #[serde(default)]
+    pub(crate) skip: u32,
+    /// How many calls it befalls.
+    #[serde(default = "one")]
+    pub(crate) count: u32,
+    /// What happens.
+    pub(crate) kind: Kind,
+    /// EC2's code, for `error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) code: Option<String>,
+    /// The message that goes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
+    /// The HTTP status that goes with it; that which EC2 sends with the code if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<u16>,
+    /// How it ends, for `create-failure`; `error` if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) outcome: Option<CreateFailure>,
+    /// For `delay`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) delay_ms: Option<u64>,
+}
+
+/// The kinds of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    Error,
+    Reset,
+    LostReply,
+    Stuck,
+    CreateFailure,
+    Delay,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl FaultSpec {
+    /// The action, looked up.
+    pub(super) fn action(&self) -> Result<Option<Action>, String> {
+        let Some(name) = &self.action else {
+            return Ok(None);
+        };
+        let known = || {
+            let names: Vec<_> = Action::ALL.iter().map(|action| action.as_str()).collect();
+            names.join(", ")
+        };
+        match Action::named(name) {
+            Some(action) => Ok(Some(action)),
+            None => Err(format!("action: {name:?} is not one of {}", known())),
+        }
+    }
+
+    /// What happens, with every field that the kind doesn't take refused.
+    pub(super) fn fault(&self) -> Result<Fault, String> {
+        if self.count == 0 {
+            return Err("count: 0 faults are none; use 1 or more".to_owned());
+        }
+        let is = |kind: Kind| self.kind == kind;
+        let misplaced = [
+            ("code", self.code.is_some() && !is(Kind::Error)),
+            ("message", self.message.is_some() && !is(Kind::Error)),
+            ("status", self.status.is_some() && !is(Kind::Error)),
+            (
+                "outcome",
+                self.outcome.is_some() && !is(Kind::CreateFailure),
+            ),
+            ("delay_ms", self.delay_ms.is_some() && !is(Kind::Delay)),
+        ];
+        if let Some((field, _)) = misplaced.iter().find(|(_, wrong)| *wrong) {
+            return Err(format!("{field}: faults of this kind don't take it"));
+        }
+        Ok(match self.kind {
+            Kind::Error => Fault::Error(self.error()?),
+            Kind::Reset => Fault::Reset,
+            Kind::LostReply => Fault::LostReply,
+            Kind::Stuck => Fault::Stuck,
+            Kind::CreateFailure => {
+                Fault::CreateFailure(self.outcome.unwrap_or(CreateFailure::Error))
+            }
+            Kind::Delay => {
+                let ms = self
+                    .delay_ms
+                    .ok_or("delay_ms: a fault of kind delay needs it")?;
+                Fault::Delay(ms)
+            }
+        })
+    }
+
+    fn error(&self) -> Result<ApiError, String> {
+        let code = self.code.clone();
+        let code = code.ok_or("code: a fault of kind error needs EC2's code")?;
+        let status = self.status.unwrap_or_else(|| usual_status(&code));
+        if !(400..600).contains(&status) {
+            return Err(format!("status: {status} is not an error; use 400 to 599"));
+        }
+        let message = self.message.clone();
+        Ok(ApiError {
+            message: message.unwrap_or_else(|| format!("Scripted fault: {code}")),
+            code,
+            status,
+        })
+    }
+}
+
+/// The HTTP status that EC2 sends with a code (EC2 API reference, "Error codes").
+fn usual_status(code: &str) -> u16 {
+    match code {
+        "RequestLimitExceeded" | "Throttling" | "Unavailable" | "ServiceUnavailable" => 503,
+        "InternalError" | "InternalFailure" => 500,
+        "UnauthorizedOperation" => 403,
+        "AuthFailure" => 401,
+        "DryRunOperation" => 412,
+        _ => 400,
+    }
+}

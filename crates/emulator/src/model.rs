@@ -1,0 +1,26 @@
+//! What there is in the emulated cloud, what can be asked of it, and what it answers: data alone.
+//!
+//! Doesn't answer for: how anything changes (`state`), or how it is written on the wire (`wire`).
+
+mod command;
+mod effect;
+mod error;
+mod instance;
+mod query;
+mod reply;
+mod snapshot;
+mod timestamp;
+mod volume;
+
+pub(crate) use command::{
+    AttachVolume, Command, CreateFailure, CreateSnapshot, CreateVolume, DetachVolume, ModifyVolume,
+    RunInstances, Script,
+};
+pub(crate) use effect::{Effect, Report};
+pub(crate) use error::ApiError;
+pub(crate) use instance::{AvailabilityZone, Instance, ROOT_DEVICE, SecurityGroup};
+pub(crate) use query::{Filter, Page, Paging, Query, Selection};
+pub(crate) use reply::{InstanceChange, InstanceDetails, InstanceTypeInfo, Reply};
+pub(crate) use snapshot::Snapshot;
+pub(crate) use timestamp::Timestamp;
+pub(crate) use volume::{Attachment, Lifecycle, Modification, Phase, Progress, Shape, Volume};

@@ -1,0 +1,141 @@
+//! The calls that change something. They are what the journal holds, so their serialised form is a file format.
+
+use ebs_types::{
+    DeviceName, Gibibytes, InstanceId, InstanceType, SnapshotId, Tags, VolumeId, VolumeType, Zone,
+};
+use serde::{Deserialize, Serialize};
+
+/// A call that changes something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Command {
+    CreateVolume(CreateVolume),
+    DeleteVolume(VolumeId),
+    AttachVolume(AttachVolume),
+    DetachVolume(DetachVolume),
+    ModifyVolume(ModifyVolume),
+    CreateSnapshot(CreateSnapshot),
+    DeleteSnapshot(SnapshotId),
+    RunInstances(RunInstances),
+    StartInstances(Vec<InstanceId>),
+    StopInstances(Vec<InstanceId>),
+    TerminateInstances(Vec<InstanceId>),
+}
+
+/// CreateVolume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CreateVolume {
+    pub(crate) token: Option<String>,
+    pub(crate) zone: Zone,
+    pub(crate) size: Option<Gibibytes>,
+    pub(crate) volume_type: VolumeType,
+    pub(crate) iops: Option<u32>,
+    pub(crate) throughput: Option<u32>,
+    pub(crate) snapshot: Option<SnapshotId>,
+    pub(crate) encrypted: Option<bool>,
+    pub(crate) kms_key: Option<String>,
+    pub(crate) multi_attach: bool,
+    pub(crate) tags: Tags,
+}
+
+/// AttachVolume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AttachVolume {
+    pub(crate) volume: VolumeId,
+    pub(crate) instance: InstanceId,
+    pub(crate) device: DeviceName,
+}
+
+/// DetachVolume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DetachVolume {
+    pub(crate) volume: VolumeId,
+    /// May be left out where the volume is attached once.
+    pub(crate) instance: Option<InstanceId>,
+    pub(crate) device: Option<String>,
+    pub(crate) force: bool,
+}
+
+/// ModifyVolume: what is `None` stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ModifyVolume {
+    pub(crate) volume: VolumeId,
+    pub(crate) size: Option<Gibibytes>,
+    pub(crate) volume_type: Option<VolumeType>,
+    pub(crate) iops: Option<u32>,
+    pub(crate) throughput: Option<u32>,
+    pub(crate) multi_attach: Option<bool>,
+}
+
+/// CreateSnapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CreateSnapshot {
+    pub(crate) volume: VolumeId,
+    pub(crate) description: String,
+    pub(crate) tags: Tags,
+}
+
+/// RunInstances.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RunInstances {
+    pub(crate) token: Option<String>,
+    pub(crate) count: u32,
+    pub(crate) image: String,
+    pub(crate) instance_type: InstanceType,
+    /// The region's first zone if left out.
+    pub(crate) zone: Option<Zone>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) tags: Tags,
+}
+
+/// How a create ends badly after it was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CreateFailure {
+    /// The volume or snapshot turns `error`.
+    Error,
+    /// It is gone, as after a KMS denial.
+    Vanish,
+}
+
+/// What faults make of one call once it is accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Script {
+    /// What the call began never ends by itself.
+    #[serde(default)]
+    pub(crate) stuck: bool,
+    /// What the call creates fails later.
+    #[serde(default)]
+    pub(crate) failure: Option<CreateFailure>,
+}
+
+impl Command {
+    /// What a fault can be aimed at: ids, and for a new resource its token and the values of its tags.
+    pub(crate) fn subjects(&self) -> Vec<&str> {
+        match self {
+            Self::CreateVolume(c) => {
+                let given = [
+                    c.token.as_deref(),
+                    c.snapshot.as_ref().map(SnapshotId::as_str),
+                ];
+                let tags = c.tags.iter().map(|(_key, value)| value);
+                given.into_iter().flatten().chain(tags).collect()
+            }
+            Self::DeleteVolume(id) => vec![id.as_str()],
+            Self::AttachVolume(c) => vec![c.volume.as_str(), c.instance.as_str()],
+            Self::DetachVolume(c) => {
+                let instance = c.instance.as_ref().map(InstanceId::as_str);
+                std::iter::once(c.volume.as_str()).chain(instance).collect()
+            }
+            Self::ModifyVolume(c) => vec![c.volume.as_str()],
+            Self::CreateSnapshot(c) => {
+                let tags = c.tags.iter().map(|(_key, value)| value);
+                std::iter::once(c.volume.as_str()).chain(tags).collect()
+            }
+            Self::DeleteSnapshot(id) => vec![id.as_str()],
+            Self::RunInstances(c) => c.tags.iter().map(|(_key, value)| value).collect(),
+            Self::StartInstances(ids)
+            | Self::StopInstances(ids)
+            | Self::TerminateInstances(ids) => ids.iter().map(InstanceId::as_str).collect(),
+        }
+    }
+}

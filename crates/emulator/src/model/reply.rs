@@ -1,0 +1,49 @@
+//! What calls answer.
+
+use ebs_types::{AttachmentLimit, InstanceId, InstanceState, VolumeId};
+
+use crate::model::{Attachment, AvailabilityZone, Instance, Modification, Page, Snapshot, Volume};
+
+/// What a call answers when it is not refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// Accepted; nothing more to say.
+    Done,
+    Volume(Volume),
+    Volumes(Page<Volume>),
+    Attachment {
+        volume: VolumeId,
+        attachment: Attachment,
+    },
+    Modification(Modification),
+    Modifications(Page<Modification>),
+    Snapshot(Snapshot),
+    Snapshots(Page<Snapshot>),
+    Started(Vec<InstanceDetails>),
+    Instances(Page<InstanceDetails>),
+    Changes(Vec<InstanceChange>),
+    InstanceTypes(Page<InstanceTypeInfo>),
+    Zones(Vec<AvailabilityZone>),
+}
+
+/// An instance and what is attached to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InstanceDetails {
+    pub(crate) instance: Instance,
+    pub(crate) volumes: Vec<(VolumeId, Attachment)>,
+}
+
+/// What a start, stop or terminate did to one instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InstanceChange {
+    pub(crate) id: InstanceId,
+    pub(crate) before: InstanceState,
+    pub(crate) after: InstanceState,
+}
+
+/// What an instance type offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InstanceTypeInfo {
+    pub(crate) name: String,
+    pub(crate) limit: AttachmentLimit,
+}

@@ -1,0 +1,163 @@
+//! Volumes, their attachments and their modifications.
+
+use ebs_types::{
+    AttachmentState, DeviceName, Gibibytes, InstanceId, ModificationState, SnapshotId, Tags,
+    VolumeId, VolumeState, VolumeType, Zone,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::model::Timestamp;
+
+/// How far a volume itself is; whether it is in use follows from its attachments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Lifecycle {
+    Creating,
+    Ready,
+    Failed,
+    Deleting,
+}
+
+/// A volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Volume {
+    pub(crate) id: VolumeId,
+    pub(crate) zone: Zone,
+    pub(crate) size: Gibibytes,
+    pub(crate) volume_type: VolumeType,
+    /// Provisioned, or following from the size; `None` where EC2 states none.
+    pub(crate) iops: Option<u32>,
+    /// In MiB/s; `None` where EC2 states none.
+    pub(crate) throughput: Option<u32>,
+    pub(crate) encrypted: bool,
+    pub(crate) kms_key: Option<String>,
+    pub(crate) snapshot: Option<SnapshotId>,
+    pub(crate) multi_attach: bool,
+    pub(crate) tags: Tags,
+    pub(crate) created: Timestamp,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) attachments: Vec<Attachment>,
+    /// The latest one.
+    pub(crate) modification: Option<Modification>,
+    /// When modifications of the last 24 hours began.
+    pub(crate) modified: Vec<Timestamp>,
+}
+
+impl Volume {
+    /// The state that EC2 reports.
+    pub(crate) fn state(&self) -> VolumeState {
+        match self.lifecycle {
+            Lifecycle::Creating => VolumeState::Creating,
+            Lifecycle::Failed => VolumeState::Error,
+            Lifecycle::Deleting => VolumeState::Deleting,
+            Lifecycle::Ready if self.attachments.is_empty() => VolumeState::Available,
+            Lifecycle::Ready => VolumeState::InUse,
+        }
+    }
+
+    /// Its attachment to this instance.
+    pub(crate) fn attachment_to(&self, instance: &InstanceId) -> Option<&Attachment> {
+        self.attachments.iter().find(|a| &a.instance == instance)
+    }
+
+    /// The same, to change it.
+    pub(crate) fn attachment_to_mut(&mut self, instance: &InstanceId) -> Option<&mut Attachment> {
+        self.attachments
+            .iter_mut()
+            .find(|a| &a.instance == instance)
+    }
+}
+
+/// How far an attachment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Phase {
+    /// Waits for its time, for ever if scripted so.
+    Attaching,
+    /// The backing was told to show the device.
+    Connecting,
+    /// The instance has the device.
+    Attached,
+    /// Waits for its time, for ever if scripted so.
+    Detaching,
+    /// The backing was told to take the device away.
+    Releasing,
+    /// The backing said that the device is still used; it will be told again.
+    Busy,
+}
+
+/// A volume's attachment to one instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Attachment {
+    pub(crate) instance: InstanceId,
+    pub(crate) device: DeviceName,
+    pub(crate) since: Timestamp,
+    pub(crate) phase: Phase,
+    /// Tells this attachment from an earlier one of the same two, so that late events miss.
+    pub(crate) serial: u64,
+}
+
+impl Attachment {
+    /// The state that EC2 reports.
+    pub(crate) fn state(&self) -> AttachmentState {
+        match self.phase {
+            Phase::Attaching | Phase::Connecting => AttachmentState::Attaching,
+            Phase::Attached => AttachmentState::Attached,
+            Phase::Detaching | Phase::Releasing => AttachmentState::Detaching,
+            Phase::Busy => AttachmentState::Busy,
+        }
+    }
+
+    /// Whether a detach was asked for.
+    pub(crate) fn is_leaving(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Detaching | Phase::Releasing | Phase::Busy
+        )
+    }
+}
+
+/// What a modification changes, before or after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Shape {
+    pub(crate) size: Gibibytes,
+    pub(crate) volume_type: VolumeType,
+    pub(crate) iops: Option<u32>,
+    pub(crate) throughput: Option<u32>,
+    pub(crate) multi_attach: bool,
+}
+
+/// How far a modification is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Progress {
+    /// Waits for its time, for ever if scripted so.
+    Modifying,
+    /// The backing was told to grow.
+    Growing,
+    Optimizing,
+    Completed,
+    Failed,
+}
+
+/// A volume's latest modification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Modification {
+    pub(crate) volume: VolumeId,
+    pub(crate) progress: Progress,
+    pub(crate) from: Shape,
+    pub(crate) to: Shape,
+    pub(crate) started: Timestamp,
+    pub(crate) ended: Option<Timestamp>,
+    /// Why it failed.
+    pub(crate) message: Option<String>,
+}
+
+impl Modification {
+    /// The state that EC2 reports.
+    pub(crate) fn state(&self) -> ModificationState {
+        match self.progress {
+            Progress::Modifying | Progress::Growing => ModificationState::Modifying,
+            Progress::Optimizing => ModificationState::Optimizing,
+            Progress::Completed => ModificationState::Completed,
+            Progress::Failed => ModificationState::Failed,
+        }
+    }
+}

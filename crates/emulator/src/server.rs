@@ -1,0 +1,177 @@
+//! The EC2 endpoint: HTTP in, calls to the engine, HTTP out.
+//!
+//! Answers for: connections (including those reset on purpose), the shape of requests, counting calls.
+//! Doesn't answer for: what parameters and replies look like (`wire`), what calls do (`state`).
+
+mod connection;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use ebs_types::Region;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::engine::{Engine, Outcome, Verdict};
+use crate::model::ApiError;
+use crate::wire::{self, Action, Form};
+
+/// The largest request body read; EC2's parameters are far smaller.
+const BODY_MAX: usize = 1 << 20;
+
+/// The EC2 endpoint of one emulator.
+#[derive(Debug)]
+pub(crate) struct Front {
+    engine: Arc<Engine>,
+    default_region: Region,
+    requests: AtomicU64,
+}
+
+/// The caller gets no answer: its connection is reset.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is reset on purpose")]
+pub(crate) struct Reset;
+
+impl Front {
+    /// A front to the engine. Requests that are signed for no region are for the default one.
+    pub(crate) fn new(engine: Arc<Engine>, default_region: Region) -> Arc<Self> {
+        Arc::new(Self {
+            engine,
+            default_region,
+            requests: AtomicU64::new(0),
+        })
+    }
+
+    /// Accepts connections until `stop`.
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        stop: CancellationToken,
+        tasks: TaskTracker,
+    ) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stop.cancelled() => return,
+            };
+            match accepted {
+                Ok((stream, _peer)) => {
+                    let (front, stop) = (Arc::clone(&self), stop.clone());
+                    tasks.spawn(connection::serve(stream, front, stop));
+                }
+                Err(error) => {
+                    // Out of descriptors, most likely: let some be closed before the next try.
+                    tracing::warn!(error = %error, "a connection could not be accepted");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    /// Answers a request.
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Reset> {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = format!("00000000-0000-4000-8000-{number:012x}");
+        let region = request
+            .headers()
+            .get(AUTHORIZATION)
+            .and_then(|value| wire::signed_region(value.to_str().ok()?))
+            .unwrap_or_else(|| self.default_region.clone());
+        let (status, document) = match self.act(&region, request, &id).await {
+            Ok(document) => (200, document),
+            Err(Refusal::Reset) => return Err(Reset),
+            Err(Refusal::Error(error)) => {
+                tracing::debug!(ec2.request_id = id, ec2.code = error.code, "call refused");
+                (error.status, wire::error(&error, &id))
+            }
+        };
+        let mut response = Response::new(Full::new(Bytes::from(document)));
+        *response.status_mut() =
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        let xml = hyper::header::HeaderValue::from_static("text/xml;charset=UTF-8");
+        headers.insert(CONTENT_TYPE, xml);
+        if let Ok(id) = id.parse() {
+            headers.insert("x-amzn-requestid", id);
+        }
+        Ok(response)
+    }
+
+    async fn act(
+        &self,
+        region: &Region,
+        request: Request<Incoming>,
+        id: &str,
+    ) -> Result<String, Refusal> {
+        let mut form = read_form(request).await?;
+        let action = wire::action(&mut form)?;
+        let call = match wire::read(action, form) {
+            Ok(call) => call,
+            Err(error) => {
+                self.count(action, Verdict::Failed(error.code.clone()));
+                return Err(error.into());
+            }
+        };
+        let outcome = self.engine.call(region, action, &call).await;
+        self.count(action, verdict(&outcome));
+        match outcome {
+            Outcome::Reply(reply) => Ok(wire::reply(action, &reply, id)),
+            Outcome::Error(error) => Err(error.into()),
+            Outcome::Reset => Err(Refusal::Reset),
+        }
+    }
+
+    fn count(&self, action: Action, verdict: Verdict) {
+        self.engine.inner().calls.count(action, verdict);
+    }
+}
+
+/// Why a request has no reply.
+enum Refusal {
+    Error(ApiError),
+    Reset,
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self::Error(error)
+    }
+}
+
+fn verdict(outcome: &Outcome) -> Verdict {
+    match outcome {
+        Outcome::Reply(_) => Verdict::Succeeded,
+        Outcome::Reset => Verdict::Reset,
+        Outcome::Error(error) if error.code == "DryRunOperation" => Verdict::DryRun,
+        Outcome::Error(error) => Verdict::Failed(error.code.clone()),
+    }
+}
+
+/// The parameters, from the query string and the body.
+async fn read_form(request: Request<Incoming>) -> Result<Form, ApiError> {
+    if !matches!(*request.method(), Method::GET | Method::POST) {
+        return Err(ApiError {
+            code: "UnsupportedHttpVerb".to_owned(),
+            message: format!("{} is not a method of this service", request.method()),
+            status: 405,
+        });
+    }
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let body = Limited::new(request.into_body(), BODY_MAX)
+        .collect()
+        .await
+        .map_err(|error| {
+            ApiError::client(
+                "MalformedQueryString",
+                format!("The request body cannot be read: {error}"),
+            )
+        })?
+        .to_bytes();
+    Form::read(&[query.as_bytes(), &body])
+}

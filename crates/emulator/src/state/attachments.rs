@@ -1,0 +1,333 @@
+//! AttachVolume, DetachVolume, and the way of an attachment from `attaching` to gone.
+
+use ebs_types::{Hypervisor, InstanceId, InstanceState, VolumeId, VolumeState, attachment_limit};
+
+use super::{Ctx, Event, Link, RegionState};
+use crate::model::{
+    ApiError, AttachVolume, Attachment, DetachVolume, Effect, Instance, Phase, ROOT_DEVICE, Reply,
+    Script, Volume,
+};
+
+/// The most instances that share a Multi-Attach volume (EBS user guide, "Multi-Attach").
+const MULTI_ATTACH_MAX: usize = 16;
+
+impl RegionState {
+    pub(super) fn attach_volume(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        request: &AttachVolume,
+        script: Script,
+    ) -> Result<Reply, ApiError> {
+        let volume = self.volume(&request.volume)?;
+        let instance = self.instance(&request.instance)?;
+        check_instance(instance)?;
+        check_volume(volume, instance)?;
+        self.check_room(request, instance)?;
+        let attachment = Attachment {
+            instance: request.instance.clone(),
+            device: request.device.clone(),
+            since: ctx.now,
+            phase: Phase::Attaching,
+            serial: ctx.ids.serial(),
+        };
+        if !script.stuck {
+            let link = link(&request.volume, &attachment);
+            ctx.later(ctx.settings.delays.attach, Event::AttachDue(link));
+        }
+        if let Some(volume) = self.volumes.get_mut(&request.volume) {
+            volume.attachments.push(attachment.clone());
+        }
+        Ok(Reply::Attachment {
+            volume: request.volume.clone(),
+            attachment,
+        })
+    }
+
+    /// Whether the instance has the device name and a slot to spare.
+    fn check_room(&self, request: &AttachVolume, instance: &Instance) -> Result<(), ApiError> {
+        let taken: Vec<&str> = self
+            .volumes
+            .values()
+            .filter_map(|volume| volume.attachment_to(&instance.id))
+            .map(|attachment| attachment.device.as_str())
+            .chain([ROOT_DEVICE, "/dev/sda1"])
+            .collect();
+        let wanted = request.device.as_str();
+        if taken.contains(&wanted) {
+            return Err(ApiError::value(format!(
+                "Invalid value '{wanted}' for unixDevice. Attachment point {wanted} is already in use"
+            )));
+        }
+        // Two of the names taken are the one root's.
+        if taken.len() - 2 >= room(instance) {
+            return Err(ApiError::client(
+                "AttachmentLimitExceeded",
+                format!(
+                    "Instance {} of type {} has no room for another attachment: {} volumes beside the root are its maximum",
+                    instance.id,
+                    instance.instance_type,
+                    room(instance)
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn detach_volume(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        request: &DetachVolume,
+        script: Script,
+    ) -> Result<Reply, ApiError> {
+        let instance = leaving_instance(self.volume(&request.volume)?, request)?;
+        let stopped = self
+            .instances
+            .get(&instance)
+            .is_none_or(|i| i.state == InstanceState::Stopped);
+        let Some(attachment) = self
+            .volumes
+            .get_mut(&request.volume)
+            .and_then(|volume| volume.attachment_to_mut(&instance))
+        else {
+            return Err(not_attached(request, &instance));
+        };
+        let link = link(&request.volume, attachment);
+        if !attachment.is_leaving() {
+            attachment.phase = Phase::Detaching;
+            let delay = match stopped || request.force {
+                true => std::time::Duration::ZERO,
+                false => ctx.settings.delays.detach,
+            };
+            if !script.stuck {
+                let force = request.force;
+                ctx.later(delay, Event::DetachDue { link, force });
+            }
+        } else if request.force {
+            let now = std::time::Duration::ZERO;
+            ctx.later(now, Event::DetachDue { link, force: true });
+        }
+        Ok(Reply::Attachment {
+            volume: request.volume.clone(),
+            attachment: attachment.clone(),
+        })
+    }
+
+    /// Lets go of everything attached to an instance that is gone.
+    pub(super) fn release_all(&mut self, ctx: &mut Ctx<'_>, instance: &InstanceId) {
+        for (id, volume) in &mut self.volumes {
+            if let Some(attachment) = volume.attachment_to_mut(instance) {
+                attachment.phase = Phase::Detaching;
+                let link = link(id, attachment);
+                ctx.later(
+                    std::time::Duration::ZERO,
+                    Event::DetachDue { link, force: true },
+                );
+            }
+        }
+    }
+
+    pub(super) fn attach_due(&mut self, ctx: &mut Ctx<'_>, link: &Link) {
+        if let Some(attachment) = self.linked(link)
+            && attachment.phase == Phase::Attaching
+        {
+            attachment.phase = Phase::Connecting;
+            ctx.effects.push(Effect::Attach {
+                volume: link.volume.clone(),
+                instance: link.instance.clone(),
+            });
+        }
+    }
+
+    pub(super) fn detach_due(&mut self, ctx: &mut Ctx<'_>, link: &Link, force: bool) {
+        if let Some(attachment) = self.linked(link)
+            && attachment.is_leaving()
+        {
+            // A retry of a busy one stays busy for those who look, until the device is let go of.
+            if attachment.phase == Phase::Detaching {
+                attachment.phase = Phase::Releasing;
+            }
+            ctx.effects.push(Effect::Detach {
+                volume: link.volume.clone(),
+                instance: link.instance.clone(),
+                force,
+            });
+        }
+    }
+
+    pub(super) fn attached(&mut self, volume: &VolumeId, instance: &InstanceId) {
+        if let Some(attachment) = self.attachment(volume, instance)
+            && attachment.phase == Phase::Connecting
+        {
+            attachment.phase = Phase::Attached;
+        }
+    }
+
+    /// The device could not be shown, for example because a former one of the volume is still open: it is tried again, and
+    /// the attachment stays `attaching` meanwhile.
+    pub(super) fn not_shown(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        volume: &VolumeId,
+        instance: &InstanceId,
+    ) {
+        if let Some(attachment) = self.attachment(volume, instance)
+            && attachment.phase == Phase::Connecting
+        {
+            attachment.phase = Phase::Attaching;
+            let event = Event::AttachDue(link(volume, attachment));
+            ctx.later(ctx.settings.delays.busy_retry, event);
+        }
+    }
+
+    pub(super) fn released(&mut self, volume: &VolumeId, instance: &InstanceId) {
+        if let Some(volume) = self.volumes.get_mut(volume) {
+            volume
+                .attachments
+                .retain(|a| &a.instance != instance || !a.is_leaving());
+        }
+    }
+
+    pub(super) fn busy(&mut self, ctx: &mut Ctx<'_>, volume: &VolumeId, instance: &InstanceId) {
+        if let Some(attachment) = self.attachment(volume, instance)
+            && attachment.is_leaving()
+        {
+            attachment.phase = Phase::Busy;
+            let event = Event::DetachDue {
+                link: link(volume, attachment),
+                force: false,
+            };
+            ctx.later(ctx.settings.delays.busy_retry, event);
+        }
+    }
+
+    fn attachment(&mut self, volume: &VolumeId, instance: &InstanceId) -> Option<&mut Attachment> {
+        self.volumes.get_mut(volume)?.attachment_to_mut(instance)
+    }
+
+    fn linked(&mut self, link: &Link) -> Option<&mut Attachment> {
+        self.attachment(&link.volume, &link.instance)
+            .filter(|attachment| attachment.serial == link.serial)
+    }
+}
+
+pub(super) fn link(volume: &VolumeId, attachment: &Attachment) -> Link {
+    Link {
+        volume: volume.clone(),
+        instance: attachment.instance.clone(),
+        serial: attachment.serial,
+    }
+}
+
+/// How many volumes an instance takes beside its root. Every instance here has one network interface and no instance
+/// store disks that count.
+pub(super) fn room(instance: &Instance) -> usize {
+    let limit = attachment_limit(&instance.instance_type);
+    let others = if limit.shared { 2 } else { 1 };
+    usize::try_from(limit.volumes.saturating_sub(others)).unwrap_or(usize::MAX)
+}
+
+fn check_instance(instance: &Instance) -> Result<(), ApiError> {
+    match instance.state {
+        InstanceState::Running | InstanceState::Stopped | InstanceState::Stopping => Ok(()),
+        InstanceState::Pending | InstanceState::ShuttingDown | InstanceState::Terminated => Err(
+            ApiError::incorrect_state(format!("Instance '{}' is not 'running'.", instance.id)),
+        ),
+    }
+}
+
+fn check_volume(volume: &Volume, instance: &Instance) -> Result<(), ApiError> {
+    let id = &volume.id;
+    match volume.state() {
+        VolumeState::Available => {}
+        VolumeState::InUse => check_sharing(volume, instance)?,
+        other => {
+            return Err(ApiError::incorrect_state(format!(
+                "Volume '{id}' is not 'available'; it is '{other}'."
+            )));
+        }
+    }
+    if volume.zone == instance.zone {
+        Ok(())
+    } else {
+        Err(ApiError::client(
+            "InvalidVolume.ZoneMismatch",
+            format!(
+                "The volume '{id}' is not in the same availability zone as instance '{}'",
+                instance.id
+            ),
+        ))
+    }
+}
+
+fn check_sharing(volume: &Volume, instance: &Instance) -> Result<(), ApiError> {
+    let id = &volume.id;
+    let nitro = attachment_limit(&instance.instance_type).hypervisor == Hypervisor::Nitro;
+    if !volume.multi_attach || volume.attachment_to(&instance.id).is_some() {
+        Err(ApiError::client(
+            "VolumeInUse",
+            format!("{id} is already attached to an instance"),
+        ))
+    } else if !nitro {
+        Err(ApiError::client(
+            "UnsupportedOperation",
+            format!(
+                "Multi-Attach needs a Nitro instance; '{}' is of type {}",
+                instance.id, instance.instance_type
+            ),
+        ))
+    } else if volume.attachments.len() >= MULTI_ATTACH_MAX {
+        Err(ApiError::client(
+            "AttachmentLimitExceeded",
+            format!(
+                "{id} is attached to {MULTI_ATTACH_MAX} instances, the most that can share a volume"
+            ),
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+/// The instance that a detach means.
+fn leaving_instance(volume: &Volume, request: &DetachVolume) -> Result<InstanceId, ApiError> {
+    let id = &volume.id;
+    let found = match (&request.instance, volume.attachments.as_slice()) {
+        (_, []) => {
+            return Err(ApiError::incorrect_state(format!(
+                "Volume '{id}' is in the '{}' state.",
+                volume.state()
+            )));
+        }
+        (Some(instance), _) => volume.attachment_to(instance),
+        (None, [only]) => Some(only),
+        (None, _) => return Err(ApiError::missing("InstanceId")),
+    };
+    match (found, &request.device) {
+        (Some(attachment), None) => Ok(attachment.instance.clone()),
+        (Some(attachment), Some(device)) if attachment.device.as_str() == device => {
+            Ok(attachment.instance.clone())
+        }
+        (Some(attachment), Some(_)) => Err(not_attached(request, &attachment.instance)),
+        (None, _) => {
+            let meant = request.instance.clone();
+            Err(match meant {
+                Some(instance) => not_attached(request, &instance),
+                None => ApiError::missing("InstanceId"),
+            })
+        }
+    }
+}
+
+fn not_attached(request: &DetachVolume, instance: &InstanceId) -> ApiError {
+    let place = request
+        .device
+        .as_ref()
+        .map(|device| format!(" as device '{device}'"))
+        .unwrap_or_default();
+    ApiError::client(
+        "InvalidAttachment.NotFound",
+        format!(
+            "The volume '{}' is not attached to instance '{instance}'{place}.",
+            request.volume
+        ),
+    )
+}

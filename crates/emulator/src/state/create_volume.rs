@@ -1,0 +1,144 @@
+//! CreateVolume.
+
+use ebs_types::{Gibibytes, SnapshotId, SnapshotState, VolumeId};
+
+use super::limits::{self, Asked};
+use super::{Ctx, Event, RegionState};
+use crate::model::{ApiError, CreateVolume, Effect, Lifecycle, Reply, Script, Snapshot, Volume};
+
+/// The account that owns everything.
+pub(crate) const ACCOUNT: &str = "000000000000";
+
+impl RegionState {
+    pub(super) fn create_volume(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        request: &CreateVolume,
+        script: Script,
+    ) -> Result<Reply, ApiError> {
+        let token = request.token.as_ref();
+        if let Some(made) = self.volume_tokens.recall(ctx.now, token, request)? {
+            // A token outlives its volume: the answer is then what the first call said.
+            return Ok(Reply::Volume(
+                self.volumes.get(&made.id).cloned().unwrap_or(made),
+            ));
+        }
+        let volume = self.plan_volume(ctx, request)?;
+        self.volume_tokens.remember(
+            ctx.now,
+            request.token.clone(),
+            request.clone(),
+            volume.clone(),
+            ctx.now + ctx.settings.token_lifetime,
+        );
+        ctx.effects.push(Effect::CreateVolume {
+            volume: volume.id.clone(),
+            size: volume.size,
+            source: volume.snapshot.clone(),
+        });
+        let id = volume.id.clone();
+        match (script.failure, script.stuck) {
+            (Some(how), _) => ctx.later(ctx.settings.delays.create, Event::VolumeFails(id, how)),
+            (None, true) => {}
+            (None, false) => ctx.later(ctx.settings.delays.create, Event::VolumeReady(id)),
+        }
+        self.volumes.insert(volume.id.clone(), volume.clone());
+        Ok(Reply::Volume(volume))
+    }
+
+    fn plan_volume(&self, ctx: &mut Ctx<'_>, request: &CreateVolume) -> Result<Volume, ApiError> {
+        let zone = self.known_zone(&request.zone)?;
+        let source = match &request.snapshot {
+            Some(id) => Some(self.usable_snapshot(id)?),
+            None => None,
+        };
+        let shape = limits::shape(Asked {
+            volume_type: request.volume_type,
+            size: size_of(request, source)?,
+            iops: request.iops,
+            throughput: request.throughput,
+            multi_attach: request.multi_attach,
+        })?;
+        let (encrypted, kms_key) = encryption_of(ctx, request, source)?;
+        Ok(Volume {
+            id: ctx.ids.draw(VolumeId::PREFIX),
+            zone,
+            size: shape.size,
+            volume_type: shape.volume_type,
+            iops: shape.iops,
+            throughput: shape.throughput,
+            encrypted,
+            kms_key,
+            snapshot: request.snapshot.clone(),
+            multi_attach: shape.multi_attach,
+            tags: request.tags.clone(),
+            created: ctx.now,
+            lifecycle: Lifecycle::Creating,
+            attachments: Vec::new(),
+            modification: None,
+            modified: Vec::new(),
+        })
+    }
+
+    fn usable_snapshot(&self, id: &SnapshotId) -> Result<&Snapshot, ApiError> {
+        let snapshot = self
+            .snapshots
+            .get(id)
+            .ok_or_else(|| ApiError::no_snapshot(id))?;
+        if snapshot.state == SnapshotState::Completed {
+            Ok(snapshot)
+        } else {
+            Err(ApiError::incorrect_state(format!(
+                "Snapshot is in invalid state - {}",
+                snapshot.state
+            )))
+        }
+    }
+}
+
+fn size_of(request: &CreateVolume, source: Option<&Snapshot>) -> Result<Gibibytes, ApiError> {
+    match (request.size, source) {
+        (None, None) => Err(ApiError::missing("size/snapshot")),
+        (None, Some(snapshot)) => Ok(snapshot.size),
+        (Some(size), Some(snapshot)) if size < snapshot.size => Err(ApiError::value(format!(
+            "Volume of {}GiB is smaller than snapshot '{}', expect size >= {}GiB",
+            size.0, snapshot.id, snapshot.size.0
+        ))),
+        (Some(size), _) => Ok(size),
+    }
+}
+
+/// Whether the volume is encrypted and with which key: a snapshot's encryption is inherited and cannot be taken off.
+fn encryption_of(
+    ctx: &Ctx<'_>,
+    request: &CreateVolume,
+    source: Option<&Snapshot>,
+) -> Result<(bool, Option<String>), ApiError> {
+    let inherited = source.is_some_and(|snapshot| snapshot.encrypted);
+    match (&request.kms_key, request.encrypted) {
+        (Some(_), None | Some(false)) => Err(ApiError::client(
+            "InvalidParameterDependency",
+            "The parameter KmsKeyId requires the parameter Encrypted to be set.",
+        )),
+        (_, Some(false)) if inherited => Err(ApiError::combination(
+            "A volume created from an encrypted snapshot is encrypted: leave Encrypted out or set it to true",
+        )),
+        (Some(key), Some(true)) => Ok((true, Some(key_arn(ctx, key)))),
+        (None, None | Some(false)) if !inherited => Ok((false, None)),
+        (None, _) => {
+            let key = source.and_then(|snapshot| snapshot.kms_key.clone());
+            let default = || key_arn(ctx, "00000000-0000-0000-0000-0000000000eb");
+            Ok((true, Some(key.unwrap_or_else(default))))
+        }
+    }
+}
+
+/// EC2 reports keys by ARN, however they were named.
+fn key_arn(ctx: &Ctx<'_>, key: &str) -> String {
+    let name = match key {
+        arn if arn.starts_with("arn:") => return arn.to_owned(),
+        alias if alias.starts_with("alias/") => alias.to_owned(),
+        id => format!("key/{id}"),
+    };
+    format!("arn:aws:kms:{}:{ACCOUNT}:{name}", ctx.region)
+}

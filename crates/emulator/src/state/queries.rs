@@ -1,0 +1,269 @@
+//! The describe actions: what is in sight, in which order, page by page.
+
+use std::time::Duration;
+
+use ebs_types::{Hypervisor, InstanceId, InstanceType, SnapshotId, VolumeId, listed_limits};
+
+use super::RegionState;
+use super::filters::{self, Filtered};
+use crate::config::Settings;
+use crate::model::{
+    ApiError, AvailabilityZone, Filter, InstanceDetails, InstanceTypeInfo, Modification, Page,
+    Paging, Query, Reply, Selection, Snapshot, Timestamp, Volume,
+};
+
+/// Answers a query.
+pub(super) fn answer(
+    state: &RegionState,
+    now: Timestamp,
+    settings: &Settings,
+    query: &Query,
+) -> Result<Reply, ApiError> {
+    let sight = Sight {
+        now,
+        window: settings.consistency,
+    };
+    match query {
+        Query::Volumes(selection) => volumes(state, sight, selection).map(Reply::Volumes),
+        Query::Modifications(selection) => {
+            modifications(state, sight, selection).map(Reply::Modifications)
+        }
+        Query::Snapshots { selection, owned } => {
+            snapshots(state, sight, selection, *owned).map(Reply::Snapshots)
+        }
+        Query::Instances(selection) => instances(state, sight, selection).map(Reply::Instances),
+        Query::InstanceTypes(selection) => instance_types(selection).map(Reply::InstanceTypes),
+        Query::Zones {
+            names,
+            ids,
+            filters,
+        } => zones(state, names, ids, filters).map(Reply::Zones),
+    }
+}
+
+/// The word that EC2 has for what virtualises an instance.
+pub(super) fn hypervisor(kind: Hypervisor) -> &'static str {
+    match kind {
+        Hypervisor::Nitro => "nitro",
+        Hypervisor::Xen => "xen",
+    }
+}
+
+/// Eventual consistency: what is younger than the window is not in sight by id, and for one window more not by filter.
+#[derive(Clone, Copy)]
+struct Sight {
+    now: Timestamp,
+    window: Duration,
+}
+
+impl Sight {
+    fn by_id(self, created: Timestamp) -> bool {
+        self.now >= created + self.window
+    }
+
+    fn by_filter(self, created: Timestamp) -> bool {
+        self.now >= created + self.window.saturating_mul(2)
+    }
+}
+
+fn volumes(
+    state: &RegionState,
+    sight: Sight,
+    selection: &Selection<VolumeId>,
+) -> Result<Page<Volume>, ApiError> {
+    filters::check::<Volume>(&selection.filters, true)?;
+    let all = if selection.ids.is_empty() {
+        let seen = |volume: &&Volume| sight.by_filter(volume.created);
+        state.volumes.values().filter(seen).cloned().collect()
+    } else {
+        let find = |id: &VolumeId| {
+            let found = state.volumes.get(id).filter(|v| sight.by_id(v.created));
+            found.cloned().ok_or_else(|| ApiError::no_volume(id))
+        };
+        selection.ids.iter().map(find).collect::<Result<_, _>>()?
+    };
+    page(all, selection, |volume| volume.id.to_string())
+}
+
+fn modifications(
+    state: &RegionState,
+    sight: Sight,
+    selection: &Selection<VolumeId>,
+) -> Result<Page<Modification>, ApiError> {
+    filters::check::<Modification>(&selection.filters, false)?;
+    let all = if selection.ids.is_empty() {
+        let volumes = state.volumes.values();
+        volumes
+            .filter_map(|volume| volume.modification.clone())
+            .collect()
+    } else {
+        let find = |id: &VolumeId| {
+            let volume = state.volumes.get(id).filter(|v| sight.by_id(v.created));
+            let volume = volume.ok_or_else(|| ApiError::no_volume(id))?;
+            volume.modification.clone().ok_or_else(|| {
+                ApiError::client(
+                    "InvalidVolumeModification.NotFound",
+                    format!("Modification for volume '{id}' does not exist."),
+                )
+            })
+        };
+        selection.ids.iter().map(find).collect::<Result<_, _>>()?
+    };
+    page(all, selection, |modification| {
+        modification.volume.to_string()
+    })
+}
+
+fn snapshots(
+    state: &RegionState,
+    sight: Sight,
+    selection: &Selection<SnapshotId>,
+    owned: bool,
+) -> Result<Page<Snapshot>, ApiError> {
+    filters::check::<Snapshot>(&selection.filters, true)?;
+    let all = if !selection.ids.is_empty() {
+        let find = |id: &SnapshotId| {
+            let found = state.snapshots.get(id).filter(|s| sight.by_id(s.started));
+            found.cloned().ok_or_else(|| ApiError::no_snapshot(id))
+        };
+        selection.ids.iter().map(find).collect::<Result<_, _>>()?
+    } else if owned {
+        let seen = |snapshot: &&Snapshot| sight.by_filter(snapshot.started);
+        state.snapshots.values().filter(seen).cloned().collect()
+    } else {
+        Vec::new()
+    };
+    page(all, selection, |snapshot| snapshot.id.to_string())
+}
+
+fn instances(
+    state: &RegionState,
+    sight: Sight,
+    selection: &Selection<InstanceId>,
+) -> Result<Page<InstanceDetails>, ApiError> {
+    filters::check::<InstanceDetails>(&selection.filters, true)?;
+    let ids: Vec<InstanceId> = if selection.ids.is_empty() {
+        let mut seen: Vec<_> = state
+            .instances
+            .values()
+            .filter(|instance| sight.by_filter(instance.launched))
+            .collect();
+        seen.sort_by_key(|instance| instance.number);
+        seen.into_iter()
+            .map(|instance| instance.id.clone())
+            .collect()
+    } else {
+        for id in &selection.ids {
+            let found = state.instances.get(id).filter(|i| sight.by_id(i.launched));
+            found.ok_or_else(|| ApiError::no_instance(id))?;
+        }
+        selection.ids.clone()
+    };
+    let details = state.details(&ids);
+    page(details, selection, |item| {
+        format!("{:020}", item.instance.number)
+    })
+}
+
+impl RegionState {
+    /// Those of the instances that exist, with what is attached to them.
+    pub(super) fn details(&self, ids: &[InstanceId]) -> Vec<InstanceDetails> {
+        let mut details: Vec<_> = ids
+            .iter()
+            .filter_map(|id| self.instances.get(id))
+            .map(|instance| InstanceDetails {
+                instance: instance.clone(),
+                volumes: Vec::new(),
+            })
+            .collect();
+        for volume in self.volumes.values() {
+            for attachment in &volume.attachments {
+                let mut there = details.iter_mut();
+                if let Some(item) = there.find(|item| item.instance.id == attachment.instance) {
+                    item.volumes.push((volume.id.clone(), attachment.clone()));
+                }
+            }
+        }
+        details
+    }
+}
+
+fn instance_types(selection: &Selection<InstanceType>) -> Result<Page<InstanceTypeInfo>, ApiError> {
+    filters::check::<InstanceTypeInfo>(&selection.filters, false)?;
+    let mut all: Vec<_> = listed_limits()
+        .filter(|(name, _)| {
+            selection.ids.is_empty() || selection.ids.iter().any(|id| id.as_str() == *name)
+        })
+        .map(|(name, limit)| InstanceTypeInfo {
+            name: name.to_owned(),
+            limit,
+        })
+        .collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    let known = |id: &&InstanceType| all.iter().any(|info| info.name == id.as_str());
+    let unknown: Vec<_> = selection.ids.iter().filter(|id| !known(id)).collect();
+    if !unknown.is_empty() {
+        let names: Vec<_> = unknown.iter().map(|id| id.as_str()).collect();
+        return Err(ApiError::client(
+            "InvalidInstanceType",
+            format!(
+                "The following supplied instance types do not exist: [{}]",
+                names.join(", ")
+            ),
+        ));
+    }
+    page(all, selection, |info| info.name.clone())
+}
+
+fn zones(
+    state: &RegionState,
+    names: &[String],
+    ids: &[String],
+    filters: &[Filter],
+) -> Result<Vec<AvailabilityZone>, ApiError> {
+    filters::check::<AvailabilityZone>(filters, false)?;
+    let zone_named = |name: &String| state.zones.iter().any(|zone| zone.name.as_str() == name);
+    let unknown = names.iter().find(|name| !zone_named(name));
+    let zone_with = |id: &String| state.zones.iter().any(|zone| &zone.id == id);
+    let unknown = unknown.or_else(|| ids.iter().find(|id| !zone_with(id)));
+    if let Some(unknown) = unknown {
+        return Err(ApiError::value(format!(
+            "Invalid availability zone: [{unknown}]"
+        )));
+    }
+    let wanted = |zone: &&AvailabilityZone| {
+        (names.is_empty() || names.iter().any(|name| name == zone.name.as_str()))
+            && (ids.is_empty() || ids.contains(&zone.id))
+            && filters::passes(*zone, filters)
+    };
+    Ok(state.zones.iter().filter(wanted).cloned().collect())
+}
+
+/// Filters, and cuts a page. The token is the key after which the next page starts, so it stays good whatever comes or
+/// goes in between; items must come in the order of their keys.
+fn page<T: Filtered, Id>(
+    all: Vec<T>,
+    selection: &Selection<Id>,
+    key: impl Fn(&T) -> String,
+) -> Result<Page<T>, ApiError> {
+    let mut items: Vec<T> = all
+        .into_iter()
+        .filter(|item| filters::passes(item, &selection.filters))
+        .collect();
+    let Some(Paging { max, token }) = &selection.paging else {
+        return Ok(Page { items, next: None });
+    };
+    if let Some(token) = token {
+        let after = token
+            .strip_prefix("after:")
+            .ok_or_else(|| ApiError::value(format!("Invalid value '{token}' for nextToken")))?;
+        items.retain(|item| key(item).as_str() > after);
+    }
+    let more = items.len() > *max;
+    items.truncate(*max);
+    let next = items
+        .last()
+        .filter(|_| more)
+        .map(|item| format!("after:{}", key(item)));
+    Ok(Page { items, next })
+}

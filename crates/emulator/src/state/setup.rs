@@ -1,0 +1,130 @@
+//! A region as it is at first: its zones and the instances that run there.
+
+use std::time::Duration;
+
+use ebs_types::{InstanceState, InstanceType, Region, Tags, keys};
+use serde::{Deserialize, Serialize};
+
+use super::instances::Launch;
+use super::{RegionState, World};
+use crate::model::{AvailabilityZone, Effect, Timestamp};
+
+/// A region that is to exist.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SetUp {
+    pub(crate) region: Region,
+    pub(crate) zones: usize,
+    pub(crate) instances: usize,
+    pub(crate) instance_type: InstanceType,
+    pub(crate) cluster: String,
+}
+
+/// The type of instances that nobody chose a type for: a current Nitro one with a limit of its own for volumes.
+pub(crate) fn default_instance_type() -> InstanceType {
+    #[expect(clippy::expect_used, reason = "a constant, read by the tests")]
+    "m7i.large".parse().expect("a well-formed instance type")
+}
+
+impl World {
+    /// Whether the region exists.
+    pub(crate) fn has_region(&self, region: &Region) -> bool {
+        self.regions.contains_key(region)
+    }
+
+    pub(super) fn set_up(&mut self, setup: &SetUp, effects: &mut Vec<Effect>) {
+        if self.has_region(&setup.region) {
+            return;
+        }
+        let state = RegionState {
+            zones: zones(&setup.region, setup.zones),
+            ..RegionState::default()
+        };
+        self.regions.insert(setup.region.clone(), state);
+        let now = self.now;
+        // An hour ago: they are not new, so no consistency window hides them.
+        let launched = Timestamp(now.0.saturating_sub(hour_ms()));
+        let Some((state, mut ctx)) = self.region_at(&setup.region, now, effects) else {
+            return;
+        };
+        let names: Vec<_> = state.zones.iter().map(|zone| zone.name.clone()).collect();
+        let groups = [format!("nodes.{}", setup.cluster)];
+        for (number, zone) in names.iter().cycle().take(setup.instances).enumerate() {
+            state.launch(
+                &mut ctx,
+                Launch {
+                    zone,
+                    instance_type: &setup.instance_type,
+                    image: "ami-00000000000000000",
+                    groups: &groups,
+                    tags: tags(&setup.cluster, number),
+                    state: InstanceState::Running,
+                    launched,
+                },
+            );
+        }
+    }
+}
+
+fn hour_ms() -> u64 {
+    u64::try_from(Duration::from_hours(1).as_millis()).unwrap_or(u64::MAX)
+}
+
+fn tags(cluster: &str, number: usize) -> Tags {
+    let mut tags = Tags::new();
+    let name = format!("nodes.{cluster}-{number}");
+    for (key, value) in [(keys::KUBERNETES_CLUSTER, cluster), (keys::NAME, &name)] {
+        // A cluster name too long for a tag is left untagged.
+        let _ = tags.set(key, value);
+    }
+    tags
+}
+
+/// The zones `a`, `b`, … of a region.
+fn zones(region: &Region, count: usize) -> Vec<AvailabilityZone> {
+    ('a'..='z')
+        .take(count)
+        .zip(1..)
+        .filter_map(|(letter, number)| {
+            Some(AvailabilityZone {
+                name: format!("{region}{letter}").parse().ok()?,
+                id: format!("{}-az{number}", short_name(region.as_str())),
+            })
+        })
+        .collect()
+}
+
+/// A region's short name as in zone ids: `eu-central-1` → `euc1`, `ap-northeast-1` → `apne1`.
+fn short_name(region: &str) -> String {
+    let mut parts = region.split('-');
+    let mut short = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let initials = match part {
+            "northeast" => "ne",
+            "northwest" => "nw",
+            "southeast" => "se",
+            "southwest" => "sw",
+            other if other.bytes().all(|b| b.is_ascii_digit()) => other,
+            other => other.get(..1).unwrap_or_default(),
+        };
+        short.push_str(initials);
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zone_ids_are_short() {
+        assert_eq!(short_name("eu-central-1"), "euc1");
+        assert_eq!(short_name("ap-northeast-1"), "apne1");
+        assert_eq!(short_name("us-gov-west-1"), "usgw1");
+    }
+
+    #[test]
+    fn the_default_type_is_a_nitro_one() {
+        let limit = ebs_types::attachment_limit(&default_instance_type());
+        assert_eq!(limit.hypervisor, ebs_types::Hypervisor::Nitro);
+    }
+}

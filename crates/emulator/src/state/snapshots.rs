@@ -1,0 +1,91 @@
+//! CreateSnapshot, DeleteSnapshot, and the way of a snapshot from `pending` to `completed`.
+
+use ebs_types::{SnapshotId, SnapshotState, VolumeState};
+
+use super::{Ctx, Event, RegionState};
+use crate::model::{ApiError, CreateFailure, CreateSnapshot, Effect, Reply, Script, Snapshot};
+
+impl RegionState {
+    pub(super) fn create_snapshot(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        request: &CreateSnapshot,
+        script: Script,
+    ) -> Result<Reply, ApiError> {
+        let volume = self.volume(&request.volume)?;
+        if !matches!(volume.state(), VolumeState::Available | VolumeState::InUse) {
+            return Err(ApiError::incorrect_state(format!(
+                "The volume '{}' is '{}'",
+                volume.id,
+                volume.state()
+            )));
+        }
+        let snapshot = Snapshot {
+            id: ctx.ids.draw(SnapshotId::PREFIX),
+            volume: volume.id.clone(),
+            size: volume.size,
+            state: SnapshotState::Pending,
+            description: request.description.clone(),
+            encrypted: volume.encrypted,
+            kms_key: volume.kms_key.clone(),
+            tags: request.tags.clone(),
+            started: ctx.now,
+            completed: None,
+        };
+        ctx.effects.push(Effect::CreateSnapshot {
+            snapshot: snapshot.id.clone(),
+            volume: volume.id.clone(),
+        });
+        let id = snapshot.id.clone();
+        let delay = ctx.settings.delays.snapshot;
+        match (script.failure, script.stuck) {
+            (Some(how), _) => ctx.later(delay, Event::SnapshotFails(id, how)),
+            (None, true) => {}
+            (None, false) => ctx.later(delay, Event::SnapshotDone(id)),
+        }
+        self.snapshots.insert(snapshot.id.clone(), snapshot.clone());
+        Ok(Reply::Snapshot(snapshot))
+    }
+
+    pub(super) fn delete_snapshot(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        id: &SnapshotId,
+    ) -> Result<Reply, ApiError> {
+        self.snapshots
+            .remove(id)
+            .ok_or_else(|| ApiError::no_snapshot(id))?;
+        ctx.effects.push(Effect::DeleteSnapshot {
+            snapshot: id.clone(),
+        });
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn snapshot_done(&mut self, ctx: &Ctx<'_>, id: &SnapshotId) {
+        if let Some(snapshot) = self.snapshots.get_mut(id)
+            && snapshot.state == SnapshotState::Pending
+        {
+            snapshot.state = SnapshotState::Completed;
+            snapshot.completed = Some(ctx.now);
+        }
+    }
+
+    pub(super) fn snapshot_fails(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        id: &SnapshotId,
+        how: CreateFailure,
+    ) {
+        match how {
+            CreateFailure::Vanish => {
+                // Gone already is as good.
+                let _ = self.delete_snapshot(ctx, id);
+            }
+            CreateFailure::Error => {
+                if let Some(snapshot) = self.snapshots.get_mut(id) {
+                    snapshot.state = SnapshotState::Error;
+                }
+            }
+        }
+    }
+}

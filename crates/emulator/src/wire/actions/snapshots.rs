@@ -1,0 +1,74 @@
+//! CreateSnapshot, DeleteSnapshot, DescribeSnapshots, and how a snapshot is written.
+
+use ebs_types::SnapshotState;
+
+use crate::model::{ApiError, Command, CreateSnapshot, Query, Reply, Snapshot};
+use crate::state::ACCOUNT;
+use crate::wire::xml::Xml;
+use crate::wire::{Form, Request};
+
+/// The largest page (EC2 API reference, "DescribeSnapshots").
+const MOST: u32 = 1_000;
+
+pub(in crate::wire) fn parse_create(form: &mut Form) -> Result<Request, ApiError> {
+    let volume = form.id("VolumeId")?;
+    let description = form.take("Description").unwrap_or_default();
+    let length = description.chars().count();
+    if length > 255 {
+        return Err(ApiError::value(format!(
+            "Description has {length} characters; at most 255 are allowed"
+        )));
+    }
+    Ok(Request::Change(Command::CreateSnapshot(CreateSnapshot {
+        volume,
+        description,
+        tags: form.tags("snapshot")?,
+    })))
+}
+
+pub(in crate::wire) fn parse_delete(form: &mut Form) -> Result<Request, ApiError> {
+    let id = form.id("SnapshotId")?;
+    Ok(Request::Change(Command::DeleteSnapshot(id)))
+}
+
+pub(in crate::wire) fn parse_describe(form: &mut Form) -> Result<Request, ApiError> {
+    let owners = form.list("Owner");
+    let restorable_by = form.list("RestorableBy");
+    let ours = |owner: &String| owner == "self" || owner == ACCOUNT;
+    let either = |owner: &String| ours(owner) || owner == "all";
+    Ok(Request::Look(Query::Snapshots {
+        selection: form.selection("SnapshotId", MOST)?,
+        owned: (owners.is_empty() || owners.iter().any(ours))
+            && (restorable_by.is_empty() || restorable_by.iter().any(either)),
+    }))
+}
+
+pub(in crate::wire) fn render_one(xml: &mut Xml, reply: &Reply) {
+    if let Reply::Snapshot(snapshot) = reply {
+        write(xml, snapshot);
+    }
+}
+
+pub(in crate::wire) fn render_page(xml: &mut Xml, reply: &Reply) {
+    if let Reply::Snapshots(page) = reply {
+        xml.list("snapshotSet", &page.items, write);
+        xml.optional("nextToken", page.next.as_ref());
+    }
+}
+
+fn write(xml: &mut Xml, snapshot: &Snapshot) {
+    let done = snapshot.state == SnapshotState::Completed;
+    xml.text("snapshotId", &snapshot.id);
+    xml.text("volumeId", &snapshot.volume);
+    xml.text("status", snapshot.state);
+    xml.text("startTime", snapshot.started);
+    xml.optional("completionTime", snapshot.completed);
+    xml.text("progress", if done { "100%" } else { "0%" });
+    xml.text("ownerId", ACCOUNT);
+    xml.text("volumeSize", snapshot.size.0);
+    xml.text("description", &snapshot.description);
+    xml.text("encrypted", snapshot.encrypted);
+    xml.optional("kmsKeyId", snapshot.kms_key.as_ref());
+    xml.text("storageTier", "standard");
+    xml.tags(&snapshot.tags);
+}
