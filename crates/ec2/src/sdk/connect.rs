@@ -92,9 +92,11 @@ impl SdkEc2 {
         };
         let mut config = loader(http, region.clone(), app_name);
         if let Some(imds) = imds {
-            let provider_config = provider_config.with_region(Some(region));
+            let provider_config = provider_config.with_region(Some(region.clone()));
             let chain = DefaultCredentialsChain::builder()
                 .configure(provider_config)
+                // Named again, or the builder would look for one itself, and wait for instance metadata.
+                .region(region)
                 .imds_client(imds)
                 .build()
                 .await;

@@ -1,0 +1,86 @@
+//! The command line: one subcommand a role, flags over environment variables.
+//!
+//! Answers for: names, defaults and help of every setting, the one place that reads the environment, and how a start that
+//! fails is told: one line on stderr and exit code 1; wrong usage is clap's, with exit code 2.
+//! Doesn't answer for: what settings do.
+
+mod all;
+mod controller;
+mod duration;
+mod node;
+mod process;
+mod wire;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Role};
+
+/// The CSI driver for Amazon EBS.
+#[derive(Debug, Parser)]
+#[command(name = "ebs-csi", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the Controller service: volumes and snapshots in EC2.
+    Controller(controller::Args),
+    /// Serve the Node service: devices and mounts of this machine.
+    Node(node::Args),
+    /// Serve both in one process, for tests and single machines.
+    All(all::Args),
+}
+
+/// Reads the arguments, serves, and gives the process' exit code.
+pub(crate) fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ebs-csi: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let config = cli.command.into_config()?;
+    crate::telemetry::init(config.log);
+    runtime(&config.role)?.block_on(wire::run(config))
+}
+
+impl Command {
+    fn into_config(self) -> anyhow::Result<Config> {
+        match self {
+            Self::Controller(args) => args.into_config(),
+            Self::Node(args) => args.into_config(),
+            Self::All(args) => args.into_config(),
+        }
+    }
+}
+
+/// A node serves few RPCs at a time and waits for programs in all of them: one thread keeps its memory small.
+/// A controller serves bursts of a thousand and speaks TLS, so it gets a second one.
+fn runtime(role: &Role) -> anyhow::Result<tokio::runtime::Runtime> {
+    let mut builder = match role {
+        Role::Node(_) => tokio::runtime::Builder::new_current_thread(),
+        Role::Controller(_) | Role::All(..) => {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder.worker_threads(2);
+            builder
+        }
+    };
+    // Blocking threads do the system calls of a node's operations; more at once would only queue in the kernel.
+    builder
+        .max_blocking_threads(32)
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! `ebs-csi all`: both services in one process.
+
+use super::controller::{ControllerArgs, MetadataArgs};
+use super::node::NodeArgs;
+use super::process::ProcessArgs;
+use crate::config::{Config, Role};
+
+/// Flags of `ebs-csi all`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    process: ProcessArgs,
+    #[command(flatten)]
+    metadata: MetadataArgs,
+    #[command(flatten)]
+    controller: ControllerArgs,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+impl Args {
+    pub(super) fn into_config(self) -> anyhow::Result<Config> {
+        let (serve, log) = self.process.into_parts()?;
+        let role = Role::All(
+            self.controller.into_controller(&self.metadata),
+            self.node.into_node(&self.metadata),
+        );
+        Ok(Config { role, serve, log })
+    }
+}

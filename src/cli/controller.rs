@@ -1,0 +1,109 @@
+//! `ebs-csi controller`: the Controller service.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use ebs_types::{Region, Tags};
+
+use super::duration;
+use super::process::ProcessArgs;
+use crate::config::{Config, Controller, Role};
+
+/// Flags of `ebs-csi controller`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    process: ProcessArgs,
+    #[command(flatten)]
+    metadata: MetadataArgs,
+    #[command(flatten)]
+    controller: ControllerArgs,
+}
+
+/// Flags of every role that asks the instance metadata service.
+#[derive(Debug, clap::Args)]
+pub(super) struct MetadataArgs {
+    /// Instance metadata service, in place of http://169.254.169.254.
+    #[arg(long, env = "AWS_EC2_METADATA_SERVICE_ENDPOINT", value_name = "URL", value_parser = http_url)]
+    pub(super) imds_endpoint: Option<String>,
+}
+
+/// Flags of every role that calls EC2. Credentials are found as every AWS program finds them.
+#[derive(Debug, clap::Args)]
+pub(super) struct ControllerArgs {
+    /// AWS region [default: the AWS configuration file's, or this instance's].
+    #[arg(long, env = "AWS_REGION", value_name = "REGION")]
+    region: Option<Region>,
+
+    /// EC2 endpoint, in place of the region's; AWS_EC2_ENDPOINT is read too.
+    #[arg(long, env = "AWS_ENDPOINT_URL_EC2", value_name = "URL", value_parser = http_url)]
+    ec2_endpoint: Option<String>,
+
+    /// The Go driver's name for the variable above, so that its deployments go on working.
+    #[arg(long, hide = true, env = "AWS_EC2_ENDPOINT", value_name = "URL", value_parser = http_url)]
+    aws_ec2_endpoint: Option<String>,
+
+    /// Appended to the user agent of calls to AWS.
+    #[arg(long, value_name = "TEXT")]
+    user_agent_extra: Option<String>,
+
+    /// How long EC2 may take to show what it has accepted; until then "not found" is not believed.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    consistency_window: Duration,
+
+    /// Tags for every volume and snapshot, as key=value,key=value.
+    #[arg(long, value_name = "TAGS", value_parser = tags)]
+    extra_tags: Option<Tags>,
+
+    /// Id of the Kubernetes cluster: tags every volume and snapshot as owned by it.
+    #[arg(long, value_name = "ID")]
+    k8s_tag_cluster_id: Option<String>,
+}
+
+impl Args {
+    pub(super) fn into_config(self) -> anyhow::Result<Config> {
+        let (serve, log) = self.process.into_parts()?;
+        let role = Role::Controller(self.controller.into_controller(&self.metadata));
+        Ok(Config { role, serve, log })
+    }
+}
+
+impl ControllerArgs {
+    pub(super) fn into_controller(self, metadata: &MetadataArgs) -> Controller {
+        Controller {
+            region: self.region,
+            ec2_endpoint: self.ec2_endpoint.or(self.aws_ec2_endpoint),
+            imds_endpoint: metadata.imds_endpoint.clone(),
+            user_agent_extra: self.user_agent_extra,
+            consistency_window: self.consistency_window,
+            extra_tags: self.extra_tags.unwrap_or_default(),
+            cluster_id: self.k8s_tag_cluster_id,
+        }
+    }
+}
+
+/// Checks that a text is an absolute http or https URL; which host answers shows at the first call.
+pub(super) fn http_url(text: &str) -> anyhow::Result<String> {
+    let url: hyper::Uri = text
+        .parse()
+        .with_context(|| format!("{text:?} is not a URL"))?;
+    match (url.scheme_str(), url.host()) {
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(text.to_owned()),
+        _ => anyhow::bail!("{text:?} is not an http:// or https:// URL with a host"),
+    }
+}
+
+/// Reads `key=value,key=value`. A value may hold `=`, but no comma.
+fn tags(text: &str) -> anyhow::Result<Tags> {
+    let mut tags = Tags::new();
+    for pair in text.split(',').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair
+            .split_once('=')
+            .with_context(|| format!("{pair:?} is not a tag: write key=value,key=value"))?;
+        if tags.get(key).is_some() {
+            anyhow::bail!("tag key {key:?} is given twice: keep one of them");
+        }
+        tags.set(key, value)?;
+    }
+    Ok(tags)
+}

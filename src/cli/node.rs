@@ -1,0 +1,69 @@
+//! `ebs-csi node`: the Node service.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::controller::MetadataArgs;
+use super::duration;
+use super::process::ProcessArgs;
+use crate::config::{AttachLimit, Config, Node, Role};
+
+/// Flags of `ebs-csi node`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    process: ProcessArgs,
+    #[command(flatten)]
+    metadata: MetadataArgs,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+/// Flags of every role that mounts volumes.
+#[derive(Debug, clap::Args)]
+pub(super) struct NodeArgs {
+    /// Directory of device nodes.
+    #[arg(long, value_name = "DIR", default_value = "/dev")]
+    dev_dir: PathBuf,
+
+    /// Directory of the kernel's view of devices.
+    #[arg(long, value_name = "DIR", default_value = "/sys")]
+    sys_dir: PathBuf,
+
+    /// How long the device of an attached volume may take to appear.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
+    device_timeout: Duration,
+
+    /// Report that this node takes exactly so many volumes [default: by instance type and what is in use].
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "reserved_volume_attachments")]
+    volume_attach_limit: Option<u32>,
+
+    /// So many attachments, the root volume included, are not for CSI volumes [default: counted at start].
+    #[arg(long, value_name = "COUNT")]
+    reserved_volume_attachments: Option<u32>,
+}
+
+impl Args {
+    pub(super) fn into_config(self) -> anyhow::Result<Config> {
+        let (serve, log) = self.process.into_parts()?;
+        let role = Role::Node(self.node.into_node(&self.metadata));
+        Ok(Config { role, serve, log })
+    }
+}
+
+impl NodeArgs {
+    pub(super) fn into_node(self, metadata: &MetadataArgs) -> Node {
+        let attach_limit = match (self.volume_attach_limit, self.reserved_volume_attachments) {
+            (Some(limit), _) => AttachLimit::Fixed(limit),
+            (None, Some(reserved)) => AttachLimit::Reserved(reserved),
+            (None, None) => AttachLimit::Counted,
+        };
+        Node {
+            imds_endpoint: metadata.imds_endpoint.clone(),
+            dev_dir: self.dev_dir,
+            sys_dir: self.sys_dir,
+            device_timeout: self.device_timeout,
+            attach_limit,
+        }
+    }
+}

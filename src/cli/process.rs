@@ -1,0 +1,56 @@
+//! Flags of every role: where to serve, how to log, how to stop.
+
+use std::time::Duration;
+
+use tracing::Level;
+
+use super::duration;
+use crate::config::{Log, LogFormat, Serve};
+use crate::server::Endpoint;
+
+/// Flags of every role.
+#[derive(Debug, clap::Args)]
+pub(super) struct ProcessArgs {
+    /// Where to serve CSI: unix:///path/to/csi.sock, or tcp://127.0.0.1:PORT.
+    #[arg(long, env = "CSI_ENDPOINT", value_name = "URL")]
+    endpoint: Endpoint,
+
+    /// Allow a tcp:// endpoint that other machines can reach. CSI has no authentication: whoever reaches it controls every volume.
+    #[arg(long)]
+    insecure_tcp: bool,
+
+    /// How long RPCs may go on after SIGTERM or SIGINT before the process exits.
+    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = duration::parse)]
+    drain_timeout: Duration,
+
+    /// Form of the log, which goes to stderr.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+
+    /// Least important level to log: error, warn, info, debug or trace.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log_level: Level,
+}
+
+impl ProcessArgs {
+    pub(super) fn into_parts(self) -> anyhow::Result<(Serve, Log)> {
+        if let Endpoint::Tcp(address) = &self.endpoint
+            && !address.ip().is_loopback()
+            && !self.insecure_tcp
+        {
+            anyhow::bail!(
+                "--endpoint tcp://{address} can be reached by other machines, and CSI has no authentication: \
+                 use a unix:// socket, a loopback address, or --insecure-tcp where a firewall guards it"
+            );
+        }
+        let serve = Serve {
+            endpoint: self.endpoint,
+            drain: self.drain_timeout,
+        };
+        let log = Log {
+            format: self.log_format,
+            level: self.log_level,
+        };
+        Ok((serve, log))
+    }
+}

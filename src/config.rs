@@ -1,0 +1,104 @@
+//! What a process of the driver is told to do, as plain data. The command line builds it; everything below takes it by value.
+//!
+//! Answers for: which settings there are and their units. Doesn't answer for: defaults and spelling (`cli`), what the settings do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ebs_types::{Region, Tags};
+
+use crate::server::Endpoint;
+
+/// One process of the driver.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Which services it offers.
+    pub(crate) role: Role,
+    /// How and where it serves them.
+    pub(crate) serve: Serve,
+    /// How it logs.
+    pub(crate) log: Log,
+}
+
+/// Which services a process offers beside Identity.
+#[derive(Debug)]
+pub(crate) enum Role {
+    /// The Controller service, which talks to EC2.
+    Controller(Controller),
+    /// The Node service, which talks to this machine's kernel.
+    Node(Node),
+    /// Both: one process for tests and single machines.
+    All(Controller, Node),
+}
+
+/// How and where to serve.
+#[derive(Debug)]
+pub(crate) struct Serve {
+    /// Where to listen.
+    pub(crate) endpoint: Endpoint,
+    /// How long RPCs may go on after SIGTERM or SIGINT.
+    pub(crate) drain: Duration,
+}
+
+/// How to log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Log {
+    /// In which form.
+    pub(crate) format: LogFormat,
+    /// The least important level that is written.
+    pub(crate) level: tracing::Level,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// One line an event, for people.
+    Text,
+    /// One JSON object an event, for collectors.
+    Json,
+}
+
+/// What the Controller service needs.
+#[derive(Debug)]
+pub(crate) struct Controller {
+    /// The region, where the environment and instance metadata are not to be asked.
+    pub(crate) region: Option<Region>,
+    /// URL of EC2's endpoint in place of the region's.
+    pub(crate) ec2_endpoint: Option<String>,
+    /// URL of the instance metadata service in place of the link-local one.
+    pub(crate) imds_endpoint: Option<String>,
+    /// What the user agent carries after the driver's name.
+    pub(crate) user_agent_extra: Option<String>,
+    /// How long EC2 may take to show what it has accepted.
+    pub(crate) consistency_window: Duration,
+    /// Tags that every volume and snapshot gets.
+    pub(crate) extra_tags: Tags,
+    /// The Kubernetes cluster whose resources these are.
+    pub(crate) cluster_id: Option<String>,
+}
+
+/// What the Node service needs.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// URL of the instance metadata service in place of the link-local one.
+    pub(crate) imds_endpoint: Option<String>,
+    /// Where device nodes are, `/dev` on a real machine.
+    pub(crate) dev_dir: PathBuf,
+    /// Where the kernel's view of devices is, `/sys` on a real machine.
+    pub(crate) sys_dir: PathBuf,
+    /// How long an attached volume's device may take to appear.
+    pub(crate) device_timeout: Duration,
+    /// How many volumes this node takes.
+    pub(crate) attach_limit: AttachLimit,
+}
+
+/// Where the number of volumes that a node takes comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AttachLimit {
+    /// The instance type's limit, less what instance metadata shows to be in use.
+    Counted,
+    /// The instance type's limit, less so many attachments that are not for CSI volumes (the root volume included).
+    Reserved(u32),
+    /// Exactly so many.
+    Fixed(u32),
+}

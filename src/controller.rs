@@ -1,0 +1,267 @@
+//! The Controller service: volumes and snapshots in EC2.
+//!
+//! Answers for: the trait of the RPCs, and what they share. Each operation is in its own file below: parse, guard, do, render.
+//! Doesn't answer for: pacing and sharing of EC2 calls (`ec2::Cloud`), codes of errors (`status`), anything on a node.
+
+mod attempts;
+mod capabilities;
+mod create_snapshot;
+mod create_volume;
+mod delete_snapshot;
+mod delete_volume;
+mod device_names;
+mod error;
+mod expand;
+mod list_snapshots;
+mod params;
+mod publish;
+mod recent;
+mod render;
+mod request;
+mod tags;
+#[cfg(test)]
+mod testing;
+mod topology;
+mod unpublish;
+mod validate;
+mod volume_spec;
+
+use std::sync::OnceLock;
+
+use csi::v1::controller_server::Controller;
+use csi::v1::{
+    ControllerExpandVolumeRequest, ControllerExpandVolumeResponse,
+    ControllerGetCapabilitiesRequest, ControllerGetCapabilitiesResponse,
+    ControllerGetVolumeHealthRequest, ControllerGetVolumeHealthResponse,
+    ControllerGetVolumeRequest, ControllerGetVolumeResponse, ControllerListVolumeHealthRequest,
+    ControllerListVolumeHealthResponse, ControllerModifyVolumeRequest,
+    ControllerModifyVolumeResponse, ControllerPublishVolumeRequest,
+    ControllerPublishVolumeResponse, ControllerUnpublishVolumeRequest,
+    ControllerUnpublishVolumeResponse, CreateSnapshotRequest, CreateSnapshotResponse,
+    CreateVolumeRequest, CreateVolumeResponse, DeleteSnapshotRequest, DeleteSnapshotResponse,
+    DeleteVolumeRequest, DeleteVolumeResponse, GetCapacityRequest, GetCapacityResponse,
+    GetSnapshotRequest, GetSnapshotResponse, ListSnapshotsRequest, ListSnapshotsResponse,
+    ListVolumesRequest, ListVolumesResponse, ValidateVolumeCapabilitiesRequest,
+    ValidateVolumeCapabilitiesResponse,
+};
+use ebs_types::{Tags, Zone};
+use ec2::{Cloud, Ec2Error};
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+use tonic::{Request, Response, Status};
+
+use self::attempts::Attempts;
+use self::device_names::DeviceNames;
+pub(crate) use self::error::Error;
+use self::recent::Recent;
+use crate::inflight::{Busy, Guard, InFlight, Key};
+use crate::status::{self, Rpc};
+use crate::telemetry;
+
+/// What the operator decides about the Controller service.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    /// Tags that every volume and snapshot gets. They don't replace the driver's own.
+    pub(crate) extra_tags: Tags,
+    /// The Kubernetes cluster whose resources these are; named in their tags.
+    pub(crate) cluster_id: Option<String>,
+}
+
+/// The Controller service.
+pub(crate) struct ControllerService {
+    cloud: Cloud,
+    settings: Settings,
+    in_flight: InFlight,
+    /// Attempts to make volumes, by name.
+    volumes: Attempts,
+    /// Snapshots that EC2 may not show yet, by name.
+    recent_snapshots: Recent,
+    /// When this process took up snapshots: its first request for one. A standby replica begins when it becomes the leader.
+    first_snapshot: OnceLock<Instant>,
+    device_names: DeviceNames,
+    /// The region's zones for volumes that may be anywhere, read once.
+    zones: OnceCell<Vec<Zone>>,
+}
+
+impl ControllerService {
+    /// The service over this cloud.
+    pub(crate) fn new(cloud: Cloud, settings: Settings) -> Self {
+        Self {
+            cloud,
+            settings,
+            in_flight: InFlight::default(),
+            volumes: Attempts::default(),
+            recent_snapshots: Recent::default(),
+            first_snapshot: OnceLock::new(),
+            device_names: DeviceNames::default(),
+            zones: OnceCell::new(),
+        }
+    }
+
+    /// Takes `key` for an RPC and names it in the RPC's log lines.
+    fn begin(&self, key: Key, rpc: Rpc) -> Result<Guard, Busy> {
+        telemetry::about(&key);
+        self.in_flight.begin(key, rpc.name())
+    }
+
+    /// The ordinary zones that take volumes, in order of their names; not empty.
+    async fn zones(&self) -> Result<&[Zone], Error> {
+        let read = async || {
+            let all = self.cloud.api().describe_availability_zones().await?;
+            let usable = all
+                .into_iter()
+                .filter(|zone| zone.available && zone.ordinary);
+            let mut names: Vec<Zone> = usable.map(|zone| zone.name).collect();
+            names.sort();
+            Ok::<_, Ec2Error>(names)
+        };
+        match self.zones.get_or_try_init(read).await? {
+            zones if zones.is_empty() => Err(Error::NoZone),
+            zones => Ok(zones),
+        }
+    }
+}
+
+/// An operation's result as the answer to its RPC.
+fn answer<T>(rpc: Rpc, result: Result<T, Error>) -> Result<Response<T>, Status> {
+    result
+        .map(Response::new)
+        .map_err(|error| status::controller(rpc, &error))
+}
+
+fn not_offered<T>(what: &str) -> Result<Response<T>, Status> {
+    Err(Status::unimplemented(format!(
+        "this driver does not offer {what}; ControllerGetCapabilities says what it offers"
+    )))
+}
+
+#[tonic::async_trait]
+impl Controller for ControllerService {
+    async fn create_volume(
+        &self,
+        request: Request<CreateVolumeRequest>,
+    ) -> Result<Response<CreateVolumeResponse>, Status> {
+        let result = create_volume::run(self, request.into_inner()).await;
+        answer(Rpc::CreateVolume, result)
+    }
+
+    async fn delete_volume(
+        &self,
+        request: Request<DeleteVolumeRequest>,
+    ) -> Result<Response<DeleteVolumeResponse>, Status> {
+        let result = delete_volume::run(self, request.into_inner()).await;
+        answer(Rpc::DeleteVolume, result)
+    }
+
+    async fn controller_publish_volume(
+        &self,
+        request: Request<ControllerPublishVolumeRequest>,
+    ) -> Result<Response<ControllerPublishVolumeResponse>, Status> {
+        let result = publish::run(self, request.into_inner()).await;
+        answer(Rpc::ControllerPublishVolume, result)
+    }
+
+    async fn controller_unpublish_volume(
+        &self,
+        request: Request<ControllerUnpublishVolumeRequest>,
+    ) -> Result<Response<ControllerUnpublishVolumeResponse>, Status> {
+        let result = unpublish::run(self, request.into_inner()).await;
+        answer(Rpc::ControllerUnpublishVolume, result)
+    }
+
+    async fn validate_volume_capabilities(
+        &self,
+        request: Request<ValidateVolumeCapabilitiesRequest>,
+    ) -> Result<Response<ValidateVolumeCapabilitiesResponse>, Status> {
+        let result = validate::run(self, request.into_inner()).await;
+        answer(Rpc::ValidateVolumeCapabilities, result)
+    }
+
+    async fn controller_expand_volume(
+        &self,
+        request: Request<ControllerExpandVolumeRequest>,
+    ) -> Result<Response<ControllerExpandVolumeResponse>, Status> {
+        let result = expand::run(self, request.into_inner()).await;
+        answer(Rpc::ControllerExpandVolume, result)
+    }
+
+    async fn create_snapshot(
+        &self,
+        request: Request<CreateSnapshotRequest>,
+    ) -> Result<Response<CreateSnapshotResponse>, Status> {
+        let result = create_snapshot::run(self, request.into_inner()).await;
+        answer(Rpc::CreateSnapshot, result)
+    }
+
+    async fn delete_snapshot(
+        &self,
+        request: Request<DeleteSnapshotRequest>,
+    ) -> Result<Response<DeleteSnapshotResponse>, Status> {
+        let result = delete_snapshot::run(self, request.into_inner()).await;
+        answer(Rpc::DeleteSnapshot, result)
+    }
+
+    async fn list_snapshots(
+        &self,
+        request: Request<ListSnapshotsRequest>,
+    ) -> Result<Response<ListSnapshotsResponse>, Status> {
+        let result = list_snapshots::run(self, request.into_inner()).await;
+        answer(Rpc::ListSnapshots, result)
+    }
+
+    async fn controller_get_capabilities(
+        &self,
+        _request: Request<ControllerGetCapabilitiesRequest>,
+    ) -> Result<Response<ControllerGetCapabilitiesResponse>, Status> {
+        Ok(Response::new(capabilities::answer()))
+    }
+
+    async fn list_volumes(
+        &self,
+        _request: Request<ListVolumesRequest>,
+    ) -> Result<Response<ListVolumesResponse>, Status> {
+        not_offered("ListVolumes")
+    }
+
+    async fn get_capacity(
+        &self,
+        _request: Request<GetCapacityRequest>,
+    ) -> Result<Response<GetCapacityResponse>, Status> {
+        not_offered("GetCapacity")
+    }
+
+    async fn get_snapshot(
+        &self,
+        _request: Request<GetSnapshotRequest>,
+    ) -> Result<Response<GetSnapshotResponse>, Status> {
+        not_offered("GetSnapshot")
+    }
+
+    async fn controller_get_volume(
+        &self,
+        _request: Request<ControllerGetVolumeRequest>,
+    ) -> Result<Response<ControllerGetVolumeResponse>, Status> {
+        not_offered("ControllerGetVolume")
+    }
+
+    async fn controller_modify_volume(
+        &self,
+        _request: Request<ControllerModifyVolumeRequest>,
+    ) -> Result<Response<ControllerModifyVolumeResponse>, Status> {
+        not_offered("ControllerModifyVolume")
+    }
+
+    async fn controller_list_volume_health(
+        &self,
+        _request: Request<ControllerListVolumeHealthRequest>,
+    ) -> Result<Response<ControllerListVolumeHealthResponse>, Status> {
+        not_offered("ControllerListVolumeHealth")
+    }
+
+    async fn controller_get_volume_health(
+        &self,
+        _request: Request<ControllerGetVolumeHealthRequest>,
+    ) -> Result<Response<ControllerGetVolumeHealthResponse>, Status> {
+        not_offered("ControllerGetVolumeHealth")
+    }
+}

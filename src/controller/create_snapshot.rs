@@ -1,0 +1,175 @@
+//! CreateSnapshot: EC2 knows no client token for it, so the name's tag is looked up before each create.
+//!
+//! Answers for: one snapshot a name, whatever replies are lost. An empty look counts at once only where nothing of the name can be on
+//! its way; after a lost reply, and for a while after this process took up the work, it counts past EC2's consistency window.
+
+use csi::v1::{CreateSnapshotRequest, CreateSnapshotResponse};
+use ebs_types::{SnapshotState, Tags, VolumeId};
+use ec2::{CreateSnapshot, Ec2Error, ErrorKind, Outcome, Snapshot};
+use tokio::time::Instant;
+
+use super::error::Error;
+use super::params::Parameters;
+use super::{ControllerService, Settings, render, request, tags};
+use crate::inflight::Key;
+use crate::status::Rpc;
+
+/// Serves the RPC.
+pub(super) async fn run(
+    service: &ControllerService,
+    message: CreateSnapshotRequest,
+) -> Result<CreateSnapshotResponse, Error> {
+    let spec = Spec::parse(&message, &service.settings)?;
+    let _guard = service.begin(Key::SnapshotName(spec.name.clone()), Rpc::CreateSnapshot)?;
+    let snapshot = Taking {
+        service,
+        spec: &spec,
+    }
+    .take()
+    .await?;
+    Ok(CreateSnapshotResponse {
+        snapshot: Some(render::snapshot(&snapshot)),
+    })
+}
+
+/// What snapshot is wanted.
+struct Spec {
+    name: String,
+    volume: VolumeId,
+    tags: Tags,
+}
+
+impl Spec {
+    fn parse(message: &CreateSnapshotRequest, settings: &Settings) -> Result<Self, Error> {
+        let name = request::required("name", &message.name, "give the snapshot a name")?;
+        let volume = request::required(
+            "source_volume_id",
+            &message.source_volume_id,
+            "give the id of the volume to take a snapshot of, vol-…",
+        )?;
+        let mut map = Parameters::new("parameters", &message.parameters)?;
+        // From external-snapshotter's --extra-create-metadata; the name's tag says the same.
+        for known in [
+            "csi.storage.k8s.io/volumesnapshot/name",
+            "csi.storage.k8s.io/volumesnapshot/namespace",
+            "csi.storage.k8s.io/volumesnapshotcontent/name",
+        ] {
+            map.take(known);
+        }
+        map.finish()?;
+        Ok(Self {
+            name: name.to_owned(),
+            tags: tags::snapshot(settings, name)?,
+            volume: request::volume(volume)?,
+        })
+    }
+
+    fn plan(&self) -> CreateSnapshot {
+        CreateSnapshot {
+            volume: self.volume.clone(),
+            description: format!("Created by the EBS CSI driver for {}", self.name)
+                .chars()
+                .take(255)
+                .collect(),
+            tags: self.tags.clone(),
+        }
+    }
+}
+
+/// One CreateSnapshot under way.
+struct Taking<'a> {
+    service: &'a ControllerService,
+    spec: &'a Spec,
+}
+
+impl Taking<'_> {
+    async fn take(&self) -> Result<Snapshot, Error> {
+        match self.existing().await? {
+            Some(snapshot) => self.adopt(snapshot),
+            None => self.create().await,
+        }
+    }
+
+    /// The oldest snapshot of the name; `None` only where none can be on its way either.
+    async fn existing(&self) -> Result<Option<Snapshot>, Error> {
+        let (cloud, name) = (&self.service.cloud, self.spec.name.as_str());
+        let looked = if self.may_be_on_its_way() {
+            cloud.snapshots_named_surely(name).await
+        } else {
+            cloud.snapshots_named(name).await
+        };
+        let named = looked.map_err(|error| self.in_doubt(error))?;
+        Ok(named.into_iter().next())
+    }
+
+    /// Whether EC2 may have accepted this snapshot and not show it yet: an attempt of this process is in doubt, or the one who
+    /// served snapshots before this process may have made it a moment ago.
+    fn may_be_on_its_way(&self) -> bool {
+        let window = self.service.cloud.settings().consistency_window;
+        let began = *self.service.first_snapshot.get_or_init(Instant::now);
+        began.elapsed() < window
+            || self
+                .service
+                .recent_snapshots
+                .contains(&self.spec.name, window)
+    }
+
+    fn adopt(&self, snapshot: Snapshot) -> Result<Snapshot, Error> {
+        let name = || self.spec.name.clone();
+        if snapshot.volume.as_ref() != Some(&self.spec.volume) {
+            let of = snapshot
+                .volume
+                .as_ref()
+                .map_or("another volume", VolumeId::as_str);
+            return Err(Error::Incompatible {
+                name: name(),
+                difference: format!("it is a snapshot of {of}, not of {}", self.spec.volume),
+                id: snapshot.id.to_string(),
+            });
+        }
+        if snapshot.state == SnapshotState::Error {
+            return Err(Error::SnapshotFailed {
+                name: name(),
+                snapshot: snapshot.id,
+                state: snapshot.state,
+            });
+        }
+        Ok(snapshot)
+    }
+
+    async fn create(&self) -> Result<Snapshot, Error> {
+        let window = self.service.cloud.settings().consistency_window;
+        let attempt = self.service.recent_snapshots.begin(&self.spec.name, window);
+        let refusal = match self
+            .service
+            .cloud
+            .api()
+            .create_snapshot(&self.spec.plan())
+            .await
+        {
+            Ok(snapshot) => return self.adopt(snapshot),
+            Err(refusal) => refusal,
+        };
+        if refusal.outcome == Outcome::NotDone {
+            attempt.not_done();
+        }
+        if refusal.kind == ErrorKind::VolumeNotFound {
+            // EC2 may not show a new volume yet; the shared look believes "not found" only when it is sure.
+            self.service.cloud.volume(&self.spec.volume).await?;
+            return Err(Error::TryAgain {
+                error: Box::new(refusal),
+            });
+        }
+        Err(refusal.into())
+    }
+
+    fn in_doubt(&self, error: Ec2Error) -> Error {
+        Error::InDoubt {
+            what: format!("a snapshot named {:?}", self.spec.name),
+            error: Box::new(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,343 @@
+//! CreateVolume: one call to EC2 that makes the volume, then a watch until it can be used.
+//!
+//! Answers for two rules. *Finality*: an answer that the caller takes for final ("no volume of that name exists") is given only when
+//! that is known over all attempts. *No doubles*: client tokens expire, and a deleted volume's token answers with the dead id; so the
+//! first look afterwards goes by name, the oldest volume is kept, and a burnt token is rolled.
+
+use std::ops::ControlFlow;
+
+use csi::v1::volume_content_source::{SnapshotSource, Type};
+use csi::v1::{CreateVolumeRequest, CreateVolumeResponse, VolumeContentSource};
+use ebs_types::{Gibibytes, SOURCE_SNAPSHOT_KEY, SnapshotState, VolumeId, VolumeState, Zone};
+use ec2::{Ec2Error, ErrorKind, Outcome, Volume};
+
+use super::error::Error;
+use super::volume_spec::VolumeSpec;
+use super::{ControllerService, topology};
+use crate::inflight::Key;
+use crate::status::{Rpc, controller_code, is_final};
+
+/// Tokens tried in one RPC. More than one is burnt only where creation failed again and again.
+const MAX_TOKENS: usize = 4;
+
+/// Serves the RPC.
+pub(super) async fn run(
+    service: &ControllerService,
+    request: CreateVolumeRequest,
+) -> Result<CreateVolumeResponse, Error> {
+    let spec = VolumeSpec::parse(&request, &service.settings)?;
+    let _guard = service.begin(Key::VolumeName(spec.name.clone()), Rpc::CreateVolume)?;
+    let creation = Creation {
+        service,
+        spec: &spec,
+    };
+    let volume = match creation.create().await {
+        Err(refusal) if is_final(controller_code(Rpc::CreateVolume, &refusal)) => {
+            creation.confirm(refusal).await?
+        }
+        other => other?,
+    };
+    service.volumes.succeeded(&spec.name);
+    Ok(render(&spec, &volume))
+}
+
+fn render(spec: &VolumeSpec, volume: &Volume) -> CreateVolumeResponse {
+    let content_source = spec.snapshot.as_ref().map(|snapshot| VolumeContentSource {
+        r#type: Some(Type::Snapshot(SnapshotSource {
+            snapshot_id: snapshot.to_string(),
+        })),
+    });
+    // The node never formats a volume that is to hold a snapshot's contents, however blank it looks.
+    let volume_context = spec
+        .snapshot
+        .iter()
+        .map(|snapshot| (SOURCE_SNAPSHOT_KEY.to_owned(), snapshot.to_string()))
+        .collect();
+    CreateVolumeResponse {
+        volume: Some(csi::v1::Volume {
+            capacity_bytes: volume.size.bytes().to_csi(),
+            volume_id: volume.id.to_string(),
+            volume_context,
+            content_source,
+            accessible_topology: topology::accessible_from(&volume.zone),
+            ..csi::v1::Volume::default()
+        }),
+    }
+}
+
+/// How one call ended.
+enum Made {
+    /// The volume is there and can be used.
+    Volume(Volume),
+    /// The token answers for a volume that is gone, and nothing else of the name exists.
+    TokenBurnt,
+}
+
+/// What became of a volume that was watched.
+enum Fate {
+    Ready(Volume),
+    Errored,
+    /// Gone; whether it was seen alive before.
+    Gone {
+        seen: bool,
+    },
+}
+
+/// One CreateVolume under way.
+struct Creation<'a> {
+    service: &'a ControllerService,
+    spec: &'a VolumeSpec,
+}
+
+impl Creation<'_> {
+    async fn create(&self) -> Result<Volume, Error> {
+        let size = self.size().await?;
+        let zones = self.zones().await?;
+        let mut last = Error::NoZone;
+        for zone in &zones {
+            last = match self.create_in(zone, size).await {
+                Err(Error::Ec2(error)) if error.kind == ErrorKind::InsufficientCapacity => {
+                    tracing::info!(zone = %zone, "zone has no room for the volume");
+                    Error::Ec2(error)
+                }
+                other => return other,
+            };
+        }
+        Err(last)
+    }
+
+    async fn create_in(&self, zone: &Zone, size: Gibibytes) -> Result<Volume, Error> {
+        for _ in 0..MAX_TOKENS {
+            match self.call(zone, size).await? {
+                Made::Volume(volume) => return Ok(volume),
+                Made::TokenBurnt => {
+                    tracing::info!(volume.name = %self.spec.name, "client token is burnt, rolling it");
+                    self.service.volumes.roll(&self.spec.name);
+                }
+            }
+        }
+        Err(Error::TokensBurnt {
+            name: self.spec.name.clone(),
+        })
+    }
+
+    /// The snapshot's size is the least and the default. The look also tells why a snapshot cannot be restored better than EC2's refusal.
+    async fn size(&self) -> Result<Gibibytes, Error> {
+        let Some(id) = &self.spec.snapshot else {
+            return self.spec.size(None);
+        };
+        let snapshot = self.service.cloud.snapshot(id).await?;
+        if snapshot.state != SnapshotState::Completed {
+            return Err(Error::SnapshotNotReady {
+                snapshot: snapshot.id,
+                state: snapshot.state,
+            });
+        }
+        self.spec.size(Some(snapshot.size))
+    }
+
+    async fn zones(&self) -> Result<Vec<Zone>, Error> {
+        if !self.spec.zones.order.is_empty() {
+            return Ok(self.spec.zones.order.clone());
+        }
+        let all = self.service.zones().await?;
+        // By name, so that a repeated request asks for the same zone, and many requests spread over all.
+        let hash = self.spec.name.bytes().fold(0_usize, |hash, byte| {
+            hash.wrapping_mul(31).wrapping_add(byte.into())
+        });
+        let start = hash.checked_rem(all.len()).ok_or(Error::NoZone)?;
+        Ok(all
+            .iter()
+            .cycle()
+            .skip(start)
+            .take(all.len())
+            .cloned()
+            .collect())
+    }
+
+    async fn call(&self, zone: &Zone, size: Gibibytes) -> Result<Made, Error> {
+        let name = &self.spec.name;
+        let attempt = self.service.volumes.begin(name);
+        let plan = self.spec.plan(zone, size, attempt.generation());
+        match self.service.cloud.api().create_volume(&plan).await {
+            Ok(volume) => self.settle(volume).await,
+            // The token made something else: a volume that is there, or one that is gone.
+            Err(error) if error.kind == ErrorKind::IdempotentParameterMismatch => {
+                match self.existing().await? {
+                    Some(volume) => self.adopt(volume).await.map(Made::Volume),
+                    None => Ok(Made::TokenBurnt),
+                }
+            }
+            Err(error) => {
+                if error.outcome == Outcome::NotDone {
+                    attempt.not_done();
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// EC2 accepted. Is it the only one of its name, and does it become usable?
+    async fn settle(&self, made: Volume) -> Result<Made, Error> {
+        let cloud = &self.service.cloud;
+        let named = cloud
+            .volumes_named(&self.spec.name)
+            .await
+            .map_err(|e| self.in_doubt(e))?;
+        let listed = named.iter().any(|volume| volume.id == made.id);
+        match named
+            .iter()
+            .find(|volume| volume.state != VolumeState::Error)
+        {
+            Some(oldest) if oldest.id != made.id => {
+                let oldest = oldest.clone();
+                self.drop_double(&made, &oldest, listed).await?;
+                return self.adopt(oldest).await.map(Made::Volume);
+            }
+            _ => {}
+        }
+        match self.watch(&made.id, listed).await? {
+            Fate::Ready(volume) => Ok(Made::Volume(volume)),
+            Fate::Errored => {
+                self.clean_up(&made.id).await?;
+                Err(self.failed(&made.id, "its state became error"))
+            }
+            Fate::Gone { seen: true } => {
+                self.service.volumes.roll(&self.spec.name);
+                Err(self.failed(&made.id, "it vanished while it was being made"))
+            }
+            Fate::Gone { seen: false } => match self.existing().await? {
+                Some(volume) => self.adopt(volume).await.map(Made::Volume),
+                None => Ok(Made::TokenBurnt),
+            },
+        }
+    }
+
+    /// Deletes what this call made, since an older volume of the name exists. A dead id of a burnt token is none to delete,
+    /// and what is attached is in use by somebody who was given it before.
+    async fn drop_double(&self, made: &Volume, kept: &Volume, listed: bool) -> Result<(), Error> {
+        if !listed {
+            match self.service.cloud.volume(&made.id).await {
+                Ok(volume) if !volume.state.is_gone() && volume.created >= kept.created => {}
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_not_found() => return Ok(()),
+                Err(error) => return Err(self.in_doubt(error)),
+            }
+        }
+        tracing::warn!(volume.name = %self.spec.name, volume.id = %made.id, kept = %kept.id, "deleting a double of an older volume");
+        match self.service.cloud.delete_volume(&made.id).await {
+            Err(error) if error.kind == ErrorKind::VolumeInUse => Ok(()),
+            result => self.deleted(result),
+        }
+    }
+
+    /// Removes a volume that EC2 failed to make, and its token with it.
+    async fn clean_up(&self, id: &VolumeId) -> Result<(), Error> {
+        tracing::warn!(volume.name = %self.spec.name, volume.id = %id, "deleting a volume that could not be made");
+        let result = self.service.cloud.delete_volume(id).await;
+        self.deleted(result)?;
+        self.service.volumes.roll(&self.spec.name);
+        Ok(())
+    }
+
+    fn deleted(&self, result: Result<(), Ec2Error>) -> Result<(), Error> {
+        match result {
+            Err(error) if !error.is_not_found() => Err(self.in_doubt(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A final refusal stands only if nothing of the name exists, whatever earlier attempts did.
+    async fn confirm(&self, refusal: Error) -> Result<Volume, Error> {
+        if self.service.volumes.outcome(&self.spec.name) == Outcome::NotDone {
+            return Err(refusal);
+        }
+        match self.existing().await? {
+            Some(volume) => self.adopt(volume).await,
+            None => Err(refusal),
+        }
+    }
+
+    /// The oldest volume of the name; `None` only when that is sure. Those that EC2 failed to make are removed on the way.
+    async fn existing(&self) -> Result<Option<Volume>, Error> {
+        let name = &self.spec.name;
+        let cloud = &self.service.cloud;
+        let named = cloud
+            .volumes_named_surely(name)
+            .await
+            .map_err(|e| self.in_doubt(e))?;
+        let (failed, alive): (Vec<_>, Vec<_>) = named
+            .into_iter()
+            .partition(|volume| volume.state == VolumeState::Error);
+        for volume in failed {
+            self.clean_up(&volume.id).await?;
+        }
+        let oldest = alive.into_iter().next();
+        if oldest.is_none() {
+            self.service.volumes.found_nothing(name);
+        }
+        Ok(oldest)
+    }
+
+    /// Answers with a volume that was there before, if it is what is wanted.
+    async fn adopt(&self, volume: Volume) -> Result<Volume, Error> {
+        if let Some(difference) = self.spec.difference(&volume) {
+            return Err(Error::Incompatible {
+                name: self.spec.name.clone(),
+                id: volume.id.to_string(),
+                difference,
+            });
+        }
+        match self.watch(&volume.id, true).await? {
+            Fate::Ready(ready) => Ok(ready),
+            Fate::Errored | Fate::Gone { .. } => Err(Error::CameAndWent {
+                name: self.spec.name.clone(),
+                volume: volume.id,
+            }),
+        }
+    }
+
+    async fn watch(&self, id: &VolumeId, mut seen: bool) -> Result<Fate, Error> {
+        let looked = self
+            .service
+            .cloud
+            .watch_volume(id, |volume| match volume.state {
+                VolumeState::Creating => {
+                    seen = true;
+                    ControlFlow::Continue(())
+                }
+                VolumeState::Available | VolumeState::InUse => {
+                    ControlFlow::Break(Some(Fate::Ready(volume.clone())))
+                }
+                VolumeState::Error => ControlFlow::Break(Some(Fate::Errored)),
+                VolumeState::Deleting | VolumeState::Deleted => ControlFlow::Break(None),
+            })
+            .await;
+        match looked {
+            Ok(Some(fate)) => Ok(fate),
+            Ok(None) => Ok(Fate::Gone { seen }),
+            Err(error) if error.is_not_found() => Ok(Fate::Gone { seen }),
+            Err(error) => Err(self.in_doubt(error)),
+        }
+    }
+
+    fn in_doubt(&self, error: Ec2Error) -> Error {
+        Error::InDoubt {
+            what: format!("a volume named {:?}", self.spec.name),
+            error: Box::new(error),
+        }
+    }
+
+    fn failed(&self, volume: &VolumeId, how: &'static str) -> Error {
+        Error::CreationFailed {
+            name: self.spec.name.clone(),
+            volume: volume.clone(),
+            how,
+        }
+    }
+}
+
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod tests;

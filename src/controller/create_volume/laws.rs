@@ -1,0 +1,111 @@
+//! The two rules as laws over any history of faults, cancellations and restarts of one name.
+
+use std::time::Duration;
+
+use ec2::{Action, ErrorKind};
+use proptest::prelude::*;
+use tokio::time::timeout;
+
+use super::super::testing::{FakeEc2, Fault, create, create_request, service};
+use super::*;
+
+/// What the next try of the caller meets.
+#[derive(Clone, Copy, Debug)]
+struct Try {
+    create: Option<Fault>,
+    look: Option<Fault>,
+    restart_before: bool,
+    deadline: u64,
+}
+
+fn refused() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        Just(ErrorKind::Throttled),
+        Just(ErrorKind::Unreachable),
+        Just(ErrorKind::QuotaExceeded),
+        Just(ErrorKind::InvalidParameter),
+        Just(ErrorKind::Unauthorized),
+        Just(ErrorKind::IncorrectState),
+        Just(ErrorKind::Other),
+    ]
+    .prop_map(Fault::Refuse)
+}
+
+fn tries() -> impl Strategy<Value = Vec<Try>> {
+    let create = prop_oneof![
+        3 => refused(),
+        2 => Just(Fault::LoseReply),
+        1 => Just(Fault::Hang),
+        1 => Just(Fault::Stick),
+        1 => Just(Fault::Vanish),
+    ];
+    let one = (
+        proptest::option::weighted(0.8, create),
+        proptest::option::weighted(0.2, refused()),
+        any::<bool>(),
+        1_u64..60,
+    );
+    let one = one.prop_map(|(create, look, restart_before, deadline)| Try {
+        create,
+        look,
+        restart_before,
+        deadline,
+    });
+    proptest::collection::vec(one, 1..6)
+}
+
+/// Plays the history, then tries until it works. Panics where a law is broken.
+async fn play(history: &[Try], lag: u64) {
+    let fake = FakeEc2::new();
+    fake.state().lag = Duration::from_secs(lag);
+    let usable = || {
+        let state = fake.state();
+        let of = |volume: &&Volume| volume.state != VolumeState::Error;
+        state.volumes.values().filter(of).count()
+    };
+    let mut process = service(&fake);
+    for next in history {
+        if next.restart_before {
+            process = service(&fake);
+        }
+        fake.forget_faults();
+        next.create
+            .into_iter()
+            .for_each(|fault| fake.fault(Action::CreateVolume, fault));
+        next.look
+            .into_iter()
+            .for_each(|fault| fake.fault(Action::DescribeVolumes, fault));
+        let answer = create(&process, create_request("pvc"));
+        match timeout(Duration::from_secs(next.deadline), answer).await {
+            Ok(Err(status)) if is_final(status.code()) => {
+                assert_eq!(usable(), 0, "{status:?} says that no volume exists");
+            }
+            Ok(Ok(_)) => assert_eq!(usable(), 1, "success means one volume"),
+            Ok(Err(_)) | Err(_) => assert!(usable() <= 1, "no doubles"),
+        }
+    }
+    fake.forget_faults();
+    let mut last = create(&process, create_request("pvc")).await;
+    // A token burnt by each try of the history may have to be found out.
+    for _ in 0..history.len() {
+        if last.is_err() {
+            last = create(&process, create_request("pvc")).await;
+        }
+    }
+    assert_eq!(usable(), 1, "{last:?}");
+    assert!(last.is_ok(), "{last:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn final_means_none_and_success_means_one(history in tries(), lag in 0_u64..9) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(play(&history, lag));
+    }
+}

@@ -1,0 +1,161 @@
+//! Why a controller RPC did not do as asked. The code of each is `status`'.
+
+use std::time::Duration;
+
+use ebs_types::{
+    Gibibytes, InstanceId, InstanceState, InvalidId, InvalidKind, InvalidTag, OutOfRange,
+    SnapshotId, SnapshotState, VolumeId, Zone,
+};
+use ec2::Ec2Error;
+
+use crate::inflight::Busy;
+use crate::status::InvalidRequest;
+
+/// An error of a controller RPC, in words for whoever looks after the cluster.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Invalid(#[from] InvalidRequest),
+    #[error("parameters: {0}")]
+    Kind(#[from] InvalidKind),
+    #[error("name or tags: {0}")]
+    Tag(#[from] InvalidTag),
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// An id that cannot exist: whatever it names is not there.
+    #[error("no such {kind}: {0}", kind = .0.kind)]
+    NoSuchId(#[from] InvalidId),
+    /// EC2's own refusal, or its silence.
+    #[error(transparent)]
+    Ec2(#[from] Ec2Error),
+    /// A look that a final answer would have rested on failed.
+    #[error("whether {what} exists could not be found out: {error}")]
+    InDoubt { what: String, error: Box<Ec2Error> },
+    /// EC2 refused because of something that it shows differently now.
+    #[error("{error}; EC2 shows it differently now, try again")]
+    TryAgain { error: Box<Ec2Error> },
+    /// Something of that name exists and is not what was asked for.
+    #[error(
+        "{name:?} is already the name of {id}, which is not what was asked for: {difference}; use another name"
+    )]
+    Incompatible {
+        name: String,
+        id: String,
+        difference: String,
+    },
+    #[error(
+        "EC2 accepted volume {volume} for {name:?} and then gave it up ({how}); nothing of it is left, the next try makes another one. \
+         The usual cause is a KMS key that the driver or EC2 may not use: check kmsKeyId and the key's policy"
+    )]
+    CreationFailed {
+        name: String,
+        volume: VolumeId,
+        how: &'static str,
+    },
+    /// More burnt tokens than one request tries; the next one goes on where this one stopped.
+    #[error(
+        "every client token tried for volume {name:?} belongs to a volume that is gone; the next try goes on with further ones"
+    )]
+    TokensBurnt { name: String },
+    #[error("volume {volume} named {name:?} went away while it was being looked at: try again")]
+    CameAndWent { name: String, volume: VolumeId },
+    #[error(
+        "snapshot {snapshot} is {state} and can be restored once it is completed: try again later"
+    )]
+    SnapshotNotReady {
+        snapshot: SnapshotId,
+        state: SnapshotState,
+    },
+    #[error(
+        "snapshot {snapshot} of {name:?} is in state {state} and will never be ready: delete it and take another"
+    )]
+    SnapshotFailed {
+        name: String,
+        snapshot: SnapshotId,
+        state: SnapshotState,
+    },
+    #[error("volume {volume} is being deleted: nothing can be done with it any more")]
+    VolumeGone { volume: VolumeId },
+    #[error(
+        "EC2 shows no zone of this region that takes volumes: name one in accessibility_requirements"
+    )]
+    NoZone,
+    #[error(
+        "volume {volume} is attached to instance {instance}: detach it there first (delete the VolumeAttachment, or stop the pod that uses it)"
+    )]
+    AttachedTo {
+        volume: VolumeId,
+        instance: InstanceId,
+    },
+    #[error("volume {volume} is still detaching from instance {instance}: try again")]
+    StillDetaching {
+        volume: VolumeId,
+        instance: InstanceId,
+    },
+    #[error(
+        "volume {volume} is in use on instance {instance}, so EC2 waits with the detach: unmount it there or stop the instance; it is looked at again with the next try"
+    )]
+    BusyOn {
+        volume: VolumeId,
+        instance: InstanceId,
+    },
+    #[error(
+        "volume {volume} is in zone {volume_zone} and node {instance} in zone {instance_zone}: \
+         run the pod in {volume_zone}, or restore a snapshot of the volume in {instance_zone}"
+    )]
+    WrongZone {
+        volume: VolumeId,
+        volume_zone: Zone,
+        instance: InstanceId,
+        instance_zone: Zone,
+    },
+    #[error("node {instance} is {state} in EC2: no volume can be attached to it again")]
+    InstanceGone {
+        instance: InstanceId,
+        state: InstanceState,
+    },
+    #[error("node {instance} has no free device name for another volume: detach one first")]
+    NoDeviceName { instance: InstanceId },
+    #[error(
+        "volume {volume} was not attached to {instance} after {} s; the attachment is undone, the next try begins anew",
+        .after.as_secs()
+    )]
+    AttachStuck {
+        volume: VolumeId,
+        instance: InstanceId,
+        after: Duration,
+    },
+    #[error(
+        "the attachment of volume {volume} to {instance} did not last: EC2 shows it on its way out; try again"
+    )]
+    AttachUndone {
+        volume: VolumeId,
+        instance: InstanceId,
+    },
+    #[error(
+        "volume {volume} has {size}, which is more than capacity_range.limit_bytes allows: an EBS volume never shrinks"
+    )]
+    WouldShrink { volume: VolumeId, size: Gibibytes },
+    #[error(
+        "the last modification of volume {volume} is still {state}: wait until it is done ({detail})"
+    )]
+    ModificationUnderWay {
+        volume: VolumeId,
+        state: &'static str,
+        detail: String,
+    },
+    #[error("volume {volume} cannot be modified yet: {wait}. EC2 said: {error}")]
+    TooSoon {
+        volume: VolumeId,
+        wait: String,
+        error: Box<Ec2Error>,
+    },
+    #[error("EC2 did not grow volume {volume}: {why}")]
+    ModificationFailed { volume: VolumeId, why: String },
+    #[error(
+        "starting_token {token:?} does not name a place in the list: begin again without a token"
+    )]
+    BadToken { token: String },
+}

@@ -1,0 +1,290 @@
+//! A small EC2 in memory for the controller's tests: one zone's worth of behaviour, paused time, scripted faults.
+//! The emulator is the full one; this one lets a test say what EC2 does next, and count the calls.
+
+mod calls;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
+
+use csi::v1::controller_server::Controller;
+use csi::v1::volume_capability::access_mode::Mode;
+use csi::v1::volume_capability::{AccessMode, AccessType, MountVolume};
+use csi::v1::{CreateSnapshotRequest, CreateVolumeRequest, VolumeCapability};
+use ebs_types::{
+    AttachmentState, InstanceId, InstanceState, ModificationState, SnapshotId, Source, VolumeId,
+    VolumeState,
+};
+use ec2::{
+    Action, BlockDevice, Cloud, CloudSettings, CreateVolume, Ec2, Ec2Error, ErrorKind, Instance,
+    Modification, Outcome, Snapshot, Volume,
+};
+use tokio::time::Instant;
+use tonic::{Request, Status};
+
+use super::{ControllerService, Settings};
+
+/// How long EC2 takes for everything.
+const TAKES: Duration = Duration::from_secs(1);
+
+/// What happens to the next call of an action in place of success.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fault {
+    /// EC2 refuses; nothing happens.
+    Refuse(ErrorKind),
+    /// It takes effect and the reply is lost.
+    LoseReply,
+    /// It takes effect and never answers.
+    Hang,
+    /// It takes effect and the result never becomes usable: an error volume, an attachment that stays attaching.
+    Stick,
+    /// It is accepted and the result is never seen.
+    Vanish,
+}
+
+/// The cloud.
+#[derive(Default)]
+pub(super) struct FakeEc2 {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) volumes: BTreeMap<VolumeId, Volume>,
+    pub(super) snapshots: BTreeMap<SnapshotId, Snapshot>,
+    pub(super) instances: BTreeMap<InstanceId, Instance>,
+    pub(super) modifications: HashMap<VolumeId, Modification>,
+    pub(super) calls: Vec<Action>,
+    /// How long new volumes and snapshots stay out of sight.
+    pub(super) lag: Duration,
+    tokens: HashMap<String, (CreateVolume, Volume)>,
+    faults: HashMap<Action, VecDeque<Fault>>,
+    settles: HashMap<VolumeId, Instant>,
+    hidden: HashMap<String, Instant>,
+    ids: u32,
+}
+
+pub(super) fn refusal(action: Action, kind: ErrorKind) -> Ec2Error {
+    Ec2Error {
+        action,
+        kind,
+        outcome: Outcome::NotDone,
+        code: Some("Code".to_owned()),
+        message: "words".to_owned(),
+        request_id: None,
+    }
+}
+
+fn lost(action: Action) -> Ec2Error {
+    Ec2Error {
+        outcome: Outcome::MayBeDone,
+        code: None,
+        ..refusal(action, ErrorKind::Unreachable)
+    }
+}
+
+impl State {
+    fn id(&mut self) -> String {
+        self.ids += 1;
+        format!("{:08x}", self.ids)
+    }
+
+    /// What time has done since.
+    fn settle(&mut self) {
+        for (id, at) in &self.settles {
+            if Instant::now() < *at {
+                continue;
+            }
+            if let Some(volume) = self.volumes.get_mut(id) {
+                if volume.state == VolumeState::Creating {
+                    volume.state = VolumeState::Available;
+                }
+                for attachment in &mut volume.attachments {
+                    if attachment.state == AttachmentState::Attaching {
+                        attachment.state = AttachmentState::Attached;
+                    }
+                }
+                volume
+                    .attachments
+                    .retain(|a| a.state != AttachmentState::Detaching);
+                if volume.attachments.is_empty() && volume.state == VolumeState::InUse {
+                    volume.state = VolumeState::Available;
+                }
+            }
+            if let Some(modification) = self.modifications.get_mut(id)
+                && modification.state == ModificationState::Modifying
+            {
+                modification.state = ModificationState::Optimizing;
+                if let Some(volume) = self.volumes.get_mut(id) {
+                    volume.size = modification.target_size;
+                }
+            }
+        }
+    }
+
+    fn shown(&self, id: &str) -> bool {
+        self.hidden
+            .get(id)
+            .is_none_or(|until| Instant::now() >= *until)
+    }
+
+    /// Makes a volume as another process might have.
+    pub(super) fn make(&mut self, request: &CreateVolume) -> Volume {
+        let volume = Volume {
+            id: format!("vol-{}", self.id()).parse().unwrap(),
+            state: VolumeState::Creating,
+            zone: request.zone.clone(),
+            size: request.size,
+            volume_type: request.kind.volume_type(),
+            iops: request.kind.iops(),
+            throughput: request.kind.throughput(),
+            encrypted: false,
+            kms_key: None,
+            snapshot: match &request.source {
+                Source::Empty => None,
+                Source::Snapshot(id) => Some(id.clone()),
+            },
+            multi_attach: false,
+            attachments: vec![],
+            tags: request
+                .tags
+                .iter()
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .collect(),
+            created: SystemTime::UNIX_EPOCH + Duration::from_secs(self.ids.into()),
+        };
+        self.settles
+            .insert(volume.id.clone(), Instant::now() + TAKES);
+        self.hidden
+            .insert(volume.id.to_string(), Instant::now() + self.lag);
+        self.volumes.insert(volume.id.clone(), volume.clone());
+        let entry = (request.clone(), volume.clone());
+        self.tokens.insert(request.token.as_str().to_owned(), entry);
+        volume
+    }
+}
+
+impl FakeEc2 {
+    /// A region of zones z-a and z-b, with one instance in each: i-0000000a and i-0000000b.
+    pub(super) fn new() -> Arc<Self> {
+        let fake = Self::default();
+        for zone in ["a", "b"] {
+            let id: InstanceId = format!("i-0000000{zone}").parse().unwrap();
+            let instance = Instance {
+                id: id.clone(),
+                state: InstanceState::Running,
+                instance_type: "m7i.large".parse().unwrap(),
+                zone: format!("z-{zone}").parse().unwrap(),
+                block_devices: vec![BlockDevice {
+                    name: "/dev/sda1".to_owned(),
+                    volume: "vol-ffffffff".parse().unwrap(),
+                    state: AttachmentState::Attached,
+                }],
+            };
+            fake.state().instances.insert(id, instance);
+        }
+        Arc::new(fake)
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// The next call of `action` meets this fault.
+    pub(super) fn fault(&self, action: Action, fault: Fault) {
+        self.state()
+            .faults
+            .entry(action)
+            .or_default()
+            .push_back(fault);
+    }
+
+    /// Scripted faults that no call has met are dropped.
+    pub(super) fn forget_faults(&self) {
+        self.state().faults.clear();
+    }
+
+    pub(super) fn calls(&self, action: Action) -> usize {
+        self.state()
+            .calls
+            .iter()
+            .filter(|call| **call == action)
+            .count()
+    }
+
+    /// Notes the call and does it, with the scripted fault if there is one.
+    async fn act<T>(
+        &self,
+        action: Action,
+        act: impl FnOnce(&mut State, Option<Fault>) -> Result<T, ErrorKind> + Send,
+    ) -> Result<T, Ec2Error> {
+        let (fault, result) = {
+            let mut state = self.state();
+            state.calls.push(action);
+            state.settle();
+            let fault = state.faults.get_mut(&action).and_then(VecDeque::pop_front);
+            if let Some(Fault::Refuse(kind)) = fault {
+                let mut error = refusal(action, kind);
+                if kind == ErrorKind::Unreachable {
+                    error.code = None;
+                }
+                return Err(error);
+            }
+            (fault, act(&mut state, fault))
+        };
+        match fault {
+            Some(Fault::LoseReply) => Err(lost(action)),
+            Some(Fault::Hang) => std::future::pending().await,
+            _ => result.map_err(|kind| refusal(action, kind)),
+        }
+    }
+}
+
+/// A driver process over this cloud. A second one is what a restart or another replica is.
+pub(super) fn service(fake: &Arc<FakeEc2>) -> ControllerService {
+    let cloud = Cloud::new(Arc::clone(fake) as Arc<dyn Ec2>, CloudSettings::default());
+    ControllerService::new(cloud, Settings::default())
+}
+
+/// A capability as Kubernetes sends it.
+pub(super) fn capability() -> VolumeCapability {
+    VolumeCapability {
+        access_type: Some(AccessType::Mount(MountVolume::default())),
+        access_mode: Some(AccessMode {
+            mode: Mode::SingleNodeWriter.into(),
+        }),
+    }
+}
+
+/// The least CreateVolumeRequest.
+pub(super) fn create_request(name: &str) -> CreateVolumeRequest {
+    CreateVolumeRequest {
+        name: name.to_owned(),
+        volume_capabilities: vec![capability()],
+        ..CreateVolumeRequest::default()
+    }
+}
+
+/// Serves CreateVolume.
+pub(super) async fn create(
+    service: &ControllerService,
+    request: CreateVolumeRequest,
+) -> Result<csi::v1::Volume, Status> {
+    let answer = service.create_volume(Request::new(request)).await?;
+    Ok(answer.into_inner().volume.unwrap())
+}
+
+/// Serves CreateSnapshot.
+pub(super) async fn take(
+    service: &ControllerService,
+    name: &str,
+    volume: &str,
+) -> Result<csi::v1::Snapshot, Status> {
+    let message = CreateSnapshotRequest {
+        source_volume_id: volume.to_owned(),
+        name: name.to_owned(),
+        ..CreateSnapshotRequest::default()
+    };
+    let answer = service.create_snapshot(Request::new(message)).await?;
+    Ok(answer.into_inner().snapshot.unwrap())
+}

@@ -1,0 +1,326 @@
+//! What each call does to the small EC2.
+
+use std::time::{Duration, SystemTime};
+
+use ebs_types::{
+    AttachmentState, DeviceName, InstanceId, InstanceState, ModificationState, SnapshotId,
+    SnapshotState, VolumeId, VolumeState,
+};
+use ec2::{
+    Action, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2, Ec2Error, ErrorKind,
+    Instance, Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery,
+};
+use tokio::time::Instant;
+
+use super::{FakeEc2, Fault, TAKES};
+
+#[async_trait::async_trait]
+impl Ec2 for FakeEc2 {
+    async fn create_volume(&self, request: &CreateVolume) -> Result<Volume, Ec2Error> {
+        self.act(Action::CreateVolume, |state, fault| {
+            if let Some((first, volume)) = state.tokens.get(request.token.as_str()) {
+                return match first == request {
+                    true => Ok(volume.clone()),
+                    false => Err(ErrorKind::IdempotentParameterMismatch),
+                };
+            }
+            let volume = state.make(request);
+            match fault {
+                Some(Fault::Stick) => {
+                    state.volumes.get_mut(&volume.id).unwrap().state = VolumeState::Error;
+                }
+                Some(Fault::Vanish) => {
+                    state.volumes.remove(&volume.id);
+                }
+                _ => {}
+            }
+            Ok(volume)
+        })
+        .await
+    }
+
+    async fn delete_volume(&self, id: &VolumeId) -> Result<(), Ec2Error> {
+        self.act(Action::DeleteVolume, |state, _| {
+            match state.volumes.get(id) {
+                None => Err(ErrorKind::VolumeNotFound),
+                Some(volume) if !volume.attachments.is_empty() => Err(ErrorKind::VolumeInUse),
+                Some(_) => {
+                    state.volumes.remove(id);
+                    Ok(())
+                }
+            }
+        })
+        .await
+    }
+
+    async fn describe_volumes(&self, query: &VolumeQuery) -> Result<Page<Volume>, Ec2Error> {
+        self.act(Action::DescribeVolumes, |state, _| {
+            let shown = |volume: &&Volume| state.shown(volume.id.as_str());
+            let items = match query {
+                VolumeQuery::Ids(ids) => ids
+                    .iter()
+                    .map(|id| {
+                        state
+                            .volumes
+                            .get(id)
+                            .filter(shown)
+                            .cloned()
+                            .ok_or(ErrorKind::VolumeNotFound)
+                    })
+                    .collect::<Result<_, _>>()?,
+                VolumeQuery::Names(names) => state
+                    .volumes
+                    .values()
+                    .filter(shown)
+                    .filter(|volume| {
+                        names
+                            .iter()
+                            .any(|name| volume.name() == Some(name.as_str()))
+                    })
+                    .cloned()
+                    .collect(),
+                other => panic!("the controller does not ask for {other:?}"),
+            };
+            Ok(Page { items, next: None })
+        })
+        .await
+    }
+
+    async fn attach_volume(
+        &self,
+        volume: &VolumeId,
+        instance: &InstanceId,
+        device: &DeviceName,
+    ) -> Result<Attachment, Ec2Error> {
+        self.act(Action::AttachVolume, |state, fault| {
+            let zone = match state.instances.get(instance) {
+                None => return Err(ErrorKind::InstanceNotFound),
+                Some(host) if host.state != InstanceState::Running => {
+                    return Err(ErrorKind::IncorrectState);
+                }
+                Some(host) => host.zone.clone(),
+            };
+            let taken = state
+                .volumes
+                .values()
+                .flat_map(|volume| &volume.attachments)
+                .any(|a| a.instance == *instance && a.device == device.as_str());
+            let found = state
+                .volumes
+                .get_mut(volume)
+                .ok_or(ErrorKind::VolumeNotFound)?;
+            if !found.attachments.is_empty() {
+                return Err(ErrorKind::VolumeInUse);
+            }
+            if found.zone != zone {
+                return Err(ErrorKind::ZoneMismatch);
+            }
+            if taken {
+                return Err(ErrorKind::DeviceNameTaken);
+            }
+            let attachment = Attachment {
+                volume: volume.clone(),
+                instance: instance.clone(),
+                device: device.to_string(),
+                state: AttachmentState::Attaching,
+            };
+            found.attachments.push(attachment.clone());
+            found.state = VolumeState::InUse;
+            let stuck = matches!(fault, Some(Fault::Stick));
+            let takes = if stuck {
+                Duration::from_secs(86_400)
+            } else {
+                TAKES
+            };
+            state.settles.insert(volume.clone(), Instant::now() + takes);
+            Ok(attachment)
+        })
+        .await
+    }
+
+    async fn detach_volume(
+        &self,
+        volume: &VolumeId,
+        instance: &InstanceId,
+    ) -> Result<Attachment, Ec2Error> {
+        self.act(Action::DetachVolume, |state, fault| {
+            let found = state
+                .volumes
+                .get_mut(volume)
+                .ok_or(ErrorKind::VolumeNotFound)?;
+            let attachment = found
+                .attachments
+                .iter_mut()
+                .find(|a| a.instance == *instance);
+            let attachment = attachment.ok_or(ErrorKind::IncorrectState)?;
+            attachment.state = match fault {
+                Some(Fault::Stick) => AttachmentState::Busy,
+                _ => AttachmentState::Detaching,
+            };
+            let attachment = attachment.clone();
+            state.settles.insert(volume.clone(), Instant::now() + TAKES);
+            Ok(attachment)
+        })
+        .await
+    }
+
+    async fn modify_volume(&self, request: &ModifyVolume) -> Result<Modification, Ec2Error> {
+        self.act(Action::ModifyVolume, |state, _| {
+            if !state.volumes.contains_key(&request.volume) {
+                return Err(ErrorKind::VolumeNotFound);
+            }
+            let last = state.modifications.get(&request.volume);
+            if last.is_some_and(|last| last.state != ModificationState::Completed) {
+                return Err(ErrorKind::ModificationInProgress);
+            }
+            let modification = Modification {
+                volume: request.volume.clone(),
+                state: ModificationState::Modifying,
+                status: None,
+                target_size: request.size.unwrap(),
+                target_type: None,
+                target_iops: None,
+                target_throughput: None,
+                started: Some(SystemTime::now()),
+            };
+            state
+                .modifications
+                .insert(request.volume.clone(), modification.clone());
+            state
+                .settles
+                .insert(request.volume.clone(), Instant::now() + TAKES);
+            Ok(modification)
+        })
+        .await
+    }
+
+    async fn describe_volumes_modifications(
+        &self,
+        volumes: &[VolumeId],
+    ) -> Result<Vec<Modification>, Ec2Error> {
+        self.act(Action::DescribeVolumesModifications, |state, _| {
+            Ok(volumes
+                .iter()
+                .filter_map(|id| state.modifications.get(id).cloned())
+                .collect())
+        })
+        .await
+    }
+
+    async fn create_snapshot(&self, request: &CreateSnapshot) -> Result<Snapshot, Ec2Error> {
+        self.act(Action::CreateSnapshot, |state, _| {
+            let of = state
+                .volumes
+                .get(&request.volume)
+                .ok_or(ErrorKind::VolumeNotFound)?;
+            let size = of.size;
+            let snapshot = Snapshot {
+                id: format!("snap-{}", state.id()).parse().unwrap(),
+                volume: Some(request.volume.clone()),
+                state: SnapshotState::Pending,
+                size,
+                started: SystemTime::UNIX_EPOCH,
+                tags: request
+                    .tags
+                    .iter()
+                    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                    .collect(),
+            };
+            state
+                .hidden
+                .insert(snapshot.id.to_string(), Instant::now() + state.lag);
+            state
+                .snapshots
+                .insert(snapshot.id.clone(), snapshot.clone());
+            Ok(snapshot)
+        })
+        .await
+    }
+
+    async fn delete_snapshot(&self, id: &SnapshotId) -> Result<(), Ec2Error> {
+        self.act(Action::DeleteSnapshot, |state, _| {
+            let gone = state.snapshots.remove(id);
+            gone.map(|_| ()).ok_or(ErrorKind::SnapshotNotFound)
+        })
+        .await
+    }
+
+    async fn describe_snapshots(&self, query: &SnapshotQuery) -> Result<Page<Snapshot>, Ec2Error> {
+        self.act(Action::DescribeSnapshots, |state, _| {
+            let shown = |snapshot: &&Snapshot| state.shown(snapshot.id.as_str());
+            match query {
+                SnapshotQuery::Ids(ids) => {
+                    let items = ids
+                        .iter()
+                        .map(|id| {
+                            let found = state.snapshots.get(id).filter(shown).cloned();
+                            found.ok_or(ErrorKind::SnapshotNotFound)
+                        })
+                        .collect::<Result<_, _>>()?;
+                    Ok(Page { items, next: None })
+                }
+                SnapshotQuery::Names(names) => {
+                    let named = |s: &&Snapshot| names.iter().any(|n| s.name() == Some(n.as_str()));
+                    let items = state
+                        .snapshots
+                        .values()
+                        .filter(shown)
+                        .filter(named)
+                        .cloned();
+                    Ok(Page {
+                        items: items.collect(),
+                        next: None,
+                    })
+                }
+                SnapshotQuery::Owned {
+                    volume, max, token, ..
+                } => {
+                    assert!((5..=1_000).contains(max), "EC2 takes pages of 5 to 1000");
+                    let start = match token.as_deref().map(str::parse::<usize>) {
+                        None => 0,
+                        Some(Ok(start)) => start,
+                        Some(Err(_)) => return Err(ErrorKind::InvalidParameter),
+                    };
+                    let of = |s: &&Snapshot| volume.is_none() || s.volume == *volume;
+                    let all: Vec<_> = state.snapshots.values().filter(of).cloned().collect();
+                    let end = (start + usize::from(*max)).min(all.len());
+                    Ok(Page {
+                        items: all[start..end].to_vec(),
+                        next: (end < all.len()).then(|| end.to_string()),
+                    })
+                }
+            }
+        })
+        .await
+    }
+
+    async fn describe_instances(&self, ids: &[InstanceId]) -> Result<Vec<Instance>, Ec2Error> {
+        self.act(Action::DescribeInstances, |state, _| {
+            ids.iter()
+                .map(|id| {
+                    state
+                        .instances
+                        .get(id)
+                        .cloned()
+                        .ok_or(ErrorKind::InstanceNotFound)
+                })
+                .collect()
+        })
+        .await
+    }
+
+    async fn describe_availability_zones(&self) -> Result<Vec<AvailabilityZone>, Ec2Error> {
+        self.act(Action::DescribeAvailabilityZones, |_, _| {
+            Ok(["z-b", "z-a", "z-local"]
+                .into_iter()
+                .map(|name| AvailabilityZone {
+                    name: name.parse().unwrap(),
+                    id: name.to_owned(),
+                    available: true,
+                    ordinary: name != "z-local",
+                })
+                .collect())
+        })
+        .await
+    }
+}

@@ -1,0 +1,133 @@
+//! ControllerUnpublishVolume: detach at once, read the error, watch until EC2 shows no attachment. Never forced.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use csi::v1::{ControllerUnpublishVolumeRequest, ControllerUnpublishVolumeResponse};
+use ebs_types::{AttachmentState, InstanceId, VolumeId};
+use ec2::ErrorKind;
+use tokio::time::Instant;
+
+use super::error::Error;
+use super::{ControllerService, request};
+use crate::inflight::Key;
+use crate::status::Rpc;
+
+/// How long an instance may keep a detaching device busy before the caller is told instead of being kept waiting.
+const BUSY: Duration = Duration::from_secs(20);
+
+/// Serves the RPC.
+pub(super) async fn run(
+    service: &ControllerService,
+    message: ControllerUnpublishVolumeRequest,
+) -> Result<ControllerUnpublishVolumeResponse, Error> {
+    // What cannot exist is attached nowhere.
+    let done = ControllerUnpublishVolumeResponse {};
+    let Ok(volume) = VolumeId::from_handle(request::volume_id(&message.volume_id)?) else {
+        return Ok(done);
+    };
+    let _guard = service.begin(Key::Volume(volume.clone()), Rpc::ControllerUnpublishVolume)?;
+    for instance in instances(service, &volume, &message.node_id).await? {
+        detach(service, &volume, &instance).await?;
+        service.device_names.release(&instance, &volume);
+    }
+    Ok(done)
+}
+
+/// From which instances to detach. An empty node id means all.
+async fn instances(
+    service: &ControllerService,
+    volume: &VolumeId,
+    node_id: &str,
+) -> Result<Vec<InstanceId>, Error> {
+    if !node_id.is_empty() {
+        return Ok(node_id.parse().into_iter().collect());
+    }
+    match service.cloud.volume(volume).await {
+        Ok(described) => Ok(described
+            .attachments
+            .into_iter()
+            .map(|attachment| attachment.instance)
+            .collect()),
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn detach(
+    service: &ControllerService,
+    volume: &VolumeId,
+    instance: &InstanceId,
+) -> Result<(), Error> {
+    let refusal = match service.cloud.detach_volume(volume, instance).await {
+        Ok(_) => return wait(service, volume, instance).await,
+        Err(refusal) => refusal,
+    };
+    match refusal.kind {
+        ErrorKind::VolumeNotFound | ErrorKind::AttachmentNotFound | ErrorKind::MalformedId => {
+            Ok(())
+        }
+        // Not attached at all, already on its way out, or an instance that is gone and still shown with it: look which.
+        ErrorKind::IncorrectState | ErrorKind::VolumeInUse | ErrorKind::InstanceNotFound => {
+            match service.cloud.volume(volume).await {
+                Ok(described) => match described.attachment_to(instance).map(|here| here.state) {
+                    None | Some(AttachmentState::Detached) => Ok(()),
+                    Some(AttachmentState::Detaching | AttachmentState::Busy) => {
+                        wait(service, volume, instance).await
+                    }
+                    Some(AttachmentState::Attaching | AttachmentState::Attached) => {
+                        Err(refusal.into())
+                    }
+                },
+                Err(error) if error.is_not_found() => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        }
+        _ => Err(refusal.into()),
+    }
+}
+
+/// Accepted: watch until EC2 shows no attachment.
+async fn wait(
+    service: &ControllerService,
+    volume: &VolumeId,
+    instance: &InstanceId,
+) -> Result<(), Error> {
+    let mut busy_since = None;
+    let watched = service
+        .cloud
+        .watch_volume(volume, |described| {
+            match described.attachment_to(instance).map(|here| here.state) {
+                None | Some(AttachmentState::Detached) => ControlFlow::Break(Ok(())),
+                Some(AttachmentState::Busy) => {
+                    let since = *busy_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() < BUSY {
+                        ControlFlow::Continue(())
+                    } else {
+                        ControlFlow::Break(Err(()))
+                    }
+                }
+                Some(
+                    AttachmentState::Attaching
+                    | AttachmentState::Attached
+                    | AttachmentState::Detaching,
+                ) => {
+                    busy_since = None;
+                    ControlFlow::Continue(())
+                }
+            }
+        })
+        .await;
+    match watched {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(())) => Err(Error::BusyOn {
+            volume: volume.clone(),
+            instance: instance.clone(),
+        }),
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! ValidateVolumeCapabilities: can this volume be used in these ways?
+
+use csi::v1::validate_volume_capabilities_response::Confirmed;
+use csi::v1::{ValidateVolumeCapabilitiesRequest, ValidateVolumeCapabilitiesResponse};
+
+use super::error::Error;
+use super::{ControllerService, request};
+use crate::capability::Capability;
+use crate::status::InvalidRequest;
+
+/// Serves the RPC. What the driver does not offer is an answer, not an error.
+pub(super) async fn run(
+    service: &ControllerService,
+    message: ValidateVolumeCapabilitiesRequest,
+) -> Result<ValidateVolumeCapabilitiesResponse, Error> {
+    let handle = request::volume_id(&message.volume_id)?;
+    if message.volume_capabilities.is_empty() {
+        return Err(InvalidRequest::Missing {
+            field: "volume_capabilities",
+            hint: "name at least one capability to validate",
+        }
+        .into());
+    }
+    let volume = service.cloud.volume(&request::volume(handle)?).await?;
+    if volume.state.is_gone() {
+        return Err(Error::VolumeGone { volume: volume.id });
+    }
+    Ok(answer(message))
+}
+
+fn answer(message: ValidateVolumeCapabilitiesRequest) -> ValidateVolumeCapabilitiesResponse {
+    let refusal = message
+        .volume_capabilities
+        .iter()
+        .find_map(|capability| Capability::parse("volume_capabilities", Some(capability)).err());
+    match refusal {
+        Some(refusal) => ValidateVolumeCapabilitiesResponse {
+            confirmed: None,
+            message: refusal.to_string(),
+        },
+        None => ValidateVolumeCapabilitiesResponse {
+            confirmed: Some(Confirmed {
+                volume_context: message.volume_context,
+                volume_capabilities: message.volume_capabilities,
+                parameters: message.parameters,
+                mutable_parameters: message.mutable_parameters,
+            }),
+            message: String::new(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use csi::v1::VolumeCapability;
+    use csi::v1::controller_server::Controller;
+    use csi::v1::volume_capability::AccessMode;
+    use csi::v1::volume_capability::access_mode::Mode;
+    use tonic::{Code, Request, Status};
+
+    use super::super::testing::{FakeEc2, capability, create, create_request, service};
+    use super::*;
+
+    async fn validate(
+        service: &ControllerService,
+        volume: &str,
+        volume_capabilities: Vec<VolumeCapability>,
+    ) -> Result<ValidateVolumeCapabilitiesResponse, Status> {
+        let message = ValidateVolumeCapabilitiesRequest {
+            volume_id: volume.to_owned(),
+            volume_capabilities,
+            ..ValidateVolumeCapabilitiesRequest::default()
+        };
+        let answer = service
+            .validate_volume_capabilities(Request::new(message))
+            .await?;
+        Ok(answer.into_inner())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_offered_is_confirmed_and_the_rest_explained() {
+        let fake = FakeEc2::new();
+        let service = service(&fake);
+        let volume = create(&service, create_request("pvc"))
+            .await
+            .unwrap()
+            .volume_id;
+        let yes = validate(&service, &volume, vec![capability()])
+            .await
+            .unwrap();
+        assert_eq!(yes.confirmed.unwrap().volume_capabilities, [capability()]);
+        let many = VolumeCapability {
+            access_mode: Some(AccessMode {
+                mode: Mode::MultiNodeMultiWriter.into(),
+            }),
+            ..capability()
+        };
+        let no = validate(&service, &volume, vec![many]).await.unwrap();
+        assert!(no.confirmed.is_none() && no.message.contains("one node at a time"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_missing_or_unknown_is_an_error() {
+        let fake = FakeEc2::new();
+        let service = service(&fake);
+        let code = async |volume: &str, capabilities| {
+            validate(&service, volume, capabilities)
+                .await
+                .unwrap_err()
+                .code()
+        };
+        assert_eq!(code("", vec![capability()]).await, Code::InvalidArgument);
+        assert_eq!(code("vol-0000dead", vec![]).await, Code::InvalidArgument);
+        assert_eq!(
+            code("vol-0000dead", vec![capability()]).await,
+            Code::NotFound
+        );
+        assert_eq!(
+            code("fake-vol-id", vec![capability()]).await,
+            Code::NotFound
+        );
+    }
+}

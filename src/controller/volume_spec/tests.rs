@@ -1,0 +1,146 @@
+//! What a CreateVolumeRequest may say, and the words for what it may not.
+
+use std::collections::HashMap;
+
+use csi::v1::CapacityRange as RangeMessage;
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::super::testing::{capability, create_request};
+use super::*;
+
+fn request(parameters: &[(&str, &str)]) -> CreateVolumeRequest {
+    CreateVolumeRequest {
+        parameters: parameters
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect(),
+        ..create_request("pvc")
+    }
+}
+
+fn parse(message: &CreateVolumeRequest) -> Result<VolumeSpec, Error> {
+    VolumeSpec::parse(message, &Settings::default())
+}
+
+fn words(message: &CreateVolumeRequest) -> String {
+    parse(message).unwrap_err().to_string()
+}
+
+#[test]
+fn the_least_request_is_100_gib_of_gp3() {
+    let spec = parse(&request(&[])).unwrap();
+    let plan = spec.plan(&"z-a".parse().unwrap(), spec.size(None).unwrap(), 0);
+    assert_eq!(plan.size, Gibibytes(100));
+    assert_eq!(
+        plan.kind,
+        VolumeKind::Gp3 {
+            iops: None,
+            throughput: None
+        }
+    );
+    assert_eq!(plan.encryption, Encryption::AccountDefault);
+    assert_eq!(plan.tags.get(keys::VOLUME_NAME), Some("pvc"));
+}
+
+#[test]
+fn parameters_are_read_in_any_case() {
+    let spec = parse(&request(&[
+        ("Type", "gp3"),
+        ("IOPS", "4000"),
+        ("throughput", "250"),
+        ("Encrypted", "True"),
+        ("csi.storage.k8s.io/pvc/name", "data"),
+        ("csi.storage.k8s.io/fstype", "ext4"),
+    ]))
+    .unwrap();
+    assert_eq!(
+        (spec.kind.iops(), spec.kind.throughput()),
+        (Some(4_000), Some(250))
+    );
+    assert_eq!(spec.encryption, Encryption::DefaultKey);
+    assert_eq!(spec.tags.get(keys::PVC_NAME), Some("data"));
+}
+
+#[rstest]
+#[case(&[("encrypted", "false"), ("kmsKeyId", "alias/k")], Encryption::Key("alias/k".to_owned()))]
+#[case(&[("encrypted", "true"), ("kmsKeyId", "")], Encryption::DefaultKey)]
+#[case(&[("encrypted", "false")], Encryption::Off)]
+fn encryption_follows_the_key(#[case] parameters: &[(&str, &str)], #[case] wanted: Encryption) {
+    assert_eq!(parse(&request(parameters)).unwrap().encryption, wanted);
+}
+
+#[rstest]
+#[case(&[("typ", "gp3")], "did you mean \"type\"?")]
+#[case(&[("type", "gp9")], "use one of gp3, gp2")]
+#[case(&[("iops", "fast")], "parameters.iops is \"fast\"")]
+#[case(&[("iops", "-1")], "whole number")]
+#[case(&[("type", "gp2"), ("throughput", "125")], "cannot be set on a gp2 volume")]
+#[case(&[("iops", "100")], "3000 to 80000 are allowed")]
+#[case(&[("encrypted", "maybe")], "use true or false")]
+#[case(&[("fstype", "ntfs")], "use ext4 or xfs")]
+#[case(&[("csi.storage.k8s.io/fstype", "xfs")], "the volume capability asks for ext4")]
+fn wrong_parameters_are_refused_with_a_way_out(
+    #[case] parameters: &[(&str, &str)],
+    #[case] part: &str,
+) {
+    let words = words(&request(parameters));
+    assert!(words.contains(part), "{words}");
+}
+
+#[test]
+fn what_is_missing_or_not_offered_is_named() {
+    let mut message = request(&[]);
+    message.volume_capabilities.clear();
+    assert!(words(&message).starts_with("volume_capabilities is missing"));
+    message.volume_capabilities = vec![capability()];
+    message.name.clear();
+    assert!(words(&message).starts_with("name is missing"));
+    message.name = "n".repeat(300);
+    assert!(words(&message).contains("256"));
+    message.name = "pvc".to_owned();
+    message.mutable_parameters = HashMap::from([("iops".to_owned(), "1".to_owned())]);
+    assert!(words(&message).contains("MODIFY_VOLUME"));
+}
+
+#[rstest]
+#[case("gp3", 70_000, 0)]
+#[case("gp2", 20_000, 0)]
+#[case("st1", 1, 100)]
+#[case("gp3", 8, 4)]
+fn sizes_out_of_range_are_refused(#[case] kind: &str, #[case] required: i64, #[case] limit: i64) {
+    let mut message = request(&[("type", kind)]);
+    message.capacity_range = Some(RangeMessage {
+        required_bytes: required << 30,
+        limit_bytes: limit << 30,
+    });
+    assert!(matches!(parse(&message), Err(Error::OutOfRange(_))));
+}
+
+#[test]
+fn a_snapshot_sets_the_least_size_and_the_default() {
+    let spec = parse(&request(&[])).unwrap();
+    assert_eq!(spec.size(Some(Gibibytes(7))).unwrap(), Gibibytes(7));
+    assert_eq!(spec.size(Some(Gibibytes(700))).unwrap(), Gibibytes(700));
+}
+
+proptest! {
+    #[test]
+    fn no_request_panics(
+        name in ".*",
+        parameters in proptest::collection::hash_map(
+            prop_oneof![Just("type".to_owned()), Just("iops".to_owned()), Just("encrypted".to_owned()), ".*"],
+            prop_oneof![Just("gp3".to_owned()), Just("4000".to_owned()), ".*"],
+            0..4,
+        ),
+        required in any::<i64>(),
+        limit in any::<i64>(),
+    ) {
+        let message = CreateVolumeRequest {
+            parameters,
+            capacity_range: Some(RangeMessage { required_bytes: required, limit_bytes: limit }),
+            ..create_request(&name)
+        };
+        let _ = parse(&message);
+    }
+}

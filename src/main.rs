@@ -1,0 +1,25 @@
+//! `ebs-csi`: the CSI driver for Amazon EBS.
+//!
+//! Answers for: the process' exit code. What it does in between is [`cli`]'s, which reads the arguments, builds a
+//! [`config::Config`], wires the parts and serves them until a signal.
+
+mod capability;
+mod cli;
+mod config;
+mod controller;
+mod identity;
+mod inflight;
+mod metadata;
+mod node;
+mod server;
+mod status;
+mod telemetry;
+
+#[cfg(test)]
+mod architecture;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

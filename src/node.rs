@@ -1,0 +1,207 @@
+//! The Node service: volumes as devices, mounts and file systems of this machine. It has no AWS credentials and calls no cloud.
+//!
+//! Answers for: the order of steps of each RPC, one file an operation. Doesn't answer for: how a step is done (`host`), what codes
+//! errors have (`status`).
+//!
+//! Each operation may be repeated and may be cut off at any point: the next try looks at the device and at the mounts, not at what
+//! this process remembers.
+
+mod capabilities;
+mod error;
+mod expand;
+mod info;
+mod path;
+mod publish;
+mod request;
+mod stage;
+mod stats;
+mod target;
+mod unpublish;
+mod unstage;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use csi::v1::node_server::Node;
+use csi::v1::{
+    NodeExpandVolumeRequest, NodeExpandVolumeResponse, NodeGetCapabilitiesRequest,
+    NodeGetCapabilitiesResponse, NodeGetInfoRequest, NodeGetInfoResponse,
+    NodeGetStorageHealthRequest, NodeGetStorageHealthResponse, NodeGetVolumeHealthRequest,
+    NodeGetVolumeHealthResponse, NodeGetVolumeStatsRequest, NodeGetVolumeStatsResponse,
+    NodePublishVolumeRequest, NodePublishVolumeResponse, NodeStageVolumeRequest,
+    NodeStageVolumeResponse, NodeUnpublishVolumeRequest, NodeUnpublishVolumeResponse,
+    NodeUnstageVolumeRequest, NodeUnstageVolumeResponse,
+};
+use ebs_types::VolumeId;
+use host::{Host, Mount};
+use tonic::{Request, Response, Status};
+
+pub(crate) use error::NodeError;
+pub(crate) use target::TargetError;
+
+use crate::inflight::{Guard, InFlight, Key};
+use crate::metadata::Metadata;
+use crate::telemetry;
+use path::CleanPath;
+use request::{Expand, Publish, Stage, Stats, Unpublish, Unstage};
+
+/// What the operator decides about the Node service.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// How long an attached volume's device may take to appear before NodeStageVolume gives up.
+    pub(crate) device_timeout: Duration,
+}
+
+/// The Node service.
+pub(crate) struct NodeService {
+    host: Arc<dyn Host>,
+    metadata: Arc<Metadata>,
+    settings: Settings,
+    in_flight: InFlight,
+}
+
+impl NodeService {
+    /// The service over this kernel.
+    pub(crate) fn new(host: Arc<dyn Host>, metadata: Arc<Metadata>, settings: Settings) -> Self {
+        Self {
+            host,
+            metadata,
+            settings,
+            in_flight: InFlight::default(),
+        }
+    }
+
+    /// Takes a volume for one operation that changes it.
+    fn begin(&self, volume: &VolumeId, rpc: &'static str) -> Result<Guard, NodeError> {
+        let key = Key::Volume(volume.clone());
+        telemetry::about(&key);
+        Ok(self.in_flight.begin(key, rpc)?)
+    }
+
+    /// Takes a target path: several workloads' targets of one volume don't wait for each other.
+    fn begin_target(
+        &self,
+        volume: &VolumeId,
+        target: &CleanPath,
+        rpc: &'static str,
+    ) -> Result<Guard, NodeError> {
+        let key = Key::Target(target.as_path().to_owned());
+        telemetry::about(&Key::Volume(volume.clone()));
+        telemetry::about(&key);
+        Ok(self.in_flight.begin(key, rpc)?)
+    }
+}
+
+/// Does blocking work on a thread that may block.
+async fn blocking<T: Send + 'static, E: Into<NodeError> + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, NodeError> {
+    tokio::task::spawn_blocking(work).await?.map_err(Into::into)
+}
+
+/// What is mounted at a path, for messages.
+fn there(found: Option<&Mount>) -> String {
+    found.map_or_else(
+        || "nothing is mounted there".to_owned(),
+        |mount| format!("there is {mount}"),
+    )
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl Node for NodeService {
+    async fn node_stage_volume(
+        &self,
+        request: Request<NodeStageVolumeRequest>,
+    ) -> Answer<NodeStageVolumeResponse> {
+        let wanted = Stage::try_from(request.into_inner())?;
+        self.stage(wanted).await?;
+        Ok(Response::new(NodeStageVolumeResponse {}))
+    }
+
+    async fn node_unstage_volume(
+        &self,
+        request: Request<NodeUnstageVolumeRequest>,
+    ) -> Answer<NodeUnstageVolumeResponse> {
+        let wanted = Unstage::try_from(request.into_inner())?;
+        self.unstage(wanted).await?;
+        Ok(Response::new(NodeUnstageVolumeResponse {}))
+    }
+
+    async fn node_publish_volume(
+        &self,
+        request: Request<NodePublishVolumeRequest>,
+    ) -> Answer<NodePublishVolumeResponse> {
+        let wanted = Publish::try_from(request.into_inner())?;
+        self.publish(wanted).await?;
+        Ok(Response::new(NodePublishVolumeResponse {}))
+    }
+
+    async fn node_unpublish_volume(
+        &self,
+        request: Request<NodeUnpublishVolumeRequest>,
+    ) -> Answer<NodeUnpublishVolumeResponse> {
+        let wanted = Unpublish::try_from(request.into_inner())?;
+        self.unpublish(wanted).await?;
+        Ok(Response::new(NodeUnpublishVolumeResponse {}))
+    }
+
+    async fn node_expand_volume(
+        &self,
+        request: Request<NodeExpandVolumeRequest>,
+    ) -> Answer<NodeExpandVolumeResponse> {
+        let wanted = Expand::try_from(request.into_inner())?;
+        let capacity = self.expand(wanted).await?;
+        Ok(Response::new(NodeExpandVolumeResponse {
+            capacity_bytes: capacity.to_csi(),
+        }))
+    }
+
+    async fn node_get_volume_stats(
+        &self,
+        request: Request<NodeGetVolumeStatsRequest>,
+    ) -> Answer<NodeGetVolumeStatsResponse> {
+        let wanted = Stats::try_from(request.into_inner())?;
+        Ok(Response::new(self.stats(wanted).await?))
+    }
+
+    async fn node_get_info(
+        &self,
+        _request: Request<NodeGetInfoRequest>,
+    ) -> Answer<NodeGetInfoResponse> {
+        let identity = self.metadata.identity().await.map_err(NodeError::from)?;
+        Ok(Response::new(info::response(identity)))
+    }
+
+    async fn node_get_capabilities(
+        &self,
+        _request: Request<NodeGetCapabilitiesRequest>,
+    ) -> Answer<NodeGetCapabilitiesResponse> {
+        Ok(Response::new(capabilities::response()))
+    }
+
+    async fn node_get_volume_health(
+        &self,
+        _request: Request<NodeGetVolumeHealthRequest>,
+    ) -> Answer<NodeGetVolumeHealthResponse> {
+        Err(not_offered("NodeGetVolumeHealth"))
+    }
+
+    async fn node_get_storage_health(
+        &self,
+        _request: Request<NodeGetStorageHealthRequest>,
+    ) -> Answer<NodeGetStorageHealthResponse> {
+        Err(not_offered("NodeGetStorageHealth"))
+    }
+}
+
+/// For RPCs that NodeGetCapabilities does not announce.
+fn not_offered(rpc: &str) -> Status {
+    Status::unimplemented(format!("{rpc} is not offered by this driver"))
+}
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! The Node service's requests as typed values. Every INVALID_ARGUMENT that does not depend on this node's state ends here,
+//! and so does every NOT_FOUND of a volume id that EC2 can never have given.
+//!
+//! An id of the wrong form is judged last: a request that is wrong in itself says so even if it names no volume that can exist.
+
+use csi::v1::volume_capability::AccessType;
+use csi::v1::{
+    NodeExpandVolumeRequest, NodeGetVolumeStatsRequest, NodePublishVolumeRequest,
+    NodeStageVolumeRequest, NodeUnpublishVolumeRequest, NodeUnstageVolumeRequest,
+};
+use ebs_types::{CapacityRange, SOURCE_SNAPSHOT_KEY, VolumeId};
+
+use super::error::NodeError;
+use super::path::CleanPath;
+use crate::capability::Capability;
+use crate::status::InvalidRequest;
+
+/// Mount the volume once for this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stage {
+    pub(super) volume: VolumeId,
+    pub(super) staging: CleanPath,
+    pub(super) capability: Capability,
+    /// The snapshot that the volume's contents come from.
+    pub(super) snapshot: Option<String>,
+}
+
+/// Undo [`Stage`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unstage {
+    pub(super) volume: VolumeId,
+    pub(super) staging: CleanPath,
+}
+
+/// Show the volume to one workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Publish {
+    pub(super) volume: VolumeId,
+    pub(super) staging: CleanPath,
+    pub(super) target: CleanPath,
+    pub(super) capability: Capability,
+    pub(super) read_only: bool,
+}
+
+/// Undo [`Publish`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unpublish {
+    pub(super) volume: VolumeId,
+    pub(super) target: CleanPath,
+}
+
+/// Make the file system as large as its device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Expand {
+    pub(super) volume: VolumeId,
+    /// Where the volume is staged or published.
+    pub(super) path: CleanPath,
+    /// Where it is staged, if the caller says so.
+    pub(super) staging: Option<CleanPath>,
+    pub(super) range: CapacityRange,
+    /// Whether the caller says that it is a raw device.
+    pub(super) block: bool,
+}
+
+/// Measure the volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stats {
+    pub(super) volume: VolumeId,
+    /// Where the volume is staged or published.
+    pub(super) path: CleanPath,
+}
+
+impl TryFrom<NodeStageVolumeRequest> for Stage {
+    type Error = NodeError;
+
+    fn try_from(mut request: NodeStageVolumeRequest) -> Result<Self, NodeError> {
+        present(&request.volume_id)?;
+        let staging = CleanPath::parse("staging_target_path", &request.staging_target_path)?;
+        let capability =
+            Capability::parse("volume_capability", request.volume_capability.as_ref())?;
+        Ok(Self {
+            volume: volume(&request.volume_id)?,
+            staging,
+            capability,
+            snapshot: request.volume_context.remove(SOURCE_SNAPSHOT_KEY),
+        })
+    }
+}
+
+impl TryFrom<NodeUnstageVolumeRequest> for Unstage {
+    type Error = NodeError;
+
+    fn try_from(request: NodeUnstageVolumeRequest) -> Result<Self, NodeError> {
+        present(&request.volume_id)?;
+        let staging = CleanPath::parse("staging_target_path", &request.staging_target_path)?;
+        Ok(Self {
+            volume: volume(&request.volume_id)?,
+            staging,
+        })
+    }
+}
+
+impl TryFrom<NodePublishVolumeRequest> for Publish {
+    type Error = NodeError;
+
+    fn try_from(request: NodePublishVolumeRequest) -> Result<Self, NodeError> {
+        present(&request.volume_id)?;
+        let target = CleanPath::parse("target_path", &request.target_path)?;
+        let staging = CleanPath::parse("staging_target_path", &request.staging_target_path)?;
+        let capability =
+            Capability::parse("volume_capability", request.volume_capability.as_ref())?;
+        Ok(Self {
+            volume: volume(&request.volume_id)?,
+            staging,
+            target,
+            read_only: request.readonly || capability.mode.is_read_only(),
+            capability,
+        })
+    }
+}
+
+impl TryFrom<NodeUnpublishVolumeRequest> for Unpublish {
+    type Error = NodeError;
+
+    fn try_from(request: NodeUnpublishVolumeRequest) -> Result<Self, NodeError> {
+        present(&request.volume_id)?;
+        let target = CleanPath::parse("target_path", &request.target_path)?;
+        Ok(Self {
+            volume: volume(&request.volume_id)?,
+            target,
+        })
+    }
+}
+
+impl TryFrom<NodeExpandVolumeRequest> for Expand {
+    type Error = NodeError;
+
+    fn try_from(request: NodeExpandVolumeRequest) -> Result<Self, NodeError> {
+        present(&request.volume_id)?;
+        let range = request.capacity_range.unwrap_or_default();
+        let range = CapacityRange::new(range.required_bytes, range.limit_bytes)?;
+        let path = place("volume_path", &request.volume_path)?;
+        let staging = match request.staging_target_path.as_str() {
+            "" => None,
+            staging => Some(place("staging_target_path", staging)?),
+        };
+        let access = request
+            .volume_capability
+            .and_then(|asked| asked.access_type);
+        Ok(Self {
+            volume: volume(&request.volume_id)?,
+            path,
+            staging,
+            range,
+            block: matches!(access, Some(AccessType::Block(_))),
+        })
+    }
+}
+
+impl TryFrom<NodeGetVolumeStatsRequest> for Stats {
+    type Error = NodeError;
+
+    fn try_from(request: NodeGetVolumeStatsRequest) -> Result<Self, NodeError> {
+        present(&request.volume_id)?;
+        let path = place("volume_path", &request.volume_path)?;
+        Ok(Self {
+            volume: volume(&request.volume_id)?,
+            path,
+        })
+    }
+}
+
+fn present(volume_id: &str) -> Result<(), InvalidRequest> {
+    if volume_id.is_empty() {
+        return Err(InvalidRequest::Missing {
+            field: "volume_id",
+            hint: "give the id that CreateVolume answered, vol-…",
+        });
+    }
+    Ok(())
+}
+
+fn volume(volume_id: &str) -> Result<VolumeId, NodeError> {
+    Ok(VolumeId::from_handle(volume_id)?)
+}
+
+/// A path at which a volume should be. Where it should be and cannot be, it is not found (CSI specification, NodeGetVolumeStats
+/// and NodeExpandVolume): these RPCs create nothing at the path, so that a strange one does no harm.
+fn place(field: &'static str, path: &str) -> Result<CleanPath, NodeError> {
+    match CleanPath::parse(field, path) {
+        Err(InvalidRequest::Value { value, .. }) => Err(NodeError::NoPlace { path: value }),
+        parsed => Ok(parsed?),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! NodeStageVolume: the volume's device, checked or formatted, mounted once for this node.
+//!
+//! Two rules hold before all others: what is not blank is never formatted, and what is mounted is never mounted over.
+
+use ebs_types::{Access, FsType};
+use host::{Contents, Device, GrowError, Mount, MountOptions};
+
+use super::error::NodeError;
+use super::request::Stage;
+use super::{NodeService, blocking, target};
+
+impl NodeService {
+    /// Success as well where the volume is staged already; a device that has grown since is made use of in any case.
+    pub(super) async fn stage(&self, request: Stage) -> Result<(), NodeError> {
+        let _guard = self.begin(&request.volume, "NodeStageVolume")?;
+        let wait = self.settings.device_timeout;
+        let device = self.host.find(&request.volume, wait).await?;
+        let Access::Mount(wanted) = &request.capability.access else {
+            // A raw device has nothing to stage: that it is there is all that publish needs.
+            return Ok(());
+        };
+        let options = MountOptions::parse(&wanted.flags)?;
+        match self.host.mount_at(request.staging.as_path()).await? {
+            Some(found) => self.staged(&request, &device, &found, wanted.fs).await,
+            None => self.stage_new(&request, &device, wanted.fs, &options).await,
+        }
+    }
+
+    /// Something is mounted at the staging path.
+    async fn staged(
+        &self,
+        request: &Stage,
+        device: &Device,
+        found: &Mount,
+        fs: FsType,
+    ) -> Result<(), NodeError> {
+        if !found.carries(device) {
+            return Err(NodeError::Occupied {
+                path: request.staging.clone(),
+                found: found.to_string(),
+                volume: request.volume.clone(),
+            });
+        }
+        self.grow_staged(request, device, fs).await
+    }
+
+    async fn stage_new(
+        &self,
+        request: &Stage,
+        device: &Device,
+        fs: FsType,
+        options: &MountOptions,
+    ) -> Result<(), NodeError> {
+        let staging = request.staging.clone();
+        blocking(move || target::make(&staging, target::Kind::Directory)).await?;
+        let formatted = self.prepare(request, device, fs).await?;
+        self.host
+            .mount(device, request.staging.as_path(), fs, options)
+            .await?;
+        if formatted {
+            return Ok(());
+        }
+        self.grow_staged(request, device, fs).await
+    }
+
+    /// Makes sure that the device holds a sound file system of this type, as large as the device where that can be done
+    /// before mounting. Says whether it was made just now.
+    async fn prepare(
+        &self,
+        request: &Stage,
+        device: &Device,
+        fs: FsType,
+    ) -> Result<bool, NodeError> {
+        let found = match self.host.inspect(device).await? {
+            Contents::Blank(blank) => {
+                if let Some(snapshot) = &request.snapshot {
+                    return Err(NodeError::BlankFromSnapshot {
+                        volume: request.volume.clone(),
+                        snapshot: snapshot.clone(),
+                    });
+                }
+                self.host.format(blank, fs).await?;
+                return Ok(true);
+            }
+            Contents::Filesystem(found) if found.fs == fs => {
+                self.host.check(device, fs).await?;
+                self.host.grow_before_mount(device, fs).await?;
+                return Ok(false);
+            }
+            Contents::Filesystem(found) => found.to_string(),
+            Contents::Other { what } => what,
+        };
+        Err(NodeError::ForeignContents {
+            volume: request.volume.clone(),
+            found,
+            wanted: fs.as_str(),
+        })
+    }
+
+    /// Grows what is mounted. Where only a process with more capabilities could, the volume is staged all the same: its data can be
+    /// used, and the next staging grows it before it is mounted.
+    async fn grow_staged(
+        &self,
+        request: &Stage,
+        device: &Device,
+        fs: FsType,
+    ) -> Result<(), NodeError> {
+        let staging = request.staging.as_path();
+        match self.host.grow_mounted(device, fs, staging).await {
+            Err(error @ GrowError::NeedsCapability { .. }) => {
+                tracing::warn!(%error, "the volume is staged, its file system is smaller than its device");
+                Ok(())
+            }
+            grown => {
+                grown?;
+                Ok(())
+            }
+        }
+    }
+}

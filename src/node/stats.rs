@@ -1,0 +1,50 @@
+//! NodeGetVolumeStats: how full a volume is.
+
+use csi::v1::volume_usage::Unit;
+use csi::v1::{NodeGetVolumeStatsResponse, VolumeUsage};
+use ebs_types::Bytes;
+use host::Usage;
+
+use super::error::NodeError;
+use super::request::Stats;
+use super::{NodeService, there};
+use crate::inflight::Key;
+use crate::telemetry;
+
+impl NodeService {
+    /// Bytes and inodes of a file system, the size of a raw device. Takes no guard: measuring disturbs nothing.
+    pub(super) async fn stats(
+        &self,
+        request: Stats,
+    ) -> Result<NodeGetVolumeStatsResponse, NodeError> {
+        telemetry::about(&Key::Volume(request.volume.clone()));
+        let path = request.path.as_path();
+        if self.host.mount_at(path).await?.is_none() {
+            return Err(NodeError::NotMounted {
+                volume: request.volume,
+                path: request.path,
+                found: there(None),
+            });
+        }
+        let usage = match self.host.stats(path).await? {
+            host::Stats::Filesystem { bytes, inodes } => {
+                vec![of(bytes, Unit::Bytes), of(inodes, Unit::Inodes)]
+            }
+            host::Stats::Block { size } => vec![VolumeUsage {
+                total: size.to_csi(),
+                unit: Unit::Bytes.into(),
+                ..VolumeUsage::default()
+            }],
+        };
+        Ok(NodeGetVolumeStatsResponse { usage })
+    }
+}
+
+fn of(usage: Usage, unit: Unit) -> VolumeUsage {
+    VolumeUsage {
+        available: Bytes(usage.available).to_csi(),
+        total: Bytes(usage.total).to_csi(),
+        used: Bytes(usage.used).to_csi(),
+        unit: unit.into(),
+    }
+}

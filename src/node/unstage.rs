@@ -1,0 +1,14 @@
+//! NodeUnstageVolume: the mount goes, its directory stays the orchestrator's.
+
+use super::NodeService;
+use super::error::NodeError;
+use super::request::Unstage;
+
+impl NodeService {
+    /// Success as well where nothing is staged, or never was.
+    pub(super) async fn unstage(&self, request: Unstage) -> Result<(), NodeError> {
+        let _guard = self.begin(&request.volume, "NodeUnstageVolume")?;
+        self.host.idle(&request.volume)?;
+        Ok(self.host.unmount(request.staging.as_path()).await?)
+    }
+}

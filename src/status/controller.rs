@@ -1,0 +1,54 @@
+//! The code for each error of the Controller service.
+
+use tonic::{Code, Status};
+
+use super::{Rpc, ec2};
+use crate::controller::Error;
+
+/// The status that answers an RPC which failed with this error.
+pub(crate) fn controller(rpc: Rpc, error: &Error) -> Status {
+    let mut message = error.to_string();
+    let refusal = match error {
+        Error::Ec2(refusal) => Some(refusal),
+        Error::InDoubt { error: refusal, .. } => Some(&**refusal),
+        _ => None,
+    };
+    if let Some(refusal) = refusal {
+        message.push_str("; ");
+        message.push_str(ec2::advice(refusal));
+    }
+    Status::new(code(rpc, error), message)
+}
+
+/// The code of [`controller`]'s status.
+pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
+    match error {
+        Error::Ec2(error) => ec2::code(rpc, error),
+        Error::Invalid(_) | Error::Kind(_) | Error::Tag(_) => Code::InvalidArgument,
+        Error::OutOfRange(_) | Error::WouldShrink { .. } => Code::OutOfRange,
+        Error::NoSuchId(_) | Error::InstanceGone { .. } | Error::VolumeGone { .. } => {
+            Code::NotFound
+        }
+        Error::Incompatible { .. } => Code::AlreadyExists,
+        Error::NoDeviceName { .. } | Error::TooSoon { .. } => Code::ResourceExhausted,
+        Error::AttachedTo { .. } | Error::WrongZone { .. } | Error::NoZone => {
+            Code::FailedPrecondition
+        }
+        Error::CreationFailed { .. }
+        | Error::SnapshotFailed { .. }
+        | Error::ModificationFailed { .. } => Code::Internal,
+        Error::Busy(_) | Error::BadToken { .. } | Error::ModificationUnderWay { .. } => {
+            Code::Aborted
+        }
+        // "Not now": an attempt may be under way, or the next one has a good chance.
+        Error::InDoubt { .. }
+        | Error::TryAgain { .. }
+        | Error::TokensBurnt { .. }
+        | Error::CameAndWent { .. }
+        | Error::SnapshotNotReady { .. }
+        | Error::StillDetaching { .. }
+        | Error::BusyOn { .. }
+        | Error::AttachStuck { .. }
+        | Error::AttachUndone { .. } => Code::Unavailable,
+    }
+}

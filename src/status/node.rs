@@ -1,0 +1,110 @@
+//! The code for each error of the Node service.
+
+use host::{CheckError, FindError, FormatError, GrowError, InspectError, MountError, StatsError};
+use tonic::{Code, Status};
+
+use crate::node::{NodeError, TargetError};
+
+impl From<NodeError> for Status {
+    fn from(error: NodeError) -> Self {
+        Self::new(code(&error), error.to_string())
+    }
+}
+
+fn code(error: &NodeError) -> Code {
+    match error {
+        NodeError::Invalid(_) | NodeError::MountOption(_) => Code::InvalidArgument,
+        NodeError::OutOfRange(_) => Code::OutOfRange,
+        NodeError::NoSuchVolume(_) | NodeError::NoPlace { .. } | NodeError::NotMounted { .. } => {
+            Code::NotFound
+        }
+        NodeError::InFlight(_) | NodeError::Writing(_) => Code::Aborted,
+        NodeError::ForeignContents { .. }
+        | NodeError::BlankFromSnapshot { .. }
+        | NodeError::NotStaged { .. }
+        | NodeError::SingleWriter { .. } => Code::FailedPrecondition,
+        NodeError::Occupied { .. } => Code::AlreadyExists,
+        // Neither is known yet and both soon will be.
+        NodeError::DeviceTooSmall { .. } | NodeError::Metadata(_) => Code::Unavailable,
+        NodeError::Find(error) => find(error),
+        NodeError::Inspect(error) => inspect(error),
+        NodeError::Format(error) => format(error),
+        NodeError::Check(error) => check(error),
+        NodeError::Grow(error) => grow(error),
+        NodeError::Mount(error) => mount(error),
+        NodeError::Stats(error) => stats(error),
+        NodeError::Target(error) => target(error),
+        NodeError::Size { .. } | NodeError::Lost(_) => Code::Internal,
+    }
+}
+
+fn find(error: &FindError) -> Code {
+    match error {
+        FindError::Busy(_) => Code::Aborted,
+        FindError::Missing { .. } => Code::NotFound,
+        FindError::Ambiguous { .. } | FindError::Mismatch { .. } | FindError::Io { .. } => {
+            Code::Internal
+        }
+    }
+}
+
+fn inspect(error: &InspectError) -> Code {
+    match error {
+        InspectError::Busy(_) => Code::Aborted,
+        InspectError::Unreadable { .. } | InspectError::Program { .. } => Code::Internal,
+    }
+}
+
+fn format(error: &FormatError) -> Code {
+    match error {
+        FormatError::Busy(_) => Code::Aborted,
+        FormatError::InUse { .. } | FormatError::NotBlank { .. } => Code::FailedPrecondition,
+        FormatError::Identity(error) => find(error),
+        FormatError::Inspect(error) => inspect(error),
+        FormatError::Open { .. } | FormatError::Program { .. } => Code::Internal,
+    }
+}
+
+fn check(error: &CheckError) -> Code {
+    match error {
+        CheckError::Busy(_) => Code::Aborted,
+        CheckError::Damaged { .. } => Code::FailedPrecondition,
+        CheckError::Program { .. } => Code::Internal,
+    }
+}
+
+fn grow(error: &GrowError) -> Code {
+    match error {
+        GrowError::Busy(_) => Code::Aborted,
+        GrowError::NeedsCapability { .. }
+        | GrowError::WrongMount { .. }
+        | GrowError::OtherContents { .. } => Code::FailedPrecondition,
+        GrowError::Inspect(error) => inspect(error),
+        GrowError::Check(error) => check(error),
+        GrowError::Mount(error) => mount(error),
+        GrowError::Kernel { .. } | GrowError::Program { .. } => Code::Internal,
+    }
+}
+
+fn mount(error: &MountError) -> Code {
+    match error {
+        MountError::Busy(_) => Code::Aborted,
+        MountError::Occupied { .. } => Code::AlreadyExists,
+        MountError::NotMounted { .. } => Code::FailedPrecondition,
+        MountError::WrongDevice { .. } | MountError::Kernel { .. } => Code::Internal,
+    }
+}
+
+fn stats(error: &StatsError) -> Code {
+    match error {
+        StatsError::NotFound { .. } => Code::NotFound,
+        StatsError::Kernel { .. } => Code::Internal,
+    }
+}
+
+fn target(error: &TargetError) -> Code {
+    match error {
+        TargetError::WrongKind { .. } | TargetError::HoldsData { .. } => Code::FailedPrecondition,
+        TargetError::Io { .. } => Code::Internal,
+    }
+}
