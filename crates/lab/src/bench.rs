@@ -1,0 +1,111 @@
+//! `ebs-lab bench`: what the driver costs on this machine, beside what the Go driver costs.
+//!
+//! Answers for: measuring a finished program from outside: its size, start, memory and the time of a call.
+//! Doesn't answer for: building it (`scripts/bench.sh`). A figure beyond its limit is marked, and is no error.
+
+mod bed;
+mod figures;
+mod work_log;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use self::bed::{Bed, Role};
+use self::figures::{Figure, MIB, Table, median, millis};
+
+/// Flags of `ebs-lab bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The driver's program, built for release.
+    #[arg(long, value_name = "PATH")]
+    driver: PathBuf,
+    /// How often each thing is done; the median is printed.
+    #[arg(long, value_name = "COUNT", default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
+    runs: u32,
+}
+
+/// Measures and prints.
+///
+/// # Errors
+/// What kept it from measuring, or what could not be cleaned up.
+pub(crate) async fn run(args: Args) -> Result<()> {
+    ensure!(
+        args.driver.is_file(),
+        "the driver's program is not at {}",
+        args.driver.display()
+    );
+    let mut bed = Bed::make(&std::path::absolute(&args.driver)?)?;
+    let measured = tokio::select! {
+        measured = measure(&args, &mut bed) => measured,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+    };
+    let cleaned = bed.clear().await;
+    let table = measured?;
+    cleaned?;
+    print!("{table}");
+    Ok(())
+}
+
+async fn measure(args: &Args, bed: &mut Bed) -> Result<Table> {
+    let size = fs::metadata(&args.driver)
+        .with_context(|| format!("cannot look at {}", args.driver.display()))?
+        .len();
+    let mut table = Table::default();
+    table.add(&figures::BINARY, figures::ratio(size, MIB));
+
+    bed.open_cloud().await?;
+    for (role, start, memory) in [
+        (
+            Role::Controller,
+            &figures::CONTROLLER_START,
+            &figures::CONTROLLER_MEMORY,
+        ),
+        (Role::Node, &figures::NODE_START, &figures::NODE_MEMORY),
+    ] {
+        measure_start(args.runs, bed, role, (start, memory), &mut table).await?;
+    }
+    if bed.has_devices() {
+        measure_stage(args.runs, bed, &mut table).await?;
+    } else {
+        table.note("not root: no loop devices, so NodeStageVolume is not measured");
+    }
+    Ok(table)
+}
+
+/// Starts a role again and again; what runs last stays and is measured idle.
+async fn measure_start(
+    runs: u32,
+    bed: &mut Bed,
+    role: Role,
+    (start, memory): (&'static Figure, &'static Figure),
+    table: &mut Table,
+) -> Result<()> {
+    let mut starts = Vec::new();
+    for _ in 0..runs {
+        starts.push(bed.start(role).await?);
+    }
+    table.add(start, millis(median(starts)));
+    table.add(memory, figures::ratio(bed.idle_memory(role).await?, MIB));
+    Ok(())
+}
+
+/// Stages new volumes, one after the other.
+async fn measure_stage(runs: u32, bed: &mut Bed, table: &mut Table) -> Result<()> {
+    let mut totals = Vec::new();
+    let mut owns = Vec::new();
+    for n in 0..runs {
+        let (total, work) = bed.stage_blank_volume(n).await?;
+        ensure!(
+            work > Duration::ZERO,
+            "the node plugin's log does not tell how long its programs took"
+        );
+        totals.push(total);
+        owns.push(total.saturating_sub(work));
+    }
+    table.add(&figures::STAGE, millis(median(totals)));
+    table.add(&figures::STAGE_OWN, millis(median(owns)));
+    Ok(())
+}

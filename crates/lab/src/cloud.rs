@@ -1,0 +1,210 @@
+//! The demo's own look at EC2, over EC2's own protocol: what the driver says is checked against it.
+//!
+//! Answers for: describing volumes and snapshots, and the emulator's control endpoint: call counts and faults.
+//! Doesn't answer for: changing anything in EC2; only the driver does.
+
+mod xml;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use anyhow::{Context as _, Result, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::Request;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+
+use self::xml::Element;
+
+/// The version of the EC2 API; there is no other.
+const VERSION: &str = "2016-11-15";
+
+/// EC2, seen from outside.
+#[derive(Clone, Debug)]
+pub struct Cloud {
+    http: Client<HttpConnector, Full<Bytes>>,
+    ec2: String,
+    control: String,
+}
+
+/// A volume as DescribeVolumes shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenVolume {
+    /// Its id.
+    pub id: String,
+    /// `creating`, `available`, `in-use`, …
+    pub state: String,
+    /// Its size.
+    pub gib: u32,
+    /// `gp3`, …
+    pub kind: String,
+    /// Its zone.
+    pub zone: String,
+    /// Where it is attached.
+    pub attachments: Vec<SeenAttachment>,
+}
+
+/// An attachment as DescribeVolumes shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenAttachment {
+    /// The instance.
+    pub instance: String,
+    /// `attaching`, `attached`, …
+    pub state: String,
+}
+
+/// How often an action was called, among other things that the control endpoint counts.
+#[derive(Debug, Deserialize)]
+struct Count {
+    calls: u64,
+}
+
+/// A snapshot as DescribeSnapshots shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenSnapshot {
+    /// Its id.
+    pub id: String,
+    /// `pending`, `completed`, …
+    pub state: String,
+}
+
+impl Cloud {
+    /// EC2 at `ec2`, with the emulator's control endpoint at `control`; both are URLs without a path.
+    pub fn new(ec2: &str, control: &str) -> Self {
+        Self {
+            http: Client::builder(TokioExecutor::new()).build_http(),
+            ec2: ec2.trim_end_matches('/').to_owned(),
+            control: control.trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// The volume with this id, if EC2 has it and is not deleting it.
+    pub async fn volume(&self, id: &str) -> Result<Option<SeenVolume>> {
+        let mut volumes = self.volumes().await?;
+        volumes.retain(|volume| volume.id == id);
+        Ok(volumes.pop())
+    }
+
+    /// All volumes that are not being deleted.
+    pub async fn volumes(&self) -> Result<Vec<SeenVolume>> {
+        let reply = self.ask("DescribeVolumes", &[]).await?;
+        let volumes: Vec<SeenVolume> = reply
+            .items("volumeSet")
+            .map(SeenVolume::read)
+            .collect::<Result<_>>()?;
+        Ok(volumes
+            .into_iter()
+            .filter(|volume| !matches!(volume.state.as_str(), "deleting" | "deleted"))
+            .collect())
+    }
+
+    /// All of the account's own snapshots.
+    pub async fn snapshots(&self) -> Result<Vec<SeenSnapshot>> {
+        let reply = self
+            .ask("DescribeSnapshots", &[("Owner.1", "self")])
+            .await?;
+        reply
+            .items("snapshotSet")
+            .map(|item| {
+                Ok(SeenSnapshot {
+                    id: item.text("snapshotId")?.to_owned(),
+                    state: item.text("status")?.to_owned(),
+                })
+            })
+            .collect()
+    }
+
+    /// How often each action was called so far, the demo's own look included.
+    pub async fn calls(&self) -> Result<BTreeMap<String, u64>> {
+        let request = Request::get(format!("{}/calls", self.control)).body(Full::default())?;
+        let counts: BTreeMap<String, Count> =
+            serde_json::from_slice(&self.send(request).await?).context("unreadable call counts")?;
+        Ok(counts
+            .into_iter()
+            .map(|(action, count)| (action, count.calls))
+            .collect())
+    }
+
+    /// Adds a fault rule to those of the emulator's control endpoint (docs/EMULATOR.md).
+    pub async fn fault(&self, rule: &serde_json::Value) -> Result<()> {
+        let request = Request::post(format!("{}/faults", self.control))
+            .header("content-type", "application/json")
+            .body(Full::from(rule.to_string()))?;
+        self.send(request).await?;
+        Ok(())
+    }
+
+    /// Takes all fault rules back.
+    pub async fn heal(&self) -> Result<()> {
+        let request = Request::delete(format!("{}/faults", self.control)).body(Full::default())?;
+        self.send(request).await?;
+        Ok(())
+    }
+
+    async fn ask(&self, action: &str, more: &[(&str, &str)]) -> Result<Element> {
+        let mut form = vec![("Action", action), ("Version", VERSION)];
+        form.extend_from_slice(more);
+        let request = Request::post(format!("{}/", self.ec2))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Full::from(serde_urlencoded::to_string(form)?))?;
+        let reply = self
+            .send(request)
+            .await
+            .with_context(|| format!("EC2 {action}"))?;
+        Element::parse(&reply)
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Bytes> {
+        let response = self.http.request(request).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        ensure!(
+            status.is_success(),
+            "{status}: {}",
+            String::from_utf8_lossy(&body)
+        );
+        Ok(body)
+    }
+}
+
+impl SeenVolume {
+    fn read(item: &Element) -> Result<Self> {
+        Ok(Self {
+            id: item.text("volumeId")?.to_owned(),
+            state: item.text("status")?.to_owned(),
+            gib: item.text("size")?.parse()?,
+            kind: item.text("volumeType")?.to_owned(),
+            zone: item.text("availabilityZone")?.to_owned(),
+            attachments: item
+                .items("attachmentSet")
+                .map(|attachment| {
+                    Ok(SeenAttachment {
+                        instance: attachment.text("instanceId")?.to_owned(),
+                        state: attachment.text("status")?.to_owned(),
+                    })
+                })
+                .collect::<Result<_>>()?,
+        })
+    }
+}
+
+impl fmt::Display for SeenVolume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            id,
+            state,
+            gib,
+            kind,
+            zone,
+            attachments,
+        } = self;
+        write!(f, "EC2: {id} is {state}, {gib} GiB {kind} in {zone}")?;
+        for SeenAttachment { instance, state } in attachments {
+            write!(f, ", {state} to {instance}")?;
+        }
+        Ok(())
+    }
+}
