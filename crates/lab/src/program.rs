@@ -62,6 +62,13 @@ impl Program {
         &self.name
     }
 
+    /// Runs it through `wrapper`, which gets the program's path and its arguments, and becomes it in the end.
+    pub fn through(&mut self, wrapper: &Path) -> &mut Self {
+        let program = std::mem::replace(&mut self.path, wrapper.to_owned());
+        self.args.insert(0, program.into());
+        self
+    }
+
     /// Adds an argument.
     pub fn arg(&mut self, arg: impl Into<OsString>) -> &mut Self {
         self.args.push(arg.into());

@@ -1,0 +1,24 @@
+//! The driver and the emulated EC2 over the wire: `ebs-csi` as a process on a Unix socket, everything else in the test.
+//! No root is needed: volumes have no bytes here. What takes devices and mounts is tested in `tests/root`.
+//!
+//! What is asserted is what a caller sees and what EC2 has in the end: never what the driver thinks.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod concurrency;
+mod consistency;
+mod faults;
+mod finality;
+mod idempotence;
+mod lifecycle;
+mod node;
+mod outage;
+mod params;
+mod restart;
+mod world;

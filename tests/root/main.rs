@@ -1,0 +1,21 @@
+//! Real file systems on real block devices: loop devices that an emulated EC2 attaches, formatted, mounted and used through
+//! the driver's processes. What needs no device is tested in `tests/it`.
+//!
+//! Needs root; without it each test says so and passes. Whatever a test makes lies in a directory of its own, and a guard
+//! takes it down, however the test ends.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod access;
+mod formatting;
+mod growing;
+mod persistence;
+mod publishing;
+mod staging;
+mod world;

@@ -1,0 +1,120 @@
+//! The world of a root test, and short ways to say what these tests say often.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use emulator::{BackingKind, Config};
+use lab::kubelet::Node;
+use lab::machine::{self, Mount};
+use lab::orchestrator::{Claim, Use};
+use lab::program::Program;
+use lab::socket::Patience;
+use lab::world::World;
+use tokio::sync::{Mutex, MutexGuard};
+use tonic::{Code, Status};
+
+/// A world with a node plugin on instance 0. One at a time: loop devices and mounts are the whole machine's.
+pub(crate) struct Lab {
+    pub(crate) world: World,
+    pub(crate) node: Node,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// The lab, or nothing where this process may not mount; the reason is printed.
+pub(crate) async fn lab() -> Option<Lab> {
+    lab_with(|_| {}).await
+}
+
+/// The same with something changed about the node plugin.
+pub(crate) async fn lab_with(change: impl FnOnce(&mut Program)) -> Option<Lab> {
+    static ALONE: OnceLock<Mutex<()>> = OnceLock::new();
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: not root, so there are no loop devices and no mounts");
+        return None;
+    }
+    let alone = ALONE.get_or_init(Mutex::default).lock().await;
+    let config = Config {
+        zones: 1,
+        instances: 2,
+        backing: BackingKind::Loop,
+        ..Config::default()
+    };
+    let driver = Path::new(env!("CARGO_BIN_EXE_ebs-csi"));
+    let mut world = World::start(driver, config, &[("--consistency-window", "200ms")])
+        .await
+        .unwrap();
+    let node = world.start_node(0, change).await.unwrap();
+    Some(Lab {
+        world,
+        node,
+        _alone: alone,
+    })
+}
+
+impl Lab {
+    /// A new volume of 1 GiB, attached to instance 0: with what the node must be told.
+    pub(crate) async fn attached(
+        &self,
+        name: &str,
+        usage: Use,
+    ) -> (Claim, HashMap<String, String>) {
+        let mut order = self.world.order(name);
+        order.usage = usage;
+        let claim = self.world.controller.create(&order).await.unwrap();
+        let context = self
+            .world
+            .controller
+            .attach(&claim, &self.node)
+            .await
+            .unwrap();
+        (claim, context)
+    }
+
+    /// The same, staged and published to pod `pod`: with where that sees it.
+    pub(crate) async fn in_use(&self, name: &str, usage: Use) -> (Claim, PathBuf) {
+        let (claim, context) = self.attached(name, usage).await;
+        self.node.stage(&claim, &context).await.unwrap();
+        let target = self
+            .node
+            .publish(&claim, "pod", &context, false)
+            .await
+            .unwrap();
+        (claim, target)
+    }
+
+    /// Takes a volume away from pod `pod` and off the node, and detaches it.
+    pub(crate) async fn put_away(&self, claim: &Claim) {
+        self.node.unpublish(claim, "pod").await.unwrap();
+        self.node.unstage(claim).await.unwrap();
+        self.world
+            .controller
+            .detach(claim, &self.node)
+            .await
+            .unwrap();
+    }
+
+    /// The node, answering with the first answer.
+    pub(crate) fn once(&self) -> Node {
+        self.node.with(Patience::ONCE)
+    }
+
+    /// All mounts of the world.
+    pub(crate) fn mounts(&self) -> Vec<Mount> {
+        machine::mounts_below(self.world.dir()).unwrap()
+    }
+}
+
+/// What is mounted there.
+pub(crate) fn mount_at(path: &Path) -> Option<Mount> {
+    machine::mount_at(path).unwrap()
+}
+
+/// The code and message of a refusal.
+pub(crate) fn refusal<T>(answer: anyhow::Result<T>) -> (Code, String) {
+    let error = answer.err().expect("it must be refused");
+    match error.downcast_ref::<Status>() {
+        Some(status) => (status.code(), status.message().to_owned()),
+        None => panic!("not an answer of the driver: {error:#}"),
+    }
+}
