@@ -16,6 +16,7 @@ mod images;
 mod layout;
 mod loops;
 
+pub(crate) use images::holds_images;
 pub(crate) use loops::LoopBacking;
 
 /// The bytes and devices behind the emulated volumes.

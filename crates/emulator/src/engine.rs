@@ -175,6 +175,7 @@ impl Engine {
         }
         let (reply, effects) = inner.world.apply(now, input);
         self.hand_over(effects, done);
+        inner.fold_journal();
         drop(inner);
         self.changed.notify_one();
         reply
@@ -227,6 +228,18 @@ impl Engine {
     /// The time, never before what the state was told last: clocks are set back, journals are moved between machines.
     fn now(&self, inner: &Inner) -> Timestamp {
         self.clock.now().max(inner.world.now())
+    }
+}
+
+impl Inner {
+    /// Keeps the journal from growing for ever: a device that stays busy is a line every time it is tried again.
+    fn fold_journal(&mut self) {
+        if let Some(journal) = &mut self.journal
+            && journal.is_long()
+            && let Err(error) = journal.fold(&self.world)
+        {
+            tracing::warn!(error = %error, "the journal cannot be folded");
+        }
     }
 }
 

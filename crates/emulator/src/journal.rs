@@ -1,7 +1,8 @@
 //! What makes the state survive: every input is written to a file before it takes effect, and replayed at the next start.
 //!
 //! Answers for: a kill at any byte. A line cut short was never answered, so it is dropped; any other line that cannot be read
-//! stops the start and is named. At each start the state is written out whole and the journal begins anew.
+//! stops the start and is named. At each start, and when the journal has become long, the state is written out whole and the
+//! journal begins anew.
 //! Doesn't answer for: a loss of power; lines are handed to the kernel, not forced to the disk.
 //!
 //! `state.json` holds the state after input number `sequence`; `journal.jsonl` holds the inputs since, one JSON object a line.
@@ -17,10 +18,17 @@ use crate::state::{Input, World};
 
 /// The only form of these files that there has been.
 const FORMAT: u32 = 1;
+/// The state after some input.
+const STATE: &str = "state.json";
+/// The inputs since.
+const INPUTS: &str = "journal.jsonl";
+/// From this length on a journal is folded into the state: reading it back takes about a second then.
+const LONG: u64 = 32 << 20;
 
 /// An open journal. Its directory is locked against a second emulator until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Journal {
+    data: PathBuf,
     file: File,
     length: u64,
     sequence: u64,
@@ -48,6 +56,14 @@ pub enum JournalError {
         path: PathBuf,
         /// The kernel's answer.
         source: io::Error,
+    },
+    /// One of the two files that make the state is gone.
+    #[error(
+        "{path:?} is missing beside state.json, so calls that were answered are not known any more: restore it, or start with an empty data directory"
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
     },
     /// A file of it says what no emulator of this version wrote.
     #[error(
@@ -78,6 +94,12 @@ struct Whole<W> {
 }
 
 impl Journal {
+    /// Whether a data directory holds a state, as every one does that an emulator was started with.
+    pub(crate) fn is_in(data: &Path) -> bool {
+        let has = |file: &str| fs::metadata(data.join(file)).is_ok_and(|found| found.len() > 0);
+        has(STATE) || has(INPUTS)
+    }
+
     /// Opens the journal of a data directory and replays it. `fresh` is the state of a directory that has none.
     ///
     /// # Errors
@@ -85,8 +107,8 @@ impl Journal {
     pub(crate) fn open(data: &Path, fresh: World) -> Result<(Self, World), JournalError> {
         fs::create_dir_all(data).map_err(io_error("create", data))?;
         let lock = lock(data)?;
-        let (mut world, mut sequence) = load(&data.join("state.json"), fresh)?;
-        let path = data.join("journal.jsonl");
+        let (mut world, mut sequence) = load(&data.join(STATE), fresh)?;
+        let path = data.join(INPUTS);
         replay(&path, &mut world, &mut sequence)?;
         // The order matters: with the journal still there, its inputs are known to be in the state by their numbers.
         save(data, &world, sequence)?;
@@ -97,6 +119,7 @@ impl Journal {
             .open(&path)
             .map_err(io_error("open", &path))?;
         let journal = Self {
+            data: data.to_owned(),
             file,
             length: 0,
             sequence,
@@ -131,6 +154,29 @@ impl Journal {
         }
         self.length += u64::try_from(text.len()).unwrap_or(u64::MAX);
         self.sequence += 1;
+        Ok(())
+    }
+}
+
+impl Journal {
+    /// Whether it is time to [`Journal::fold`].
+    pub(crate) fn is_long(&self) -> bool {
+        self.length >= LONG
+    }
+
+    /// Writes out the state as it is after the last input, and begins the journal anew.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`]; nothing is lost then.
+    pub(crate) fn fold(&mut self, world: &World) -> Result<(), JournalError> {
+        // The order matters, as it does in `open`.
+        save(&self.data, world, self.sequence)?;
+        self.length = 0;
+        let emptied = self.file.set_len(0);
+        let emptied = emptied.and_then(|()| self.file.seek(SeekFrom::Start(0)));
+        // Half emptied, its next line would stand nobody knows where.
+        self.damaged = emptied.is_err();
+        emptied.map_err(io_error("empty", &self.data.join(INPUTS)))?;
         Ok(())
     }
 }
@@ -176,7 +222,13 @@ fn load(path: &Path, fresh: World) -> Result<(World, u64), JournalError> {
 fn replay(path: &Path, world: &mut World, sequence: &mut u64) -> Result<(), JournalError> {
     let text = match fs::read(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // It is made with the first state, before there is an input.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && *sequence == 0 => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(JournalError::Missing {
+                path: path.to_owned(),
+            });
+        }
         Err(error) => return Err(io_error("read", path)(error)),
     };
     for (index, text) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
@@ -205,7 +257,7 @@ fn replay(path: &Path, world: &mut World, sequence: &mut u64) -> Result<(), Jour
 }
 
 fn save(data: &Path, world: &World, sequence: u64) -> Result<(), JournalError> {
-    let (path, new) = (data.join("state.json"), data.join("state.json.new"));
+    let (path, new) = (data.join(STATE), data.join("state.json.new"));
     let whole = Whole {
         format: FORMAT,
         sequence,

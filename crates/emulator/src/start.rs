@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
 use tokio::net::TcpListener;
@@ -9,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::backing::{Backing, BackingError, InstanceDirs, LoopBacking, NoBacking};
+use crate::backing::{Backing, BackingError, InstanceDirs, LoopBacking, NoBacking, holds_images};
 use crate::config::{BackingKind, Config, Settings};
 use crate::engine::{Engine, Fleet, Worker};
 use crate::journal::{Journal, JournalError};
@@ -43,6 +44,15 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// Volumes without a state that knows them: starting would take them for leftovers.
+    #[error(
+        "data directory {path:?} holds images of volumes or snapshots but no state: restore its state.json and journal.jsonl, \
+         or, to begin anew, remove its volumes and snapshots directories or choose another directory"
+    )]
+    StateLost {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Files and devices cannot be brought to the state.
     #[error("the backing cannot be made ready: {0}")]
     Backing(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -132,13 +142,17 @@ impl Running {
     async fn set_up(&self, config: &Config) -> Result<(), StartError> {
         let mut inputs = vec![Input::Configure(Settings::from(config))];
         for region in &config.regions {
-            inputs.push(Input::SetUp(SetUp {
+            let asked = SetUp {
                 region: region.clone(),
                 zones: config.zones,
                 instances: config.instances,
                 instance_type: config.instance_type.clone(),
                 cluster: config.cluster.clone(),
-            }));
+            };
+            if let Some(made) = self.engine.inner().world.made_otherwise(&asked) {
+                tracing::warn!(%region, %made, %asked, "the region is there already and stays as it was made");
+            }
+            inputs.push(Input::SetUp(asked));
         }
         for input in &inputs {
             let taken = self.engine.input(input).await;
@@ -234,13 +248,17 @@ fn assemble(config: &Config, runtime: Handle) -> Result<Parts, StartError> {
     let mut world = World::new(config.seed, Settings::from(config));
     let mut journal = None;
     if let Some(data) = &config.data {
+        if !Journal::is_in(data) && holds_images(data)? {
+            return Err(StartError::StateLost { path: data.clone() });
+        }
         let (opened, replayed) = Journal::open(data, world)?;
         (journal, world) = (Some(opened), replayed);
     }
     backing.reconcile(&world.inventory())?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let address = config.listen.ip();
-    let fleet = Fleet::new(address, runtime, stop.child_token(), tasks.clone());
+    let data = config.data.as_deref();
+    let fleet = Fleet::new(address, data, runtime, stop.child_token(), tasks.clone());
     let known: Vec<_> = world.instances().into_iter().cloned().collect();
     let (jobs, queue) = mpsc::channel();
     let engine = Engine::new(world, journal, jobs, fleet);

@@ -7,6 +7,7 @@
 
 mod actions;
 mod form;
+mod urlencoded;
 mod xml;
 
 use std::fmt;

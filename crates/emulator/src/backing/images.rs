@@ -19,6 +19,28 @@ const DONE: &str = "img";
 /// What ends the name of an image that is being made, or that the process was killed over.
 const PART: &str = "part";
 
+/// Where the images of volumes are in a data directory.
+const VOLUMES: &str = "volumes";
+/// Where those of snapshots are.
+const SNAPSHOTS: &str = "snapshots";
+
+/// Whether a data directory, which need not be there, holds an image.
+pub(crate) fn holds_images(data: &Path) -> Result<bool, BackingError> {
+    for dir in [data.join(VOLUMES), data.join(SNAPSHOTS)] {
+        let entries = match fs::read_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries.map_err(BackingError::io("list", &dir))?,
+        };
+        for entry in entries {
+            let path = entry.map_err(BackingError::io("list", &dir))?.path();
+            if path.extension().is_some_and(|end| end == DONE) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
 /// The images of one data directory.
 #[derive(Debug)]
 pub(super) struct Images {
@@ -30,8 +52,8 @@ impl Images {
     /// Those below `data`, which is made where it is missing.
     pub(super) fn open(data: &Path) -> Result<Self, BackingError> {
         let images = Self {
-            volumes: data.join("volumes"),
-            snapshots: data.join("snapshots"),
+            volumes: data.join(VOLUMES),
+            snapshots: data.join(SNAPSHOTS),
         };
         for dir in [&images.volumes, &images.snapshots] {
             fs::create_dir_all(dir).map_err(BackingError::io("make", dir))?;

@@ -1,7 +1,10 @@
 //! Where each instance's devices and metadata are: its directories and the listener of its metadata service.
 
+mod ports;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ebs_types::InstanceId;
@@ -9,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::ports::Ports;
 use super::Engine;
 use crate::backing::InstanceDirs;
 use crate::imds;
@@ -21,6 +25,7 @@ pub(crate) struct Fleet {
     stop: CancellationToken,
     tasks: TaskTracker,
     members: Mutex<BTreeMap<InstanceId, Member>>,
+    ports: Mutex<Ports>,
 }
 
 /// One instance.
@@ -33,9 +38,11 @@ pub(crate) struct Member {
 }
 
 impl Fleet {
-    /// No instances yet. Metadata services will listen on this address, each on a free port, until `stop`.
+    /// No instances yet. Metadata services will listen on this address until `stop`, each on the port it had before as far
+    /// as the data directory tells, or on a free one.
     pub(crate) fn new(
         address: IpAddr,
+        data: Option<&Path>,
         runtime: Handle,
         stop: CancellationToken,
         tasks: TaskTracker,
@@ -46,6 +53,7 @@ impl Fleet {
             stop,
             tasks,
             members: Mutex::default(),
+            ports: Mutex::new(Ports::open(data)),
         }
     }
 
@@ -68,6 +76,7 @@ impl Fleet {
     pub(crate) fn remove(&self, id: &InstanceId) {
         if let Some(member) = self.members().remove(id) {
             member.stop.cancel();
+            self.ports().forget(id);
         }
     }
 
@@ -82,9 +91,11 @@ impl Fleet {
         id: &InstanceId,
         stop: CancellationToken,
     ) -> std::io::Result<String> {
-        let listener = TcpListener::bind(SocketAddr::new(self.address, 0))?;
+        let listener = self.listen(id)?;
         listener.set_nonblocking(true)?;
-        let url = format!("http://{}", listener.local_addr()?);
+        let local = listener.local_addr()?;
+        self.ports().set(id, local.port());
+        let url = format!("http://{local}");
         let _context = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (engine, id) = (Arc::downgrade(engine), id.clone());
@@ -97,6 +108,24 @@ impl Fleet {
         };
         self.tasks.spawn_on(served, &self.runtime);
         Ok(url)
+    }
+
+    /// Listens on the port that the instance's service had, or on a free one where that is taken or there is none.
+    fn listen(&self, id: &InstanceId) -> std::io::Result<TcpListener> {
+        let before = self.ports().of(id);
+        if let Some(port) = before {
+            match TcpListener::bind(SocketAddr::new(self.address, port)) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => {
+                    tracing::warn!(instance.id = %id, port, error = %error, "metadata service gets a new port");
+                }
+            }
+        }
+        TcpListener::bind(SocketAddr::new(self.address, 0))
+    }
+
+    fn ports(&self) -> MutexGuard<'_, Ports> {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn members(&self) -> MutexGuard<'_, BTreeMap<InstanceId, Member>> {

@@ -7,9 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::InstanceFacts;
-
-/// Any account will do; AWS's documentation uses this one.
-const ACCOUNT: &str = "123456789012";
+use crate::model::private_dns_name;
+use crate::state::ACCOUNT;
 
 /// The text at a path: a value, or the names in a directory, one a line, those of directories with a `/` at the end.
 /// `None` where there is nothing.
@@ -43,11 +42,7 @@ fn leaves(facts: &InstanceFacts) -> BTreeMap<String, String> {
     let mut add = |path: &str, value: &str| {
         leaves.insert(format!("latest/{path}"), value.to_owned());
     };
-    let host = format!(
-        "ip-{}.{}.compute.internal",
-        facts.private_ip.replace('.', "-"),
-        facts.region
-    );
+    let host = private_dns_name(&facts.private_ip, &facts.zone);
     add("meta-data/ami-id", &facts.image_id);
     add("meta-data/instance-id", facts.id.as_str());
     add("meta-data/instance-type", facts.instance_type.as_str());

@@ -89,6 +89,25 @@ fn what_was_written_is_there_again() {
 }
 
 #[test]
+fn a_folded_journal_goes_on() {
+    let data = tempfile::tempdir().unwrap();
+    let (mut journal, mut world) = Journal::open(data.path(), fresh()).unwrap();
+    for (now, input) in timed() {
+        journal.append(now, &input).unwrap();
+        let _ = world.apply(now, &input);
+        assert!(!journal.is_long());
+        if journal.sequence == 3 {
+            journal.fold(&world).unwrap();
+        }
+    }
+    drop(journal);
+    let text = fs::read_to_string(data.path().join("journal.jsonl")).unwrap();
+    assert_eq!(text.lines().count(), inputs().len() - 3);
+    let (_journal, read) = Journal::open(data.path(), fresh()).unwrap();
+    assert_eq!(read, world);
+}
+
+#[test]
 fn a_kill_between_saving_and_emptying_takes_no_input_twice() {
     let data = tempfile::tempdir().unwrap();
     write_all(data.path());
@@ -130,6 +149,18 @@ fn a_damaged_line_is_named() {
         matches!(error, JournalError::Corrupt { line: 3, .. }),
         "{error}"
     );
+}
+
+#[test]
+fn a_missing_journal_is_not_taken_for_an_empty_one() {
+    let data = tempfile::tempdir().unwrap();
+    assert!(!Journal::is_in(data.path()));
+    write_all(data.path());
+    assert!(Journal::is_in(data.path()));
+    drop(Journal::open(data.path(), fresh()).unwrap());
+    fs::remove_file(data.path().join("journal.jsonl")).unwrap();
+    let error = Journal::open(data.path(), fresh()).unwrap_err();
+    assert!(matches!(error, JournalError::Missing { .. }), "{error}");
 }
 
 #[test]

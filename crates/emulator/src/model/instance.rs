@@ -40,3 +40,34 @@ pub(crate) struct Instance {
 
 /// The device name of every root volume.
 pub(crate) const ROOT_DEVICE: &str = "/dev/xvda";
+
+/// The name of the region that a zone is in: a zone's name is its region's and a letter.
+pub(crate) fn region_of(zone: &Zone) -> &str {
+    zone.as_str()
+        .trim_end_matches(|c: char| c.is_ascii_lowercase())
+}
+
+/// The host name that EC2 makes of an instance's address (EC2 user guide, "Amazon EC2 instance hostname types"): the oldest
+/// region has a domain of its own.
+pub(crate) fn private_dns_name(ip: &str, zone: &Zone) -> String {
+    let host = ip.replace('.', "-");
+    match region_of(zone) {
+        "us-east-1" => format!("ip-{host}.ec2.internal"),
+        region => format!("ip-{host}.{region}.compute.internal"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_names_are_those_of_ec2() {
+        for (zone, name) in [
+            ("us-east-1f", "ip-10-0-0-1.ec2.internal"),
+            ("eu-central-1a", "ip-10-0-0-1.eu-central-1.compute.internal"),
+        ] {
+            assert_eq!(private_dns_name("10.0.0.1", &zone.parse().unwrap()), name);
+        }
+    }
+}

@@ -316,6 +316,54 @@ async fn instances_come_with_metadata_and_go() {
 }
 
 #[tokio::test]
+async fn metadata_services_keep_their_ports_as_long_as_these_are_free() {
+    let data = tempfile::tempdir().unwrap();
+    let config = || Config {
+        data: Some(data.path().to_owned()),
+        instances: 2,
+        ..Config::default()
+    };
+    let urls = |running: &Running| -> Vec<String> {
+        let views = running.instances();
+        views.into_iter().map(|view| view.imds_url).collect()
+    };
+    let running = Emulator::start(config()).await.unwrap();
+    let before = urls(&running);
+    running.shutdown().await;
+
+    let taken = before[0].strip_prefix("http://").unwrap();
+    let other = std::net::TcpListener::bind(taken).unwrap();
+    let running = Emulator::start(config()).await.unwrap();
+    let after = urls(&running);
+    assert_ne!(after[0], before[0]);
+    assert_eq!(after[1], before[1]);
+    running.shutdown().await;
+    drop(other);
+
+    let running = Emulator::start(config()).await.unwrap();
+    assert_eq!(urls(&running), after);
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn volumes_are_never_taken_for_leftovers_of_a_state_that_is_lost() {
+    let data = tempfile::tempdir().unwrap();
+    let config = || Config {
+        data: Some(data.path().to_owned()),
+        ..Config::default()
+    };
+    let image = data.path().join("volumes/vol-0123456789abcdef0.img");
+    std::fs::create_dir(image.parent().unwrap()).unwrap();
+    std::fs::write(&image, "bytes").unwrap();
+    for _ in 0..2 {
+        let error = Emulator::start(config()).await.unwrap_err();
+        assert!(matches!(error, StartError::StateLost { .. }), "{error}");
+    }
+    std::fs::remove_file(&image).unwrap();
+    Emulator::start(config()).await.unwrap().shutdown().await;
+}
+
+#[tokio::test]
 async fn odd_requests_are_answered_and_odd_configurations_refused() {
     let running = start().await;
     let url = running.ec2_url();

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ebs_types::{Hypervisor, InstanceId, InstanceType, SnapshotId, VolumeId, listed_limits};
+use ebs_types::{
+    Hypervisor, InstanceId, InstanceType, SnapshotId, VolumeId, attachment_limit, listed_limits,
+};
 
 use super::RegionState;
 use super::filters::{self, Filtered};
@@ -188,30 +190,25 @@ impl RegionState {
     }
 }
 
+/// The types of the table, or those named; a named one that the table doesn't have is newer, and has the common limit.
 fn instance_types(selection: &Selection<InstanceType>) -> Result<Page<InstanceTypeInfo>, ApiError> {
     filters::check::<InstanceTypeInfo>(&selection.filters, false)?;
-    let mut all: Vec<_> = listed_limits()
-        .filter(|(name, _)| {
-            selection.ids.is_empty() || selection.ids.iter().any(|id| id.as_str() == *name)
-        })
-        .map(|(name, limit)| InstanceTypeInfo {
-            name: name.to_owned(),
-            limit,
-        })
-        .collect();
+    let mut all: Vec<_> = if selection.ids.is_empty() {
+        listed_limits()
+            .map(|(name, limit)| InstanceTypeInfo {
+                name: name.to_owned(),
+                limit,
+            })
+            .collect()
+    } else {
+        let info = |id: &InstanceType| InstanceTypeInfo {
+            name: id.as_str().to_owned(),
+            limit: attachment_limit(id),
+        };
+        selection.ids.iter().map(info).collect()
+    };
     all.sort_by(|a, b| a.name.cmp(&b.name));
-    let known = |id: &&InstanceType| all.iter().any(|info| info.name == id.as_str());
-    let unknown: Vec<_> = selection.ids.iter().filter(|id| !known(id)).collect();
-    if !unknown.is_empty() {
-        let names: Vec<_> = unknown.iter().map(|id| id.as_str()).collect();
-        return Err(ApiError::client(
-            "InvalidInstanceType",
-            format!(
-                "The following supplied instance types do not exist: [{}]",
-                names.join(", ")
-            ),
-        ));
-    }
+    all.dedup_by(|a, b| a.name == b.name);
     page(all, selection, |info| info.name.clone())
 }
 

@@ -6,7 +6,7 @@ use ebs_types::{InstanceId, SnapshotId, VolumeId};
 use serde::{Deserialize, Serialize};
 
 use super::tokens::Tokens;
-use super::{Ctx, Event};
+use super::{Ctx, Event, SetUp};
 use crate::model::{
     ApiError, AvailabilityZone, Command, CreateVolume, Instance, Reply, Report, RunInstances,
     Script, Snapshot, Volume,
@@ -21,6 +21,9 @@ pub(crate) struct RegionState {
     pub(crate) instances: BTreeMap<InstanceId, Instance>,
     pub(super) volume_tokens: Tokens<CreateVolume, Volume>,
     pub(super) instance_tokens: Tokens<RunInstances, Vec<InstanceId>>,
+    /// What it was at first; states saved before this was kept don't say.
+    #[serde(default)]
+    pub(super) made_as: Option<SetUp>,
 }
 
 impl RegionState {

@@ -1,5 +1,6 @@
 //! A region as it is at first: its zones and the instances that run there.
 
+use std::fmt;
 use std::time::Duration;
 
 use ebs_types::{InstanceState, InstanceType, Region, Tags, keys};
@@ -9,7 +10,7 @@ use super::instances::Launch;
 use super::{RegionState, World};
 use crate::model::{AvailabilityZone, Effect, Timestamp};
 
-/// A region that is to exist.
+/// A region that is to exist. It is written as the flags that ask for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SetUp {
     pub(crate) region: Region,
@@ -17,6 +18,16 @@ pub(crate) struct SetUp {
     pub(crate) instances: usize,
     pub(crate) instance_type: InstanceType,
     pub(crate) cluster: String,
+}
+
+impl fmt::Display for SetUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "--zones {} --instances {} --instance-type {} --cluster {}",
+            self.zones, self.instances, self.instance_type, self.cluster
+        )
+    }
 }
 
 /// The type of instances that nobody chose a type for: a current Nitro one with a limit of its own for volumes.
@@ -31,12 +42,19 @@ impl World {
         self.regions.contains_key(region)
     }
 
+    /// As what the region was made, if it exists and was made otherwise than asked for now: it stays so.
+    pub(crate) fn made_otherwise(&self, asked: &SetUp) -> Option<&SetUp> {
+        let made = self.regions.get(&asked.region)?.made_as.as_ref()?;
+        (made != asked).then_some(made)
+    }
+
     pub(super) fn set_up(&mut self, setup: &SetUp, effects: &mut Vec<Effect>) {
         if self.has_region(&setup.region) {
             return;
         }
         let state = RegionState {
             zones: zones(&setup.region, setup.zones),
+            made_as: Some(setup.clone()),
             ..RegionState::default()
         };
         self.regions.insert(setup.region.clone(), state);

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use ebs_types::Tags;
 
+use super::urlencoded;
 use crate::model::{ApiError, Filter, Paging, Selection};
 
 /// Parameters of every request that say nothing about what is asked: the version, and signatures in the query string.
@@ -34,13 +35,12 @@ impl Form {
     pub(crate) fn read(parts: &[&[u8]]) -> Result<Self, ApiError> {
         let mut entries = BTreeMap::new();
         for part in parts {
-            let pairs: Vec<(String, String)> =
-                serde_urlencoded::from_bytes(part).map_err(|error| {
-                    ApiError::client(
-                        "MalformedQueryString",
-                        format!("The query string cannot be read: {error}"),
-                    )
-                })?;
+            let pairs = urlencoded::pairs(part).map_err(|error| {
+                ApiError::client(
+                    "MalformedQueryString",
+                    format!("The query string cannot be read: {error}"),
+                )
+            })?;
             for (key, value) in pairs {
                 if IGNORED.contains(&key.as_str()) || key.starts_with("X-Amz-") {
                     continue;

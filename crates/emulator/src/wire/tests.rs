@@ -281,3 +281,10 @@ proptest! {
         let _ = parse(&text);
     }
 }
+
+#[test]
+fn broken_encoding_is_refused_rather_than_guessed() {
+    for bad in ["Action=%zz", "Action=DescribeVolumes&Filter.1.Name=%ff"] {
+        assert_eq!(refusal(bad).0, "MalformedQueryString", "{bad}");
+    }
+}

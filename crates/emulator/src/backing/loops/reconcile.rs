@@ -102,22 +102,57 @@ fn release_unwanted(backing: &LoopBacking, wanted: &Inventory) -> Result<(), Bac
     Ok(())
 }
 
+/// Makes the images that a kill kept from being made, and only then removes those that it kept from being removed: the
+/// first may be copies of the second, or of each other.
 fn images(backing: &LoopBacking, wanted: &Inventory, failures: &mut Failures) {
+    let mut without_source = make_images(backing, wanted, failures);
+    // Each pass may have made the sources of the next one.
+    while !without_source.is_empty() {
+        let fewer = make_images(backing, wanted, failures);
+        if fewer.len() == without_source.len() {
+            break;
+        }
+        without_source = fewer;
+    }
+    for error in without_source {
+        // The kill came before its source was made, so no one was told of either; using it will fail.
+        tracing::warn!(%error, "image cannot be made");
+    }
     let volumes = wanted.volumes.iter().map(|volume| &volume.id);
     let snapshots = wanted.snapshots.iter().map(|snapshot| &snapshot.id);
     failures.note(backing.images.keep_only(volumes, snapshots));
-    for volume in &wanted.volumes {
+}
+
+/// Makes what is missing; answers what cannot be made because its source is missing too.
+fn make_images(
+    backing: &LoopBacking,
+    wanted: &Inventory,
+    failures: &mut Failures,
+) -> Vec<BackingError> {
+    let images = &backing.images;
+    let volumes = wanted.volumes.iter().map(|volume| {
         let size = volume.size.bytes();
-        let made = backing
-            .images
+        images
             .create_volume(&volume.id, size, volume.from.as_ref())
-            .and_then(|()| backing.images.grow_volume(&volume.id, size));
-        failures.note(made);
+            .and_then(|()| images.grow_volume(&volume.id, size))
+    });
+    // A snapshot whose copying was cut short: no one was told that it was taken, so it may as well be taken now.
+    let snapshots = wanted
+        .snapshots
+        .iter()
+        .map(|WantedSnapshot { id, volume }| images.take_snapshot(volume, id, || Ok(true)));
+    let mut without_source = Vec::new();
+    for made in volumes.chain(snapshots) {
+        match made {
+            Err(error @ (BackingError::NoVolume(_) | BackingError::NoSnapshot(_))) => {
+                without_source.push(error);
+            }
+            made => {
+                failures.note(made);
+            }
+        }
     }
-    for WantedSnapshot { id, volume } in &wanted.snapshots {
-        // One whose copying was cut short: no one was told that it was taken, so it may as well be taken now.
-        failures.note(backing.images.take_snapshot(volume, id, || Ok(true)));
-    }
+    without_source
 }
 
 /// Attaches a volume as before: with the device that outlived the emulator, if there is one.

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::process::Command;
 
 use super::*;
-use crate::backing::{WantedInstance, WantedVolume};
+use crate::backing::{WantedInstance, WantedSnapshot, WantedVolume};
 
 /// A data directory with two instances. Whatever is mounted or attached when the test ends, also by a panic, is let go of.
 struct Bench {
@@ -312,6 +312,36 @@ fn what_a_cut_attach_or_a_reboot_left_is_put_right() {
     assert_eq!(bench.devices(), 2);
     assert_eq!(read(&bench.node(1, 1).unwrap(), 4), b"here");
     assert_eq!(read(&bench.node(2, 2).unwrap(), 4), [0; 4]);
+}
+
+#[test]
+fn images_that_a_kill_cut_short_are_made_of_what_was_to_go_next() {
+    let Some(bench) = Bench::new() else {
+        return;
+    };
+    let one = Gibibytes(1);
+    bench.backing.create_volume(&volume(1), one, None).unwrap();
+    write(&bench.backing.images.volume(&volume(1)), b"here");
+    // What the state knows and the kill kept from being done: a snapshot of volume 1, volume 2 of that, a snapshot of that;
+    // then volume 1 was deleted. Volume 9 and its snapshot never were more than a promise.
+    let mut wanted = bench.inventory(&[2], &[]);
+    wanted.volumes[0].from = Some(snapshot(1));
+    let of = |id, n| WantedSnapshot {
+        id: snapshot(id),
+        volume: volume(n),
+    };
+    wanted.snapshots = vec![of(2, 2), of(1, 1), of(9, 9)];
+    for _ in 0..2 {
+        bench.backing.reconcile(&wanted).unwrap();
+    }
+    assert!(!bench.backing.images.volume(&volume(1)).exists());
+    assert!(!bench.backing.images.snapshot(&snapshot(9)).exists());
+    for image in [
+        bench.backing.images.volume(&volume(2)),
+        bench.backing.images.snapshot(&snapshot(2)),
+    ] {
+        assert_eq!(read(&image, 4), b"here");
+    }
 }
 
 #[test]

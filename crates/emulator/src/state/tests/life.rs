@@ -329,3 +329,52 @@ fn instances_start_in_the_zone_asked_for() {
     assert_eq!(last.zone.as_str(), "eu-central-1b");
     assert_eq!(last.state.to_string(), "running");
 }
+
+#[test]
+fn a_region_stays_as_it_was_made_and_says_so() {
+    let mut lab = Lab::new(Delays::none());
+    let Some((_, Input::SetUp(made))) = lab.inputs.first().cloned() else {
+        panic!("a lab begins with its region")
+    };
+    assert_eq!(lab.world.made_otherwise(&made), None);
+    let instance = lab.instances().remove(0);
+    lab.call(Command::TerminateInstances(vec![instance]))
+        .unwrap();
+    assert_eq!(lab.world.made_otherwise(&made), None);
+    let asked = SetUp {
+        zones: made.zones + 1,
+        ..made.clone()
+    };
+    assert_eq!(lab.world.made_otherwise(&asked), Some(&made));
+    lab.input(Input::SetUp(asked)).unwrap();
+    assert_eq!(lab.instances().len(), made.instances - 1);
+    let new = SetUp {
+        region: "us-east-1".parse().unwrap(),
+        ..made
+    };
+    assert_eq!(lab.world.made_otherwise(&new), None);
+}
+
+#[test]
+fn a_named_type_that_the_table_does_not_have_is_described() {
+    let mut lab = Lab::new(Delays::none());
+    let mut names = |ids: &[&str]| {
+        let query = Query::InstanceTypes(Selection {
+            ids: ids.iter().map(|id| id.parse().unwrap()).collect(),
+            filters: Vec::new(),
+            paging: None,
+        });
+        match lab.look(&query).unwrap() {
+            Reply::InstanceTypes(page) => page
+                .items
+                .into_iter()
+                .map(|info| (info.name, info.limit.volumes))
+                .collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let both = names(&["zz99.large", "m7i.large", "zz99.large"]);
+    assert_eq!(both[0].0, "m7i.large");
+    assert_eq!(both[1..], [("zz99.large".to_owned(), 27)]);
+    assert!(names(&[]).len() > 1_000);
+}

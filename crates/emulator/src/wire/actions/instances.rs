@@ -4,7 +4,7 @@ use ebs_types::{AttachmentState, InstanceId, InstanceState};
 
 use crate::model::{
     ApiError, Command, Instance, InstanceDetails, Query, ROOT_DEVICE, Reply, SecurityGroup,
-    Timestamp,
+    Timestamp, private_dns_name,
 };
 use crate::state::ACCOUNT;
 use crate::wire::xml::Xml;
@@ -83,8 +83,8 @@ fn write(xml: &mut Xml, item: &InstanceDetails) {
     xml.text("instanceId", &instance.id);
     xml.text("imageId", &instance.image);
     xml.element("instanceState", |xml| state(xml, instance.state));
-    let host = instance.private_ip.replace('.', "-");
-    xml.text("privateDnsName", format!("ip-{host}.ec2.internal"));
+    let host = private_dns_name(&instance.private_ip, &instance.zone);
+    xml.text("privateDnsName", host);
     xml.text("instanceType", &instance.instance_type);
     xml.text("launchTime", instance.launched);
     xml.element("placement", |xml| {

@@ -1,6 +1,6 @@
 //! DescribeAvailabilityZones.
 
-use crate::model::{ApiError, Query, Reply};
+use crate::model::{ApiError, Query, Reply, region_of};
 use crate::wire::xml::Xml;
 use crate::wire::{Form, Request};
 
@@ -18,7 +18,7 @@ pub(in crate::wire) fn render(xml: &mut Xml, reply: &Reply) {
     let Reply::Zones(zones) = reply else { return };
     xml.list("availabilityZoneInfo", zones, |xml, zone| {
         let name = zone.name.as_str();
-        let region = name.trim_end_matches(|c: char| c.is_ascii_lowercase());
+        let region = region_of(&zone.name);
         xml.text("zoneName", name);
         xml.text("zoneState", "available");
         xml.text("regionName", region);
