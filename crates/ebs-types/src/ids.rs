@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 /// A string that is not an id of the wanted kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{value:?} is not a {kind} id: expected {prefix} followed by 8 or 17 lowercase hexadecimal digits"
+    "{value:?} is not {kind} id: expected {prefix} followed by 8 or 17 lowercase hexadecimal digits"
 )]
 pub struct InvalidId {
-    /// The kind of resource, e.g. `volume`.
+    /// The kind of resource with its article, e.g. `a volume`.
     pub kind: &'static str,
     /// The prefix every id of that kind starts with, e.g. `vol-`.
     pub prefix: &'static str,
@@ -87,19 +87,19 @@ macro_rules! resource_id {
 resource_id!(
     /// The id of an EBS volume, `vol-…`. It is the CSI volume handle of every volume this driver makes.
     VolumeId,
-    "volume",
+    "a volume",
     "vol-"
 );
 resource_id!(
     /// The id of an EBS snapshot, `snap-…`.
     SnapshotId,
-    "snapshot",
+    "a snapshot",
     "snap-"
 );
 resource_id!(
     /// The id of an EC2 instance, `i-…`. It is the CSI node id.
     InstanceId,
-    "instance",
+    "an instance",
     "i-"
 );
 
@@ -114,7 +114,7 @@ impl VolumeId {
             None => handle,
         };
         last.parse().map_err(|_| InvalidId {
-            kind: "volume",
+            kind: "a volume",
             prefix: Self::PREFIX,
             value: handle.to_owned(),
         })
@@ -133,7 +133,7 @@ impl VolumeId {
             .unwrap_or_default()
             .parse()
             .map_err(|_| InvalidId {
-                kind: "volume",
+                kind: "a volume",
                 prefix: "vol",
                 value: trimmed.to_owned(),
             })

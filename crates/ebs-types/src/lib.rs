@@ -13,6 +13,7 @@ mod place;
 mod size;
 mod states;
 mod tags;
+pub mod topology;
 mod volume_kind;
 
 pub use access::{Access, FsType, MountAccess, SOURCE_SNAPSHOT_KEY, Source, UnknownFsType};

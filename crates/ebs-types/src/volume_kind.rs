@@ -167,7 +167,7 @@ pub struct Performance {
 pub enum InvalidKind {
     /// The type does not take this setting.
     #[error(
-        "{setting}={value} cannot be set on a {volume_type} volume: leave it out or use type {instead}"
+        "{setting}={value} cannot be set on a volume of type {volume_type}: leave it out or use type {instead}"
     )]
     NotOffered {
         /// `iops` or `throughput`.
@@ -180,7 +180,7 @@ pub enum InvalidKind {
         instead: VolumeType,
     },
     /// The setting is outside every region's limits.
-    #[error("{setting}={value} is out of range for a {volume_type} volume: {} to {} are allowed", .allowed.start(), .allowed.end())]
+    #[error("{setting}={value} is out of range for a volume of type {volume_type}: {} to {} are allowed", .allowed.start(), .allowed.end())]
     OutOfRange {
         /// `iops` or `throughput`.
         setting: &'static str,
@@ -192,7 +192,7 @@ pub enum InvalidKind {
         allowed: RangeInclusive<u32>,
     },
     /// The type cannot be made without IOPS.
-    #[error("iops is required for a {volume_type} volume: set it to {} to {}", .allowed.start(), .allowed.end())]
+    #[error("iops is required for a volume of type {volume_type}: set it to {} to {}", .allowed.start(), .allowed.end())]
     IopsRequired {
         /// The type.
         volume_type: VolumeType,
@@ -322,15 +322,15 @@ mod tests {
         let text = |result: Result<VolumeKind, InvalidKind>| result.unwrap_err().to_string();
         assert_eq!(
             text(kind(VolumeType::Gp2, None, Some(125))),
-            "throughput=125 cannot be set on a gp2 volume: leave it out or use type gp3"
+            "throughput=125 cannot be set on a volume of type gp2: leave it out or use type gp3"
         );
         assert_eq!(
             text(kind(VolumeType::Gp3, Some(100), None)),
-            "iops=100 is out of range for a gp3 volume: 3000 to 80000 are allowed"
+            "iops=100 is out of range for a volume of type gp3: 3000 to 80000 are allowed"
         );
         assert_eq!(
             text(kind(VolumeType::Io1, None, None)),
-            "iops is required for a io1 volume: set it to 100 to 64000"
+            "iops is required for a volume of type io1: set it to 100 to 64000"
         );
     }
 

@@ -108,8 +108,10 @@ pub enum ErrorKind {
     Throttled,
     /// `InternalError`, `InternalFailure`, `Unavailable`, `ServiceUnavailable`, any other 5xx.
     Service,
-    /// No answer of EC2: refused or reset connection, timeout, unreadable reply, credentials that could not be fetched just now.
+    /// No answer of EC2: refused or reset connection, timeout, a reply cut off, credentials that could not be fetched just now.
     Unreachable,
+    /// EC2 answered with something that this driver cannot read, such as a state or type that is newer than it.
+    Unreadable,
     /// A code that this driver does not know.
     Other,
 }
@@ -138,7 +140,10 @@ impl Ec2Error {
     pub fn is_transient(&self) -> bool {
         matches!(
             self.kind,
-            ErrorKind::Throttled | ErrorKind::Service | ErrorKind::Unreachable
+            ErrorKind::Throttled
+                | ErrorKind::Service
+                | ErrorKind::Unreachable
+                | ErrorKind::Unreadable
         )
     }
 

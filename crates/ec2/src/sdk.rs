@@ -13,9 +13,14 @@ mod snapshots;
 mod volumes;
 mod zones;
 
-use async_trait::async_trait;
-use ebs_types::{DeviceName, InstanceId, SnapshotId, VolumeId};
+use std::sync::Arc;
 
+use async_trait::async_trait;
+use aws_sdk_ec2::Client;
+use ebs_types::{DeviceName, InstanceId, SnapshotId, VolumeId};
+use tokio::sync::OnceCell;
+
+use self::connect::Plan;
 pub use self::connect::{ConnectError, SdkSettings};
 use crate::{
     Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2, Ec2Error, Instance,
@@ -23,23 +28,33 @@ use crate::{
 };
 
 /// EC2, through the AWS SDK. Cheap to clone.
+///
+/// The SDK's client is made at the first call: its TLS and credential chains take longer than all else that a process does
+/// before it can answer that it lives.
 #[derive(Clone, Debug)]
 pub struct SdkEc2 {
-    client: aws_sdk_ec2::Client,
+    plan: Arc<Plan>,
+    client: Arc<OnceCell<Client>>,
+}
+
+impl SdkEc2 {
+    async fn client(&self) -> &Client {
+        self.client.get_or_init(|| self.plan.client()).await
+    }
 }
 
 #[async_trait]
 impl Ec2 for SdkEc2 {
     async fn create_volume(&self, request: &CreateVolume) -> Result<Volume, Ec2Error> {
-        volumes::create(&self.client, request).await
+        volumes::create(self.client().await, request).await
     }
 
     async fn delete_volume(&self, volume: &VolumeId) -> Result<(), Ec2Error> {
-        volumes::delete(&self.client, volume).await
+        volumes::delete(self.client().await, volume).await
     }
 
     async fn describe_volumes(&self, query: &VolumeQuery) -> Result<Page<Volume>, Ec2Error> {
-        volumes::describe(&self.client, query).await
+        volumes::describe(self.client().await, query).await
     }
 
     async fn attach_volume(
@@ -48,7 +63,7 @@ impl Ec2 for SdkEc2 {
         instance: &InstanceId,
         device: &DeviceName,
     ) -> Result<Attachment, Ec2Error> {
-        volumes::attachment::attach(&self.client, volume, instance, device).await
+        volumes::attachment::attach(self.client().await, volume, instance, device).await
     }
 
     async fn detach_volume(
@@ -56,38 +71,38 @@ impl Ec2 for SdkEc2 {
         volume: &VolumeId,
         instance: &InstanceId,
     ) -> Result<Attachment, Ec2Error> {
-        volumes::attachment::detach(&self.client, volume, instance).await
+        volumes::attachment::detach(self.client().await, volume, instance).await
     }
 
     async fn modify_volume(&self, request: &ModifyVolume) -> Result<Modification, Ec2Error> {
-        volumes::modification::modify(&self.client, request).await
+        volumes::modification::modify(self.client().await, request).await
     }
 
     async fn describe_volumes_modifications(
         &self,
         volumes: &[VolumeId],
     ) -> Result<Vec<Modification>, Ec2Error> {
-        volumes::modification::describe(&self.client, volumes).await
+        volumes::modification::describe(self.client().await, volumes).await
     }
 
     async fn create_snapshot(&self, request: &CreateSnapshot) -> Result<Snapshot, Ec2Error> {
-        snapshots::create(&self.client, request).await
+        snapshots::create(self.client().await, request).await
     }
 
     async fn delete_snapshot(&self, snapshot: &SnapshotId) -> Result<(), Ec2Error> {
-        snapshots::delete(&self.client, snapshot).await
+        snapshots::delete(self.client().await, snapshot).await
     }
 
     async fn describe_snapshots(&self, query: &SnapshotQuery) -> Result<Page<Snapshot>, Ec2Error> {
-        snapshots::describe(&self.client, query).await
+        snapshots::describe(self.client().await, query).await
     }
 
     async fn describe_instances(&self, ids: &[InstanceId]) -> Result<Vec<Instance>, Ec2Error> {
-        instances::describe(&self.client, ids).await
+        instances::describe(self.client().await, ids).await
     }
 
     async fn describe_availability_zones(&self) -> Result<Vec<AvailabilityZone>, Ec2Error> {
-        zones::describe(&self.client).await
+        zones::describe(self.client().await).await
     }
 }
 

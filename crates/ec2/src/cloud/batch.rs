@@ -155,9 +155,11 @@ impl<L: Lookup> Drop for Flight<L> {
 
 /// Divides the keys of a failed call into those that the error speaks of and the groups to be asked for again.
 ///
-/// EC2 names unknown ids in its message ("The volume 'vol-…' does not exist."). Where it doesn't, halving finds them.
+/// EC2 names unknown ids in its message ("The volume 'vol-…' does not exist."). Where it doesn't, and where one entry of the
+/// answer cannot be read, halving finds them.
 fn divide<K: Clone + std::fmt::Display>(error: &Ec2Error, keys: Vec<K>) -> (Vec<K>, Vec<Vec<K>>) {
-    let of_a_key = error.is_not_found() || error.kind == ErrorKind::MalformedId;
+    let of_a_key = error.is_not_found()
+        || matches!(error.kind, ErrorKind::MalformedId | ErrorKind::Unreadable);
     if !of_a_key || keys.len() <= 1 {
         return (keys, Vec::new());
     }

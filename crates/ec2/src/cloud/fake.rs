@@ -12,8 +12,8 @@ use ebs_types::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Action, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2, Ec2Error, Instance,
-    Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery,
+    Action, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2, Ec2Error, ErrorKind,
+    Instance, Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery,
 };
 
 /// How long every call takes.
@@ -32,6 +32,9 @@ struct State {
     calls: Vec<Call>,
     faults: VecDeque<Ec2Error>,
     keeps_ids_to_itself: bool,
+    shows_what_was: bool,
+    /// What the driver cannot read.
+    unreadable: Option<VolumeId>,
 }
 
 /// A call that arrived.
@@ -143,6 +146,16 @@ impl Fake {
         self.state.lock().unwrap().keeps_ids_to_itself = true;
     }
 
+    /// From now on descriptions show deleted volumes as they were.
+    pub(super) fn show_what_was(&self) {
+        self.state.lock().unwrap().shows_what_was = true;
+    }
+
+    /// From now on no answer that has this volume can be read.
+    pub(super) fn garble(&self, number: usize) {
+        self.state.lock().unwrap().unreadable = Some(volume_id(number));
+    }
+
     /// The calls so far; forgets them.
     pub(super) fn calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.state.lock().unwrap().calls)
@@ -218,7 +231,9 @@ impl Ec2 for Fake {
         let action = Action::DeleteVolume;
         self.call(action, 1, |state| {
             state.volume(action, id)?;
-            state.volumes.remove(id);
+            if !state.shows_what_was {
+                state.volumes.remove(id);
+            }
             Ok(())
         })
         .await
@@ -229,6 +244,11 @@ impl Ec2 for Fake {
         match query {
             VolumeQuery::Ids(ids) => {
                 self.call(action, ids.len(), |state| {
+                    if state.unreadable.as_ref().is_some_and(|id| ids.contains(id)) {
+                        let mut error = Ec2Error::unanswered(action, "unreadable reply");
+                        error.kind = ErrorKind::Unreadable;
+                        return Err(error);
+                    }
                     state
                         .by_ids(&state.volumes, ids, (action, "InvalidVolume.NotFound"))
                         .map(one_page)

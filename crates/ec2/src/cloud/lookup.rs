@@ -8,9 +8,9 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use ebs_types::{InstanceId, SnapshotId, VolumeId};
+use ebs_types::{InstanceId, SnapshotId, VolumeId, VolumeState};
 
-use super::sightings::{Sightings, Subject};
+use super::sightings::{Sighting, Sightings, Subject};
 use crate::{
     Action, Ec2, Ec2Error, ErrorKind, Instance, Modification, Outcome, Snapshot, SnapshotQuery,
     Volume, VolumeQuery,
@@ -51,18 +51,25 @@ pub(super) struct Source {
 }
 
 impl Source {
-    fn saw_volume(&self, volume: &Volume) {
-        self.sightings.saw(&Subject::Volume(volume.id.clone()));
+    /// Notes what EC2 shows, and corrects the state of a volume that was deleted from here.
+    fn saw_volume(&self, mut volume: Volume) -> Volume {
+        let sighting = self.sightings.saw(&Subject::Volume(volume.id.clone()));
+        if sighting == Sighting::Outdated && !volume.state.is_gone() {
+            volume.state = VolumeState::Deleting;
+        }
         for attachment in &volume.attachments {
             self.sightings.saw(&Subject::Attachment(
                 volume.id.clone(),
                 attachment.instance.clone(),
             ));
         }
+        volume
     }
 
-    fn saw_snapshot(&self, snapshot: &Snapshot) {
-        self.sightings.saw(&Subject::Snapshot(snapshot.id.clone()));
+    /// Notes what EC2 shows; false for a snapshot that was deleted from here.
+    fn saw_snapshot(&self, snapshot: &Snapshot) -> bool {
+        let subject = Subject::Snapshot(snapshot.id.clone());
+        self.sightings.saw(&subject) == Sighting::Current
     }
 }
 
@@ -94,7 +101,7 @@ impl Lookup for VolumesById {
         let volumes = self.0.api.describe_volumes(&query).await?.items;
         Ok(volumes
             .into_iter()
-            .inspect(|volume| self.0.saw_volume(volume))
+            .map(|volume| self.0.saw_volume(volume))
             .map(|volume| (volume.id.clone(), volume))
             .collect())
     }
@@ -124,12 +131,14 @@ impl Lookup for VolumesByName {
 
     async fn describe(&self, names: &[String]) -> Result<HashMap<String, Vec<Volume>>, Ec2Error> {
         let query = VolumeQuery::Names(names.to_vec());
-        let mut volumes = self.0.api.describe_volumes(&query).await?.items;
-        volumes.retain(|volume| !volume.state.is_gone());
+        let shown = self.0.api.describe_volumes(&query).await?.items.into_iter();
+        let mut volumes: Vec<Volume> = shown
+            .map(|volume| self.0.saw_volume(volume))
+            .filter(|volume| !volume.state.is_gone())
+            .collect();
         volumes.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
         let mut by_name: HashMap<String, Vec<Volume>> = HashMap::new();
         for volume in volumes {
-            self.0.saw_volume(&volume);
             if let Some(name) = volume.name() {
                 by_name.entry(name.to_owned()).or_default().push(volume);
             }
@@ -165,7 +174,7 @@ impl Lookup for SnapshotsById {
         let snapshots = self.0.api.describe_snapshots(&query).await?.items;
         Ok(snapshots
             .into_iter()
-            .inspect(|snapshot| self.0.saw_snapshot(snapshot))
+            .filter(|snapshot| self.0.saw_snapshot(snapshot))
             .map(|snapshot| (snapshot.id.clone(), snapshot))
             .collect())
     }
@@ -196,10 +205,10 @@ impl Lookup for SnapshotsByName {
     async fn describe(&self, names: &[String]) -> Result<HashMap<String, Vec<Snapshot>>, Ec2Error> {
         let query = SnapshotQuery::Names(names.to_vec());
         let mut snapshots = self.0.api.describe_snapshots(&query).await?.items;
+        snapshots.retain(|snapshot| self.0.saw_snapshot(snapshot));
         snapshots.sort_by(|a, b| (a.started, &a.id).cmp(&(b.started, &b.id)));
         let mut by_name: HashMap<String, Vec<Snapshot>> = HashMap::new();
         for snapshot in snapshots {
-            self.0.saw_snapshot(&snapshot);
             if let Some(name) = snapshot.name() {
                 by_name.entry(name.to_owned()).or_default().push(snapshot);
             }

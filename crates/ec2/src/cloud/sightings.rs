@@ -36,6 +36,15 @@ pub(super) enum Absence {
     SureFrom(Instant),
 }
 
+/// How current it is that EC2 shows something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sighting {
+    /// It exists.
+    Current,
+    /// It was deleted from here, and EC2 shows for a while yet what was.
+    Outdated,
+}
+
 /// Remembers the resources of which EC2 spoke lately. Forgetting one costs time, never correctness.
 pub(super) struct Sightings {
     window: Duration,
@@ -58,8 +67,8 @@ struct Trace {
     seen: Option<Instant>,
     /// When EC2 first said "not found" since it was last seen.
     missed: Option<Instant>,
-    /// Whether EC2 accepted its deletion.
-    ended: bool,
+    /// When EC2 accepted its deletion.
+    ended: Option<Instant>,
 }
 
 impl Sightings {
@@ -71,12 +80,19 @@ impl Sightings {
     }
 
     /// EC2 shows it.
-    pub(super) fn saw(&self, subject: &Subject) {
+    pub(super) fn saw(&self, subject: &Subject) -> Sighting {
         let now = Instant::now();
+        let window = self.window;
         self.memory().trace(subject, |trace| {
+            if trace.ended.is_some_and(|ended| now < ended + window) {
+                return Sighting::Outdated;
+            }
+            // Shown for longer than that: it was brought back, as EC2's recycle bin can.
+            trace.ended = None;
             trace.seen.get_or_insert(now);
             trace.missed = None;
-        });
+            Sighting::Current
+        })
     }
 
     /// EC2 has just accepted to make it: what was known of an earlier one of the same key is void.
@@ -90,9 +106,11 @@ impl Sightings {
         });
     }
 
-    /// EC2 has accepted to delete it. Only for what cannot come back.
+    /// EC2 has accepted to delete it. Not for what is made again under the same key.
     pub(super) fn ended(&self, subject: &Subject) {
-        self.memory().trace(subject, |trace| trace.ended = true);
+        let now = Instant::now();
+        self.memory()
+            .trace(subject, |trace| trace.ended = Some(now));
     }
 
     /// EC2 says "not found".
@@ -103,7 +121,7 @@ impl Sightings {
             let missed = *trace.missed.get_or_insert(now);
             let since = trace.seen.map_or(missed, |seen| seen.min(missed));
             let sure_from = since + window;
-            if trace.ended || now >= sure_from {
+            if trace.ended.is_some() || now >= sure_from {
                 Absence::Sure
             } else {
                 Absence::SureFrom(sure_from)
@@ -195,8 +213,17 @@ mod tests {
         let sightings = Sightings::new(WINDOW);
         sightings.saw(&volume(1));
         sightings.ended(&volume(1));
-        sightings.saw(&volume(1));
+        assert_eq!(sightings.saw(&volume(1)), Sighting::Outdated);
         assert_eq!(sightings.missed(&volume(1)), Absence::Sure);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_shown_past_the_window_after_its_deletion_was_brought_back() {
+        let sightings = Sightings::new(WINDOW);
+        sightings.ended(&volume(1));
+        advance(WINDOW).await;
+        assert_eq!(sightings.saw(&volume(1)), Sighting::Current);
+        assert_ne!(sightings.missed(&volume(1)), Absence::Sure);
     }
 
     #[tokio::test(start_paused = true)]

@@ -113,6 +113,19 @@ async fn what_was_deleted_from_here_is_gone_at_once() {
     assert_eq!(start.elapsed(), 2 * LATENCY);
 }
 
+/// A create that follows under the same name must not be answered with the dead volume.
+#[tokio::test(start_paused = true)]
+async fn what_was_deleted_from_here_is_not_shown_alive() {
+    let fake = Fake::new();
+    fake.put(volume(1, "pvc"));
+    let cloud = cloud(&fake);
+    fake.show_what_was();
+    cloud.delete_volume(&volume_id(1)).await.unwrap();
+    let shown = cloud.volume(&volume_id(1)).await.unwrap();
+    assert_eq!(shown.state, VolumeState::Deleting);
+    assert_eq!(cloud.volumes_named("pvc").await.unwrap(), []);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_time_limit_in_between_does_not_start_the_window_over() {
     let fake = Fake::new();

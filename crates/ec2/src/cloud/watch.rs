@@ -1,7 +1,8 @@
 //! Waiting for states together: all who wait for one kind of thing ride one describe per tick.
 //!
 //! Answers for: when the looks happen. A newcomer gets a soon first look; the pauses of one for whom nothing changes grow;
-//! who is not due yet rides along where a call leaves anyway and has room. Throttling, failures of EC2 and lost replies slow it down.
+//! who is not due yet rides along where a call leaves anyway and has room. Throttling, failures of EC2 and lost replies slow it down;
+//! an EC2 that does not answer at all for [`PATIENCE`] is reported, so that a caller learns why it waits.
 //! Doesn't answer for: deadlines (the waiter's own), nor how keys become calls (`batch`).
 
 use std::collections::{HashMap, HashSet};
@@ -15,7 +16,10 @@ use tokio::time::{Instant, sleep_until};
 use super::batch::Batch;
 use super::lookup::Lookup;
 use super::sightings::{Absence, Sightings};
-use crate::Ec2Error;
+use crate::{Ec2Error, ErrorKind};
+
+/// How long a waiter is kept while nothing is heard of what it waits for. Throttling does not count: EC2 answers then.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What one waiter is told last; `None` before its first look.
 type News<L> = Option<Result<<L as Lookup>::Value, Ec2Error>>;
@@ -53,6 +57,8 @@ struct Seat<L: Lookup> {
     due: Instant,
     pause: Duration,
     last: Option<L::Value>,
+    /// Since when every look failed.
+    blind_since: Option<Instant>,
     news: watch::Sender<News<L>>,
 }
 
@@ -108,6 +114,7 @@ impl<L: Lookup> Watch<L> {
                 due: Instant::now() + self.pace.min,
                 pause: self.pace.min,
                 last: None,
+                blind_since: None,
                 news: sender,
             },
         );
@@ -188,7 +195,7 @@ impl<L: Lookup> Ticker<L> {
             // A ticket that fails is a call that panicked; a later look asks again.
             let sight = match ticket.await {
                 Ok(answer) => self.judge(&key, answer),
-                Err(_) => Sight::Trouble,
+                Err(_) => Sight::Trouble(None),
             };
             sights.insert(key, sight);
         }
@@ -240,7 +247,8 @@ impl<L: Lookup> Ticker<L> {
             Ok(value) => Sight::Seen(value),
             Err(error) if error.is_transient() => {
                 tracing::debug!(key = %key, error = %error, "a look at what is awaited failed");
-                Sight::Trouble
+                let silence = error.kind != ErrorKind::Throttled;
+                Sight::Trouble(silence.then_some(error))
             }
             Err(error) if error.is_not_found() => {
                 match L::subject(key).map(|subject| self.watch.sightings.missed(&subject)) {
@@ -272,13 +280,17 @@ enum Sight<V> {
     NotYet(Instant),
     /// EC2 refuses, or what is awaited is surely not there.
     Refused(Ec2Error),
-    /// Nothing: EC2 throttled or failed, or its answer was lost.
-    Trouble,
+    /// Nothing: EC2 throttled, or it failed or its answer was lost, with the error.
+    Trouble(Option<Ec2Error>),
 }
 
 impl<L: Lookup> Seat<L> {
     fn take(&mut self, sight: &Sight<L::Value>, now: Instant, pace: Pace) {
         let was_due = self.due <= now;
+        self.blind_since = match sight {
+            Sight::Trouble(Some(_)) => self.blind_since.or(Some(now)),
+            _ => None,
+        };
         match sight {
             Sight::Seen(value) => {
                 if self.last.as_ref() != Some(value) {
@@ -298,7 +310,15 @@ impl<L: Lookup> Seat<L> {
                 self.rest(now, pace.max);
                 self.news.send_replace(Some(Err(error.clone())));
             }
-            Sight::Trouble => self.rest(now, (self.pause * 2).min(pace.max)),
+            Sight::Trouble(error) => {
+                self.rest(now, (self.pause * 2).min(pace.max));
+                let silent = self
+                    .blind_since
+                    .is_some_and(|since| now - since >= PATIENCE);
+                if let (true, Some(error)) = (silent, error) {
+                    self.news.send_replace(Some(Err(error.clone())));
+                }
+            }
         }
     }
 

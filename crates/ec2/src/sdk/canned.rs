@@ -3,16 +3,17 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_smithy_http_client::Builder as HttpBuilder;
-use ebs_types::Region;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
 use super::SdkEc2;
-use super::connect::{app_name, loader};
+use super::connect::{Plan, app_name, loader};
 
 /// What happens to one call.
 #[derive(Clone, Debug)]
@@ -104,18 +105,22 @@ pub(super) async fn client_with(
     url: &str,
     credentials: impl ProvideCredentials + 'static,
 ) -> SdkEc2 {
-    let region: Region = "eu-central-1".parse().unwrap();
-    let config = loader(
-        HttpBuilder::new().build_http(),
-        aws_config::Region::new(String::from(region)),
-        app_name(None).unwrap(),
-    )
-    .credentials_provider(credentials)
-    .load()
-    .await;
+    let plan = Plan {
+        region: Region::new("eu-central-1"),
+        endpoint: None,
+        imds: None,
+        app_name: app_name(None).unwrap(),
+    };
+    let http = HttpBuilder::new().build_http();
+    let config = loader(http, plan.region.clone(), plan.app_name.clone())
+        .credentials_provider(credentials)
+        .load()
+        .await;
     let config = aws_sdk_ec2::config::Builder::from(&config).endpoint_url(url);
+    let client = aws_sdk_ec2::Client::from_conf(config.build());
     SdkEc2 {
-        client: aws_sdk_ec2::Client::from_conf(config.build()),
+        plan: Arc::new(plan),
+        client: Arc::new(OnceCell::new_with(Some(client))),
     }
 }
 

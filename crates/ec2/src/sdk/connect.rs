@@ -2,6 +2,7 @@
 //!
 //! Region and credentials are found as every AWS program finds them, by the SDK's own chains; settings go over them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
@@ -14,6 +15,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region as SdkRegion};
+use aws_sdk_ec2::Client;
 use aws_smithy_http_client::Builder as HttpBuilder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -74,42 +76,71 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(12);
 
 impl SdkEc2 {
-    /// Makes a client. Calls nothing but instance metadata, and that only when no region is given or configured:
+    /// Prepares a client. Calls nothing but instance metadata, and that only when no region is given or configured:
     /// credentials are looked for at the first call and renewed before they expire.
     ///
     /// # Errors
     /// [`ConnectError`], where settings are wrong or no region is known.
     pub async fn connect(settings: SdkSettings) -> Result<Self, ConnectError> {
         let app_name = app_name(settings.user_agent_extra.as_deref())?;
-        let http = HttpBuilder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
-        let provider_config = ProviderConfig::without_region().with_http_client(http.clone());
-        let imds = imds_client(settings.imds_endpoint.as_deref(), &provider_config)?;
+        let endpoint = settings.endpoint.map(checked_endpoint).transpose()?;
+        let imds = settings.imds_endpoint.as_deref().map(imds_at).transpose()?;
         let region = match settings.region {
             Some(region) => SdkRegion::new(String::from(region)),
-            None => find_region(&provider_config, imds.clone()).await?,
+            None => find_region(imds.clone()).await?,
         };
-        let mut config = loader(http, region.clone(), app_name);
-        if let Some(imds) = imds {
-            let provider_config = provider_config.with_region(Some(region.clone()));
+        Ok(Self {
+            plan: Arc::new(Plan {
+                region,
+                endpoint,
+                imds,
+                app_name,
+            }),
+            client: Arc::default(),
+        })
+    }
+}
+
+/// Settings that were checked: what a client is made of.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) region: SdkRegion,
+    pub(super) endpoint: Option<String>,
+    pub(super) imds: Option<imds::client::Builder>,
+    pub(super) app_name: AppName,
+}
+
+impl Plan {
+    /// Makes the client. Reads configuration files, calls nothing.
+    pub(super) async fn client(&self) -> Client {
+        let http = https();
+        let mut config = loader(http.clone(), self.region.clone(), self.app_name.clone());
+        if let Some(imds) = self.imds.clone() {
+            let provider_config = ProviderConfig::without_region()
+                .with_http_client(http)
+                .with_region(Some(self.region.clone()));
+            let imds = imds.configure(&provider_config).build();
             let chain = DefaultCredentialsChain::builder()
                 .configure(provider_config)
                 // Named again, or the builder would look for one itself, and wait for instance metadata.
-                .region(region)
+                .region(self.region.clone())
                 .imds_client(imds)
                 .build()
                 .await;
             config = config.credentials_provider(chain);
         }
         let mut ec2 = aws_sdk_ec2::config::Builder::from(&config.load().await);
-        if let Some(endpoint) = settings.endpoint {
-            ec2 = ec2.endpoint_url(checked_endpoint(endpoint)?);
+        if let Some(endpoint) = &self.endpoint {
+            ec2 = ec2.endpoint_url(endpoint);
         }
-        Ok(Self {
-            client: aws_sdk_ec2::Client::from_conf(ec2.build()),
-        })
+        Client::from_conf(ec2.build())
     }
+}
+
+fn https() -> SharedHttpClient {
+    HttpBuilder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https()
 }
 
 pub(super) fn loader(
@@ -139,34 +170,23 @@ pub(super) fn app_name(extra: Option<&str>) -> Result<AppName, ConnectError> {
     })
 }
 
-fn imds_client(
-    endpoint: Option<&str>,
-    provider_config: &ProviderConfig,
-) -> Result<Option<imds::Client>, ConnectError> {
-    endpoint
-        .map(|endpoint| {
-            let builder = imds::Client::builder()
-                .configure(provider_config)
-                .endpoint(endpoint)
-                .map_err(|error| ConnectError::ImdsEndpoint {
-                    value: endpoint.to_owned(),
-                    reason: error.to_string(),
-                })?;
-            Ok(builder.build())
+fn imds_at(endpoint: &str) -> Result<imds::client::Builder, ConnectError> {
+    imds::Client::builder()
+        .endpoint(endpoint)
+        .map_err(|error| ConnectError::ImdsEndpoint {
+            value: endpoint.to_owned(),
+            reason: error.to_string(),
         })
-        .transpose()
 }
 
 /// The region that the environment, the shared configuration file or instance metadata names, in this order.
-async fn find_region(
-    provider_config: &ProviderConfig,
-    imds: Option<imds::Client>,
-) -> Result<SdkRegion, ConnectError> {
-    let mut metadata = ImdsRegionProvider::builder().configure(provider_config);
-    if let Some(client) = imds {
-        metadata = metadata.imds_client(client);
+async fn find_region(imds: Option<imds::client::Builder>) -> Result<SdkRegion, ConnectError> {
+    let provider_config = ProviderConfig::without_region().with_http_client(https());
+    let mut metadata = ImdsRegionProvider::builder().configure(&provider_config);
+    if let Some(imds) = imds {
+        metadata = metadata.imds_client(imds.configure(&provider_config).build());
     }
-    let profile = ProfileFileRegionProvider::builder().configure(provider_config);
+    let profile = ProfileFileRegionProvider::builder().configure(&provider_config);
     RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
         .or_else(profile.build())
         .or_else(metadata.build())

@@ -43,6 +43,7 @@ where
 /// The error for a reply that came and is of no use, for this reason.
 pub(super) fn unreadable(action: Action, reason: &str, request_id: Option<&str>) -> Ec2Error {
     let mut error = Ec2Error::unanswered(action, &format!("unreadable reply: {reason}"));
+    error.kind = ErrorKind::Unreadable;
     error.request_id = request_id.map(str::to_owned);
     error
 }

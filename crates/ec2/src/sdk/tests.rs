@@ -145,7 +145,7 @@ async fn a_reply_that_lacks_a_field_is_unreadable_and_the_call_may_be_done() {
         .create_volume(&create_volume())
         .await
         .unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Unreachable);
+    assert_eq!(error.kind, ErrorKind::Unreadable);
     assert_eq!(error.outcome, Outcome::MayBeDone);
     assert!(
         error

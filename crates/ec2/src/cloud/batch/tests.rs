@@ -64,6 +64,20 @@ async fn no_call_asks_for_more_than_ec2_takes() {
     assert_eq!(sizes, [200, 500, 500]);
 }
 
+/// One volume of a kind that is newer than the driver must not take the others down with it.
+#[tokio::test(start_paused = true)]
+async fn one_unreadable_volume_fails_its_own_waiter_only() {
+    let fake = fake_with(100);
+    fake.garble(70);
+    let tickets = batch(&fake).ask((0..100).map(volume_id));
+    for (number, answer) in join_all(tickets).await.into_iter().enumerate() {
+        match answer.unwrap() {
+            Ok(found) => assert_eq!(found.id, volume_id(number)),
+            Err(error) => assert_eq!((number, error.kind), (70, ErrorKind::Unreadable)),
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_unknown_id_fails_its_own_waiter_only() {
     let fake = fake_with(100);

@@ -159,6 +159,38 @@ async fn trouble_of_ec2_slows_it_down_and_does_not_end_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_silent_ec2_is_reported_when_patience_is_over() {
+    let fake = fake_with(1);
+    for _ in 0..100 {
+        fake.fail_next(trouble(Action::DescribeVolumes, "Unavailable"));
+    }
+    let start = Instant::now();
+    let error = watch(&fake)
+        .until(volume_id(0), available)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Service);
+    let took = start.elapsed();
+    assert!(
+        took >= PATIENCE && took <= PATIENCE + PACE.max * 2,
+        "{took:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_never_ends_it() {
+    let fake = fake_with(1);
+    fake.set_state(0, VolumeState::Available);
+    for _ in 0..100 {
+        fake.fail_next(trouble(Action::DescribeVolumes, "RequestLimitExceeded"));
+    }
+    let start = Instant::now();
+    let state = watch(&fake).until(volume_id(0), available).await;
+    assert_eq!(state.unwrap(), VolumeState::Available);
+    assert!(start.elapsed() > PATIENCE * 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_ends_it() {
     let fake = fake_with(1);
     fake.fail_next(trouble(Action::DescribeVolumes, "UnauthorizedOperation"));

@@ -1,0 +1,10 @@
+//! Keys of CSI topology segments, the same as the Go driver's: nodes report them, volumes ask for them.
+
+/// Kubernetes' own key of a zone. Volumes are answered with it alone.
+pub const ZONE_KEY: &str = "topology.kubernetes.io/zone";
+
+/// The older key of a zone, which volumes made by older drivers carry and nodes therefore still report.
+pub const EBS_ZONE_KEY: &str = "topology.ebs.csi.aws.com/zone";
+
+/// Kubernetes' key of the operating system.
+pub const OS_KEY: &str = "kubernetes.io/os";
