@@ -1,4 +1,4 @@
-# Every target sets up what it needs on Debian or Ubuntu with Rust and Go present.
+# demo, test and bench set up what they need on Debian or Ubuntu with Rust and Go present.
 # Build results live outside the clone ($XDG_CACHE_HOME/ebs-csi), so that a fresh clone starts warm;
 # set CARGO_TARGET_DIR to have them elsewhere.
 

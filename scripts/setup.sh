@@ -44,7 +44,9 @@ install_packages() {
     fi
     have apt-get || { say "this is not Debian or Ubuntu: there is no apt-get"; return 1; }
     local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
-    "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "$@" </dev/null
+    # A list that cannot be fetched (a third party's, say) need not concern what is installed here.
+    "${apt[@]}" update || say "setup: the package lists could not all be updated"
+    "${apt[@]}" install -y --no-install-recommends "$@" </dev/null
 }
 
 if [ ${#required[@]} -gt 0 ]; then
@@ -60,23 +62,41 @@ fi
 
 # --- Rust ----------------------------------------------------------------------------------------
 
+# at_least VERSION LEAST
+at_least() { [ "$(printf '%s\n' "$2" "$1" | sort --version-sort | head -n 1)" = "$2" ]; }
+
+rust=$(sed -nE 's/^rust-version = "(.*)"/\1/p' Cargo.toml)
 have cargo || die "setup: Rust is missing. Install it with rustup (https://rustup.rs), then try again."
 # rustup fetches the toolchain that rust-toolchain.toml names when it is first used.
-cargo --version >/dev/null || die "setup: cargo cannot start the toolchain that rust-toolchain.toml names"
-if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+cargo=$(cargo --version) || die "setup: cargo cannot start the toolchain that rust-toolchain.toml names"
+cargo=${cargo#cargo }
+at_least "${cargo%% *}" "$rust" || die "setup: this takes Rust $rust, and the installed cargo is ${cargo%% *}.
+Install Rust with rustup (https://rustup.rs), which fetches the right one by itself, then try again."
+
+if [ "$target" = test ] && ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
+    have rustup || die "setup: please install rustfmt and clippy for cargo ${cargo%% *}, then try again"
     rustup component add rustfmt clippy
 fi
-
 if [ "$target" = bench ]; then
-    rustup target add "$(uname -m)-unknown-linux-musl"
+    musl=$(uname -m)-unknown-linux-musl
+    if have rustup; then
+        rustup target add "$musl"
+    elif [ ! -d "$(rustc --print sysroot)/lib/rustlib/$musl" ]; then
+        die "setup: please install Rust's standard library for $musl, then try again"
+    fi
 fi
 
 # --- Tools of the test suite ---------------------------------------------------------------------
 
 if [ "$target" = test ]; then
     if [ ! -x "$csi_sanity" ]; then
+        # Its go.mod asks for Go 1.25. From 1.21 on, go fetches a newer one by itself where it is allowed to, which some
+        # distributions leave off.
+        go=$(GOTOOLCHAIN=local go env GOVERSION)
+        at_least "${go#go}" 1.21 || die "setup: csi-sanity takes Go 1.25 (1.21 is enough to fetch it), and this is $go.
+Install a newer Go (https://go.dev/dl), then try again."
         say "setup: installing csi-sanity v5.6.0"
-        GOBIN=$(dirname "$csi_sanity") \
+        GOBIN=$(dirname "$csi_sanity") GOTOOLCHAIN=${GOTOOLCHAIN:-auto} \
             go install github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity@v5.6.0
     fi
     if [ ! -x "$cargo_deny" ]; then

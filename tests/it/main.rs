@@ -18,6 +18,7 @@ mod finality;
 mod idempotence;
 mod lifecycle;
 mod node;
+mod options;
 mod outage;
 mod params;
 mod restart;

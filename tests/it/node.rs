@@ -56,7 +56,7 @@ async fn a_device_that_does_not_appear_is_missed_in_words() {
     let answer = node
         .stage(&claim("vol-0123456789abcdef0"), &HashMap::new())
         .await;
-    assert_eq!(code(&answer), Code::NotFound, "{answer:?}");
+    assert_eq!(code(&answer), Code::Unavailable, "{answer:?}");
     let words = message(answer);
     assert!(
         words.contains("vol0123456789abcdef0") || words.contains("vol-0123456789abcdef0"),

@@ -15,7 +15,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::run_dir::RunDir;
 use self::screen::Screen;
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH")]
     driver: Option<PathBuf>,
     /// Where sockets, mounts, logs and the emulated cloud's disks live during the demo; it is removed at the end
-    /// [default: ebs-lab-demo-UID in the directory for temporary files]
+    /// [default: ebs-lab-demo-UID in $TMPDIR or /var/tmp]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Play only what needs no root: the controller's half
@@ -41,18 +41,31 @@ pub(crate) struct Args {
     plain: bool,
 }
 
+/// How the playing came to an end.
+enum End {
+    Played(Result<()>),
+    Interrupted(&'static str),
+}
+
 /// Plays the story and cleans up behind it.
 ///
 /// # Errors
 /// The first step that did not hold, an interruption, or what could not be cleaned up.
 pub(crate) async fn run(args: Args) -> Result<()> {
     let cast = Cast::find(args.driver)?;
+    // From here on no signal ends this process before it has cleaned up.
+    let mut interruption = Interruption::listen()?;
     let run_dir = RunDir::lock(args.dir)?;
     let live = std::io::stdout().is_terminal() && !args.plain;
     let mut story = Story::new(Screen::new(live), run_dir.path());
     let root = nix::unistd::geteuid().is_root();
+    let with_disks = root && !args.controller_only;
 
     sweep(&run_dir, &mut story).await?;
+    if let Err(error) = run_dir.must_suit(with_disks) {
+        run_dir.remove()?;
+        return Err(error);
+    }
     if args.controller_only {
         story.note("only the controller's half is played, as asked")?;
     } else if !root {
@@ -60,36 +73,51 @@ pub(crate) async fn run(args: Args) -> Result<()> {
             "not root, so no mounts and no loop devices: only the controller's half is played",
         )?;
     }
-    let with_disks = root && !args.controller_only;
     let mut stage = Stage::new(run_dir.path().to_owned(), cast, with_disks);
-    let told = tokio::select! {
-        told = chapters::play(&mut story, &mut stage) => told,
-        signal = interruption() => match signal {
-            Ok(name) => Err(anyhow::anyhow!("interrupted by {name}")),
-            Err(error) => Err(error),
-        },
+    let end = tokio::select! {
+        played = chapters::play(&mut story, &mut stage) => End::Played(played),
+        name = interruption.next() => End::Interrupted(name),
     };
-    if let Err(error) = &told {
-        story.failed(error, &stage.last_words());
+    match &end {
+        End::Played(Ok(())) => {}
+        End::Played(Err(error)) => story.failed(error, &stage.last_words()),
+        End::Interrupted(name) => story.interrupted(name),
     }
-    let cleaned = clean_up(stage, run_dir, &mut story).await;
-    cleaned?;
-    match told {
-        Ok(()) => story.summary(),
-        Err(_) => bail!("the story did not get to its end; everything was cleaned up"),
+    clean_up(stage, run_dir, &mut story).await?;
+    match end {
+        End::Played(Ok(())) => story.summary(),
+        End::Played(Err(_)) => {
+            bail!("the story did not get to its end; everything was cleaned up")
+        }
+        End::Interrupted(_) => bail!("interrupted; everything was cleaned up"),
     }
 }
 
-/// Completes with the name of the signal that asks this process to end.
-async fn interruption() -> Result<&'static str> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
-    let mut hang_up = signal(SignalKind::hangup()).context("cannot wait for signals")?;
-    Ok(tokio::select! {
-        _ = interrupt.recv() => "Ctrl-C",
-        _ = terminate.recv() => "SIGTERM",
-        _ = hang_up.recv() => "SIGHUP",
-    })
+/// The signals that ask this process to end.
+struct Interruption {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Interruption {
+    fn listen() -> Result<Self> {
+        let listen = |kind| signal(kind).context("cannot wait for signals");
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Completes with the name of the first that comes.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "Ctrl-C",
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hang_up.recv() => "SIGHUP",
+        }
+    }
 }
 
 /// Removes what an earlier demo left that was killed before it could clean up.

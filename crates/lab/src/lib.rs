@@ -4,7 +4,9 @@
 //! files from outside. The demo and the tests across processes are made of it.
 //! Doesn't answer for: anything that the driver or the emulator does; neither depends on this.
 
+pub mod announcement;
 pub mod cloud;
+pub mod failure;
 pub mod kubelet;
 pub mod leftovers;
 pub mod machine;

@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use host::loop_device::{LoopDevice, LoopDevices, LoopError};
+use host::loop_device::{LoopDevice, LoopDevices};
 use nix::unistd::Pid;
 
 /// A line of /proc/self/mountinfo, as far as the story tells it.
@@ -88,10 +88,26 @@ pub fn mount_at(point: &Path) -> io::Result<Option<Mount>> {
 }
 
 /// The loop devices whose file lies, or lay, below `dir`.
-pub fn loops_below(dir: &Path) -> Result<Vec<LoopDevice>, LoopError> {
+pub fn loops_below(dir: &Path) -> anyhow::Result<Vec<LoopDevice>> {
+    // The machine may have others' loop devices, and only root may open those.
+    if !has_loops_below(dir)? {
+        return Ok(Vec::new());
+    }
     let mut found = LoopDevices::new(dir.to_owned()).configured()?;
     found.retain(|device| device.backing().starts_with(dir));
     Ok(found)
+}
+
+/// The same question, answered by what everyone may read.
+fn has_loops_below(dir: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir("/sys/block")? {
+        // A device may go away while it is looked at; one without a file has no such entry.
+        let file = fs::read(entry?.path().join("loop/backing_file")).unwrap_or_default();
+        if Path::new(OsStr::from_bytes(&file)).starts_with(dir) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The processes, apart from this one, that run one of `programs` with an argument that names something below `dir`.

@@ -32,7 +32,7 @@ async fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ebs-lab: {error:#}");
+            eprintln!("ebs-lab: {}", lab::failure::words(&error));
             ExitCode::FAILURE
         }
     }

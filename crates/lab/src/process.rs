@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -21,7 +21,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `program` with `env` added to this process' environment; what it writes is appended to `log`.
+    /// Starts `program` with `env` added to this process' environment; what it writes to stderr is appended to `log`.
     pub fn start(
         program: &Path,
         args: &[OsString],
@@ -29,7 +29,6 @@ impl Process {
         log: &Path,
     ) -> io::Result<Self> {
         let out = OpenOptions::new().create(true).append(true).open(log)?;
-        let err = out.try_clone()?;
         #[expect(
             clippy::disallowed_methods,
             reason = "whole programs are started here, not a node's tools"
@@ -39,8 +38,9 @@ impl Process {
             .args(args)
             .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err)
+            // What it prints is for a person who starts it; what it has to say of itself goes to stderr.
+            .stdout(Stdio::null())
+            .stderr(out)
             // A process group of its own: Ctrl-C on the terminal is for the demo, which then stops its programs in order.
             .process_group(0)
             .kill_on_drop(true)
@@ -53,9 +53,9 @@ impl Process {
         self.child.id()
     }
 
-    /// Whether it has ended by itself.
-    pub fn has_ended(&mut self) -> bool {
-        !matches!(self.child.try_wait(), Ok(None))
+    /// How it ended, if it has ended by itself.
+    pub fn end(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
     }
 
     /// `kill -9`: no chance to tidy up.

@@ -57,6 +57,15 @@ impl Program {
         }
     }
 
+    /// The driver in a role, which answers on `socket` once it serves.
+    pub fn driver(name: &str, path: &Path, role: &str, socket: &Path, log: PathBuf) -> Self {
+        let mut program = Self::new(name, path, log, Ready::Probe(socket.to_owned()));
+        program
+            .arg(role)
+            .option("--endpoint", format!("unix://{}", socket.display()));
+        program
+    }
+
     /// Whom the story calls it.
     pub fn name(&self) -> &str {
         &self.name
@@ -98,8 +107,11 @@ impl Program {
             .with_context(|| format!("cannot start {}", self.path.display()))?;
         let process = self.process.insert(process);
         while !self.ready.is_reached().await {
-            if process.has_ended() || begin.elapsed() > DEADLINE {
-                bail!("{} did not begin to serve", self.name);
+            if let Some(end) = process.end() {
+                bail!("{} ended before it served: {end}", self.name);
+            }
+            if begin.elapsed() > DEADLINE {
+                bail!("{} did not begin to serve in {DEADLINE:?}", self.name);
             }
             tokio::time::sleep(TICK).await;
         }
@@ -138,8 +150,8 @@ impl Program {
         Ok(kib * 1024)
     }
 
-    /// The last lines that it wrote, each after its name.
-    pub fn last_words(&self, lines: usize) -> Vec<String> {
+    /// The last lines that it wrote, each after its name; and how it ended, if it did so by itself.
+    pub fn last_words(&mut self, lines: usize) -> Vec<String> {
         let text = fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let mut words: Vec<String> = text
@@ -149,6 +161,9 @@ impl Program {
             .map(|line| format!("{}: {line}", self.name))
             .collect();
         words.reverse();
+        if let Some(end) = self.process.as_mut().and_then(Process::end) {
+            words.push(format!("{}: ended by itself: {end}", self.name));
+        }
         words
     }
 }

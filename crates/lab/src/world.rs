@@ -4,18 +4,19 @@
 //! Doesn't answer for: making requests and looking at EC2; see [`crate::orchestrator`], [`crate::kubelet`], [`crate::cloud`].
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use emulator::{Config, Emulator, InstanceView, Running};
 use tempfile::TempDir;
 
+use crate::announcement::address;
 use crate::cloud::Cloud;
 use crate::kubelet::Node;
 use crate::leftovers::Leftovers;
 use crate::orchestrator::{Controller, Order, Use};
-use crate::program::{Program, Ready};
+use crate::program::Program;
 
 /// EC2, a controller, and node plugins as they are started.
 #[derive(Debug)]
@@ -147,6 +148,17 @@ impl World {
         self.end(&node.name).await
     }
 
+    /// SIGTERM to a node plugin, and SIGKILL if it has not ended after `patience`.
+    pub async fn stop_node(&mut self, node: &Node, patience: Duration) -> Result<()> {
+        let at = self
+            .programs
+            .iter()
+            .position(|program| program.name() == node.name)
+            .with_context(|| format!("{} was never started", node.name))?;
+        self.programs.remove(at).stop(patience).await;
+        Ok(())
+    }
+
     /// A new node plugin in the place of a killed one.
     pub async fn start_node_again(&mut self, node: &Node) -> Result<()> {
         self.run(&node.name).await
@@ -184,11 +196,7 @@ impl World {
     fn program(&self, name: &str, role: &str) -> Program {
         let socket = self.dir.path().join(format!("{name}.sock"));
         let log = self.dir.path().join(format!("{name}.log"));
-        let mut program = Program::new(name, &self.driver, log, Ready::Probe(socket.clone()));
-        program
-            .arg(role)
-            .option("--endpoint", format!("unix://{}", socket.display()));
-        program
+        Program::driver(name, &self.driver, role, &socket, log)
     }
 
     async fn run(&mut self, name: &str) -> Result<()> {
@@ -223,11 +231,4 @@ impl Drop for World {
             eprintln!("{} could not be cleaned up: {error:#}", dir.display());
         }
     }
-}
-
-fn address(url: &str) -> Result<SocketAddr> {
-    url.trim_start_matches("http://")
-        .trim_end_matches('/')
-        .parse()
-        .with_context(|| format!("{url:?} is not http://ADDRESS:PORT"))
 }

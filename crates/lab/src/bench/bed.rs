@@ -3,16 +3,15 @@
 //! Answers for: starting them in a directory of their own and leaving nothing behind.
 //! Doesn't answer for: what the figures mean.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use lab::announcement::{Announcement, Instance};
 use lab::kubelet::Node;
 use lab::leftovers::Leftovers;
 use lab::orchestrator::{Controller, Order, Use};
 use lab::program::{Program, Ready};
-use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -43,29 +42,13 @@ impl Role {
     }
 }
 
-/// What the emulator says when it is ready.
-#[derive(Debug, Deserialize)]
-struct Cloud {
-    ec2_url: String,
-    instances: Vec<Instance>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Instance {
-    id: String,
-    zone: String,
-    dev_dir: PathBuf,
-    sys_dir: PathBuf,
-    imds_url: String,
-}
-
 /// The processes and their directory.
 #[derive(Debug)]
 pub(super) struct Bed {
     dir: TempDir,
     driver: PathBuf,
     devices: bool,
-    cloud: Option<Cloud>,
+    cloud: Option<Announcement>,
     running: Vec<Program>,
 }
 
@@ -107,7 +90,7 @@ impl Bed {
             .option("--ready-file", &ready);
         program.start().await?;
         self.running.push(program);
-        self.cloud = Some(serde_json::from_slice(&fs::read(&ready)?)?);
+        self.cloud = Some(Announcement::read(&ready)?);
         Ok(())
     }
 
@@ -130,15 +113,13 @@ impl Bed {
         let cloud = self.cloud()?;
         let instance = self.instance()?;
         let socket = self.socket(role);
-        let mut program = Program::new(
+        let mut program = Program::driver(
             role.name(),
             &self.driver,
+            role.name(),
+            &socket,
             self.log(role),
-            Ready::Probe(socket.clone()),
         );
-        program
-            .arg(role.name())
-            .option("--endpoint", format!("unix://{}", socket.display()));
         match role {
             Role::Controller => program
                 .option("--region", "eu-central-1")
@@ -217,7 +198,7 @@ impl Bed {
             .context("cannot remove the directory of the measurements")
     }
 
-    fn cloud(&self) -> Result<&Cloud> {
+    fn cloud(&self) -> Result<&Announcement> {
         self.cloud.as_ref().context("the emulator does not run")
     }
 

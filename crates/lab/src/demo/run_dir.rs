@@ -10,9 +10,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::statvfs::{FsFlags, statvfs};
 
 /// A Unix socket's path has at most 107 characters; this is left for the directory when the longest name below it is added.
 const LONGEST: usize = 80;
+
+/// The bytes that a demo needs for a moment: the volumes' file systems, which are sparse, and logs.
+const DISKS: u64 = 256 << 20;
+
+/// The same when volumes have no bytes.
+const NO_DISKS: u64 = 8 << 20;
 
 /// The directory, locked: as long as this lives no other demo can use it.
 #[derive(Debug)]
@@ -26,7 +33,7 @@ impl RunDir {
     pub(super) fn lock(dir: Option<PathBuf>) -> Result<Self> {
         let path = match dir {
             Some(dir) => std::path::absolute(dir)?,
-            None => std::env::temp_dir().join(format!("ebs-lab-demo-{}", nix::unistd::geteuid())),
+            None => temporary_files().join(format!("ebs-lab-demo-{}", nix::unistd::geteuid())),
         };
         ensure!(
             path.as_os_str().len() <= LONGEST,
@@ -41,6 +48,26 @@ impl RunDir {
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Fails where the file system cannot hold what the demo puts there.
+    pub(super) fn must_suit(&self, with_disks: bool) -> Result<()> {
+        let path = self.path.display();
+        let found = statvfs(&self.path).with_context(|| format!("cannot look at {path}"))?;
+        ensure!(
+            !with_disks || !found.flags().contains(FsFlags::ST_NODEV),
+            "{path} lies on a file system that is mounted with nodev, where an instance's devices would not work: \
+             choose another directory with --dir"
+        );
+        let needed = if with_disks { DISKS } else { NO_DISKS };
+        let free = found.blocks_available() * found.fragment_size();
+        ensure!(
+            free >= needed,
+            "{path} has {} MiB free, and the demo needs {} MiB: choose another directory with --dir",
+            free >> 20,
+            needed >> 20
+        );
+        Ok(())
     }
 
     /// Removes everything in it.
@@ -65,6 +92,17 @@ impl RunDir {
     }
 }
 
+/// Where temporary files go that may be large. `/tmp` often lies in memory, and is mounted with nodev then.
+fn temporary_files() -> PathBuf {
+    let var = Path::new("/var/tmp");
+    let asked = std::env::temp_dir();
+    if asked == Path::new("/tmp") && var.is_dir() {
+        var.to_owned()
+    } else {
+        asked
+    }
+}
+
 /// Makes the directory where it is missing and locks it. The lock is on the directory itself: there is no lock file to leave behind.
 fn lock(path: &Path) -> Result<Flock<File>> {
     match DirBuilder::new().mode(0o700).create(path) {
@@ -81,7 +119,11 @@ fn lock(path: &Path) -> Result<Flock<File>> {
     );
     let lock = match Flock::lock(dir, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => lock,
-        Err((_, nix::errno::Errno::EWOULDBLOCK)) => bail!("another demo is running in it"),
+        Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
+            bail!(
+                "another demo is running in it: wait for its end, or choose another directory with --dir"
+            )
+        }
         Err((_, error)) => return Err(error.into()),
     };
     // A demo that has just ended may have removed it between the opening and the locking.

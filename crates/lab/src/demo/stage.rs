@@ -4,13 +4,11 @@
 //! Doesn't answer for: talking to them; see [`lab::orchestrator`], [`lab::kubelet`] and [`lab::cloud`].
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde::Deserialize;
-
+use lab::announcement::{Announcement, Instance, address};
 use lab::cloud::Cloud;
 use lab::kubelet::Node;
 use lab::orchestrator::Controller;
@@ -46,29 +44,6 @@ impl Cast {
         let driver = std::path::absolute(driver)?;
         Ok(Self { lab, driver })
     }
-}
-
-/// An instance, as the emulator announces it.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct Instance {
-    /// Its id.
-    pub(super) id: String,
-    /// Its zone.
-    pub(super) zone: String,
-    /// Its `/dev`.
-    dev_dir: PathBuf,
-    /// Its `/sys`.
-    sys_dir: PathBuf,
-    /// Its metadata service.
-    imds_url: String,
-}
-
-/// What the emulator says when it is ready.
-#[derive(Clone, Debug, Deserialize)]
-struct Announcement {
-    ec2_url: String,
-    control_url: String,
-    instances: Vec<Instance>,
 }
 
 /// The processes.
@@ -127,12 +102,11 @@ impl Stage {
             .option("--data", self.cloud_dir())
             .option("--ready-file", &announcement);
         let took = self.start(program).await?;
-        let announced: Announcement = serde_json::from_slice(&fs::read(&announcement)?)
-            .context("the emulator's announcement is unreadable")?;
+        let announced = Announcement::read(&announcement)?;
         // When it is started again, whoever knows its addresses must find it there.
         self.program(CLOUD)?
-            .option("--listen", address(&announced.ec2_url)?)
-            .option("--control", address(&announced.control_url)?);
+            .option("--listen", address(&announced.ec2_url)?.to_string())
+            .option("--control", address(&announced.control_url)?.to_string());
         self.ec2_url.clone_from(&announced.ec2_url);
         let cloud = Cloud::new(&announced.ec2_url, &announced.control_url);
         Ok((cloud, announced.instances, took))
@@ -191,9 +165,9 @@ impl Stage {
     }
 
     /// The last lines that each program wrote.
-    pub(super) fn last_words(&self) -> Vec<String> {
+    pub(super) fn last_words(&mut self) -> Vec<String> {
         self.programs
-            .iter()
+            .iter_mut()
             .flat_map(|program| program.last_words(8))
             .collect()
     }
@@ -213,21 +187,19 @@ impl Stage {
     }
 
     fn driver(&self, role: &str, socket: &Path) -> Result<Program> {
-        let mut program = Program::new(
-            role,
-            &self.cast.driver,
-            self.log(role)?,
-            Ready::Probe(socket.to_owned()),
-        );
+        let log = self.log(role)?;
         let subcommand = if role == CONTROLLER {
             "controller"
         } else {
             "node"
         };
-        program
-            .arg(subcommand)
-            .option("--endpoint", format!("unix://{}", socket.display()));
-        Ok(program)
+        Ok(Program::driver(
+            role,
+            &self.cast.driver,
+            subcommand,
+            socket,
+            log,
+        ))
     }
 
     fn program(&mut self, name: &str) -> Result<&mut Program> {
@@ -250,14 +222,4 @@ impl Stage {
         fs::create_dir_all(&logs)?;
         Ok(logs.join(format!("{name}.log")))
     }
-}
-
-/// The address in `http://ADDRESS:PORT`.
-fn address(url: &str) -> Result<String> {
-    let address: SocketAddr = url
-        .trim_start_matches("http://")
-        .trim_end_matches('/')
-        .parse()
-        .with_context(|| format!("the emulator announced {url:?}"))?;
-    Ok(address.to_string())
 }

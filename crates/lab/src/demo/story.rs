@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::screen::Screen;
+use lab::failure;
 
 /// What a step leads to, and what shows that it is so.
 #[derive(Debug)]
@@ -139,7 +140,17 @@ impl Story {
         for line in last_words {
             let _ = self.screen.line(&format!("  {line}"));
         }
-        let _ = self.screen.line(&format!("FAILED: {error:#}"));
+        let _ = self
+            .screen
+            .line(&format!("FAILED: {}", failure::words(error)));
+    }
+
+    /// Says that the story ends here because someone wants it to.
+    pub(super) fn interrupted(&mut self, signal: &str) {
+        self.screen.end();
+        let _ = self
+            .screen
+            .line(&format!("\ninterrupted by {signal}: cleaning up"));
     }
 
     /// Ends a story in which everything held.
@@ -169,15 +180,13 @@ pub(super) fn refused<T>(answer: Result<T>, codes: &[Code]) -> Result<Proof<()>>
         Err(error) => error,
     };
     match error.downcast_ref::<Status>() {
-        Some(status) if codes.contains(&status.code()) => Ok(Proof::shown(tell(status))),
-        Some(status) => bail!("refused with {}, but expected {codes:?}", tell(status)),
+        Some(status) if codes.contains(&status.code()) => Ok(Proof::shown(failure::answer(status))),
+        Some(status) => bail!(
+            "refused with {}, but expected {codes:?}",
+            failure::answer(status)
+        ),
         None => Err(error),
     }
-}
-
-/// A status in the story's words.
-pub(super) fn tell(status: &Status) -> String {
-    format!("{:?}: {}", status.code(), status.message())
 }
 
 /// A duration as the story writes it.

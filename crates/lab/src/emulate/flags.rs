@@ -25,10 +25,10 @@ pub(crate) struct Args {
     /// A region to serve; may be repeated
     #[arg(long = "region", value_name = "REGION", default_value = "eu-central-1")]
     regions: Vec<Region>,
-    /// Availability zones of each region, 1 to 26
+    /// Availability zones of each region, 1 to 26; a region that --data holds already stays as it was made
     #[arg(long, value_name = "COUNT", default_value = "3", value_parser = RangedU64ValueParser::<usize>::new().range(1..=26))]
     zones: usize,
-    /// Instances that run in each region from the start, 0 to 1000, spread over its zones
+    /// Instances that run in each new region from the start, 0 to 1000, spread over its zones
     #[arg(long, value_name = "COUNT", default_value = "4", value_parser = RangedU64ValueParser::<usize>::new().range(0..=1000))]
     instances: usize,
     /// The type of those instances

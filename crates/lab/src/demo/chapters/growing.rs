@@ -10,7 +10,8 @@ use ebs_types::{Bytes, GIB};
 use tonic::{Code, Status};
 
 use super::{Hero, Players, moves};
-use crate::demo::story::{Proof, Story, refused, tell};
+use crate::demo::story::{Proof, Story, refused};
+use lab::failure;
 use lab::orchestrator::{Claim, Order, Use, exactly_gib, gib_or_more};
 use lab::proof;
 
@@ -57,7 +58,7 @@ async fn grow_ext4(story: &mut Story, players: &Players, hero: &Hero) -> Result<
             match node.expand(&hero.claim, POD, 2).await {
                 Ok(_) => Ok(Proof::of(true, grown(&target, before)?)),
                 Err(error) if lacks_capability(&error) => {
-                    let told = error.downcast_ref::<Status>().map(tell);
+                    let told = error.downcast_ref::<Status>().map(failure::answer);
                     Ok(Proof::of(false, told.unwrap_or_default()).and(
                         "this machine withholds CAP_SYS_RESOURCE: the next stage will grow it",
                     ))

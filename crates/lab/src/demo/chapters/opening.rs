@@ -3,8 +3,9 @@
 use anyhow::{Context as _, Result, ensure};
 
 use super::Players;
-use crate::demo::stage::{Instance, Stage};
+use crate::demo::stage::Stage;
 use crate::demo::story::{Proof, Story, milliseconds};
+use lab::announcement::Instance;
 use lab::kubelet::Node;
 
 pub(super) async fn play(story: &mut Story, stage: &mut Stage) -> Result<Players> {
