@@ -50,7 +50,11 @@ pub(crate) fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<()> {
     let config = cli.command.into_config()?;
     crate::telemetry::init(config.log);
-    runtime(&config.role)?.block_on(wire::run(config))
+    let runtime = runtime(&config.role)?;
+    let ended = runtime.block_on(wire::run(config));
+    // Work beyond the drain limit may hang in the kernel: this process must not wait for it.
+    runtime.shutdown_background();
+    ended
 }
 
 impl Command {

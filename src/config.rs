@@ -2,6 +2,7 @@
 //!
 //! Answers for: which settings there are and their units. Doesn't answer for: defaults and spelling (`cli`), what the settings do.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ pub(crate) enum Role {
 pub(crate) struct Serve {
     /// Where to listen.
     pub(crate) endpoint: Endpoint,
-    /// How long RPCs may go on after SIGTERM or SIGINT.
+    /// How long RPCs, and what they began, may go on after SIGTERM or SIGINT.
     pub(crate) drain: Duration,
 }
 
@@ -86,6 +87,8 @@ pub(crate) struct Node {
     pub(crate) dev_dir: PathBuf,
     /// Where the kernel's view of devices is, `/sys` on a real machine.
     pub(crate) sys_dir: PathBuf,
+    /// Where mkfs, fsck and the like are looked for, in the form of `PATH`; `None` for the usual places.
+    pub(crate) program_path: Option<OsString>,
     /// How long an attached volume's device may take to appear.
     pub(crate) device_timeout: Duration,
     /// How many volumes this node takes.

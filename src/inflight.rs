@@ -1,6 +1,6 @@
 //! One operation at a time on one thing: the second request is refused with ABORTED, as the CSI specification asks.
 //!
-//! Answers for: which operations exclude each other ([`Key`]) and that a finished or cancelled one lets go.
+//! Answers for: which operations exclude each other ([`Key`]), that a finished or cancelled one lets go, and when all have ended.
 //! Doesn't answer for: order or queueing. The caller tries again.
 
 use std::collections::HashMap;
@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ebs_types::{SnapshotId, VolumeId};
+use tokio::sync::Notify;
 
 /// What an operation has for itself while it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,7 +25,7 @@ pub(crate) enum Key {
     Snapshot(SnapshotId),
     /// A snapshot that is being made, by its CSI name.
     SnapshotName(String),
-    /// A target path of NodePublishVolume. Two targets of one volume don't exclude each other.
+    /// A path where a node stages or publishes. Two targets of one volume don't exclude each other.
     Target(PathBuf),
 }
 
@@ -55,6 +56,8 @@ pub(crate) struct Busy {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct InFlight {
     running: Arc<Mutex<HashMap<Key, &'static str>>>,
+    /// Told when nothing runs any more.
+    idle: Arc<Notify>,
 }
 
 impl InFlight {
@@ -79,6 +82,20 @@ impl InFlight {
         }
     }
 
+    /// Waits until no operation is under way.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let idle = self.idle.notified();
+            tokio::pin!(idle);
+            // From here on a guard that is dropped counts, so that none is missed between the look and the wait.
+            idle.as_mut().enable();
+            if self.lock().is_empty() {
+                return;
+            }
+            idle.await;
+        }
+    }
+
     /// The map is whole after every statement, so a panic elsewhere while it was locked does not matter.
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, &'static str>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
@@ -95,7 +112,11 @@ pub(crate) struct Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.all.lock().remove(&self.key);
+        let mut running = self.all.lock();
+        running.remove(&self.key);
+        if running.is_empty() {
+            self.all.idle.notify_waiters();
+        }
     }
 }
 
@@ -153,5 +174,23 @@ mod tests {
         operation.abort();
         let _ = operation.await;
         assert!(begin().is_ok());
+    }
+
+    #[tokio::test]
+    async fn idle_is_when_the_last_operation_has_ended() {
+        let all = InFlight::default();
+        all.idle().await;
+        let guards = ['a', 'b'].map(|digit| all.begin(Key::Volume(volume(digit)), "x").unwrap());
+        let idle = all.idle();
+        tokio::pin!(idle);
+        for guard in guards {
+            tokio::select! {
+                biased;
+                () = &mut idle => panic!("an operation is still under way"),
+                () = tokio::task::yield_now() => {}
+            }
+            drop(guard);
+        }
+        idle.await;
     }
 }

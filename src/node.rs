@@ -4,7 +4,8 @@
 //! errors have (`status`).
 //!
 //! Each operation may be repeated and may be cut off at any point: the next try looks at the device and at the mounts, not at what
-//! this process remembers.
+//! this process remembers. What changes something goes on when its caller has gone, and keeps its volume or target meanwhile: an
+//! unmount that takes longer than its caller waits must not end beneath a volume that another call has found staged.
 
 mod capabilities;
 mod error;
@@ -35,6 +36,7 @@ use csi::v1::{
 use ebs_types::VolumeId;
 use host::{Host, Mount};
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 
 pub(crate) use error::NodeError;
 pub(crate) use target::TargetError;
@@ -52,7 +54,8 @@ pub(crate) struct Settings {
     pub(crate) device_timeout: Duration,
 }
 
-/// The Node service.
+/// The Node service. Clones share everything.
+#[derive(Clone)]
 pub(crate) struct NodeService {
     host: Arc<dyn Host>,
     metadata: Arc<Metadata>,
@@ -69,6 +72,11 @@ impl NodeService {
             settings,
             in_flight: InFlight::default(),
         }
+    }
+
+    /// The operations under way: a process that ends waits for them, with or without callers.
+    pub(crate) fn operations(&self) -> InFlight {
+        self.in_flight.clone()
     }
 
     /// Takes a volume for one operation that changes it.
@@ -99,6 +107,13 @@ async fn blocking<T: Send + 'static, E: Into<NodeError> + Send + 'static>(
     tokio::task::spawn_blocking(work).await?.map_err(Into::into)
 }
 
+/// Does work to its end, whether or not its caller stays.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, NodeError>> + Send + 'static,
+) -> Result<T, NodeError> {
+    tokio::spawn(work.in_current_span()).await?
+}
+
 /// What is mounted at a path, for messages.
 fn there(found: Option<&Mount>) -> String {
     found.map_or_else(
@@ -125,7 +140,8 @@ impl Node for NodeService {
         request: Request<NodeUnstageVolumeRequest>,
     ) -> Answer<NodeUnstageVolumeResponse> {
         let wanted = Unstage::try_from(request.into_inner())?;
-        self.unstage(wanted).await?;
+        let node = self.clone();
+        to_the_end(async move { node.unstage(wanted).await }).await?;
         Ok(Response::new(NodeUnstageVolumeResponse {}))
     }
 
@@ -134,7 +150,8 @@ impl Node for NodeService {
         request: Request<NodePublishVolumeRequest>,
     ) -> Answer<NodePublishVolumeResponse> {
         let wanted = Publish::try_from(request.into_inner())?;
-        self.publish(wanted).await?;
+        let node = self.clone();
+        to_the_end(async move { node.publish(wanted).await }).await?;
         Ok(Response::new(NodePublishVolumeResponse {}))
     }
 
@@ -143,7 +160,8 @@ impl Node for NodeService {
         request: Request<NodeUnpublishVolumeRequest>,
     ) -> Answer<NodeUnpublishVolumeResponse> {
         let wanted = Unpublish::try_from(request.into_inner())?;
-        self.unpublish(wanted).await?;
+        let node = self.clone();
+        to_the_end(async move { node.unpublish(wanted).await }).await?;
         Ok(Response::new(NodeUnpublishVolumeResponse {}))
     }
 
@@ -152,7 +170,8 @@ impl Node for NodeService {
         request: Request<NodeExpandVolumeRequest>,
     ) -> Answer<NodeExpandVolumeResponse> {
         let wanted = Expand::try_from(request.into_inner())?;
-        let capacity = self.expand(wanted).await?;
+        let node = self.clone();
+        let capacity = to_the_end(async move { node.expand(wanted).await }).await?;
         Ok(Response::new(NodeExpandVolumeResponse {
             capacity_bytes: capacity.to_csi(),
         }))

@@ -25,12 +25,13 @@ pub(crate) use shutdown::Signals;
 #[error("the gRPC server failed")]
 pub(crate) struct ServeError(#[from] tonic::transport::Error);
 
-/// Serves until `stop` resolves; then takes no new connection and gives RPCs in flight up to `drain` to end.
-/// A unix socket's file is gone afterwards.
+/// Serves until `stop` resolves; then takes no new connection and gives RPCs in flight, and the `rest` of the work that went on
+/// without its callers, up to `drain` to end. A unix socket's file is gone afterwards.
 pub(crate) async fn serve(
     listener: Listener,
     routes: Routes,
     stop: impl Future<Output = ()>,
+    rest: impl Future<Output = ()>,
     drain: Duration,
 ) -> Result<(), ServeError> {
     let draining = CancellationToken::new();
@@ -42,13 +43,18 @@ pub(crate) async fn serve(
     }
     tracing::info!(drain.limit_ms = drain.as_millis(), "draining");
     draining.cancel();
-    match tokio::time::timeout(drain, server).await {
+    let ended = async {
+        let ended = server.await;
+        rest.await;
+        ended
+    };
+    match tokio::time::timeout(drain, ended).await {
         Ok(ended) => {
             tracing::info!("drained");
             ended
         }
         Err(_elapsed) => {
-            tracing::warn!("rpcs were still running at the drain limit");
+            tracing::warn!("work was still under way at the drain limit");
             Ok(())
         }
     }

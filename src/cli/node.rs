@@ -62,6 +62,7 @@ impl NodeArgs {
             imds_endpoint: metadata.imds_endpoint.clone(),
             dev_dir: self.dev_dir,
             sys_dir: self.sys_dir,
+            program_path: std::env::var_os("PATH"),
             device_timeout: self.device_timeout,
             attach_limit,
         }

@@ -19,7 +19,7 @@ pub(super) struct ProcessArgs {
     #[arg(long)]
     insecure_tcp: bool,
 
-    /// How long RPCs may go on after SIGTERM or SIGINT before the process exits.
+    /// How long RPCs, and what they began, may go on after SIGTERM or SIGINT before the process exits.
     #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = duration::parse)]
     drain_timeout: Duration,
 

@@ -1,5 +1,6 @@
 //! Joins the parts of one process: listener, services, signals.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -7,12 +8,13 @@ use csi::v1::controller_server::ControllerServer;
 use csi::v1::identity_server::IdentityServer;
 use csi::v1::node_server::NodeServer;
 use ec2::{Cloud, CloudSettings, SdkEc2, SdkSettings};
-use host::{HostSettings, LinuxHost};
+use host::{HostSettings, LinuxHost, Programs};
 use tonic::service::Routes;
 
 use crate::config::{self, Config, Role};
 use crate::controller::{self, ControllerService};
 use crate::identity::{self, IdentityService};
+use crate::inflight::InFlight;
 use crate::metadata::{Imds, Metadata, Source};
 use crate::node::{self, NodeService};
 use crate::server::{self, Listener, Signals};
@@ -23,8 +25,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     tokio::pin!(stop);
     let listener = Listener::bind(&config.serve.endpoint).await?;
     // Without a region among the arguments this waits for instance metadata, and a signal must not wait for that.
-    let routes = tokio::select! {
-        routes = routes(config.role) => routes?,
+    let (routes, operations) = tokio::select! {
+        services = services(config.role) => services?,
         () = &mut stop => return Ok(()),
     };
     tracing::info!(
@@ -32,20 +34,38 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         endpoint = %config.serve.endpoint,
         "serving"
     );
-    server::serve(listener, routes, stop, config.serve.drain).await?;
+    server::serve(
+        listener,
+        routes,
+        stop,
+        operations.idle(),
+        config.serve.drain,
+    )
+    .await?;
     Ok(())
 }
 
-/// The services of a role.
-async fn routes(role: Role) -> anyhow::Result<Routes> {
+/// The services of a role, and its operations that go on without their callers: only a node has such.
+async fn services(role: Role) -> anyhow::Result<(Routes, InFlight)> {
     Ok(match role {
-        Role::Controller(controller) => {
-            identity(identity::Role::Controller).add_service(serve_controller(controller).await?)
+        Role::Controller(controller) => (
+            identity(identity::Role::Controller).add_service(serve_controller(controller).await?),
+            InFlight::default(),
+        ),
+        Role::Node(node) => {
+            let node = node_service(node)?;
+            let operations = node.operations();
+            let routes = identity(identity::Role::Node).add_service(NodeServer::new(node));
+            (routes, operations)
         }
-        Role::Node(node) => identity(identity::Role::Node).add_service(serve_node(node)?),
-        Role::All(controller, node) => identity(identity::Role::All)
-            .add_service(serve_controller(controller).await?)
-            .add_service(serve_node(node)?),
+        Role::All(controller, node) => {
+            let node = node_service(node)?;
+            let operations = node.operations();
+            let routes = identity(identity::Role::All)
+                .add_service(serve_controller(controller).await?)
+                .add_service(NodeServer::new(node));
+            (routes, operations)
+        }
     })
 }
 
@@ -80,23 +100,34 @@ async fn serve_controller(
     )))
 }
 
-fn serve_node(config: config::Node) -> anyhow::Result<NodeServer<NodeService>> {
+fn node_service(config: config::Node) -> anyhow::Result<NodeService> {
+    must_be_directory("--dev-dir", &config.dev_dir)?;
+    must_be_directory("--sys-dir", &config.sys_dir)?;
     let imds = Imds::new(config.imds_endpoint.as_deref()).context("--imds-endpoint")?;
     let metadata = Arc::new(Metadata::new(Source::Imds(imds), config.attach_limit));
     tokio::spawn(prefetch(Arc::clone(&metadata)));
     let host = LinuxHost::new(HostSettings {
         dev_dir: config.dev_dir,
         sys_dir: config.sys_dir,
+        programs: config
+            .program_path
+            .map_or_else(Programs::default, |path| Programs::from_path(&path)),
         ..HostSettings::default()
     });
     let settings = node::Settings {
         device_timeout: config.device_timeout,
     };
-    Ok(NodeServer::new(NodeService::new(
-        Arc::new(host),
-        metadata,
-        settings,
-    )))
+    Ok(NodeService::new(Arc::new(host), metadata, settings))
+}
+
+/// A wrong directory would otherwise look like devices that never appear.
+fn must_be_directory(flag: &str, path: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        path.is_absolute() && path.is_dir(),
+        "{flag} {} is not the absolute path of a directory that exists",
+        path.display()
+    );
+    Ok(())
 }
 
 /// Asks who this node is before the kubelet does, without making anyone wait for the answer.

@@ -5,6 +5,7 @@
 //! first look afterwards goes by name, the oldest volume is kept, and a burnt token is rolled.
 
 use std::ops::ControlFlow;
+use std::time::{Duration, SystemTime};
 
 use csi::v1::volume_content_source::{SnapshotSource, Type};
 use csi::v1::{CreateVolumeRequest, CreateVolumeResponse, VolumeContentSource};
@@ -19,6 +20,9 @@ use crate::status::{Rpc, controller_code, is_final};
 
 /// Tokens tried in one RPC. More than one is burnt only where creation failed again and again.
 const MAX_TOKENS: usize = 4;
+
+/// How old a volume can be at most that a call has just made. AWS refuses requests of clocks that are more than 5 minutes off.
+const FRESH: Duration = Duration::from_secs(15 * 60);
 
 /// Serves the RPC.
 pub(super) async fn run(
@@ -60,7 +64,6 @@ fn render(spec: &VolumeSpec, volume: &Volume) -> CreateVolumeResponse {
             volume_context,
             content_source,
             accessible_topology: topology::accessible_from(&volume.zone),
-            ..csi::v1::Volume::default()
         }),
     }
 }
@@ -127,13 +130,20 @@ impl Creation<'_> {
             return self.spec.size(None);
         };
         let snapshot = self.service.cloud.snapshot(id).await?;
-        if snapshot.state != SnapshotState::Completed {
-            return Err(Error::SnapshotNotReady {
+        match snapshot.state {
+            SnapshotState::Completed => self.spec.size(Some(snapshot.size)),
+            SnapshotState::Error => Err(Error::SnapshotFailed {
+                name: snapshot.name().unwrap_or_default().to_owned(),
                 snapshot: snapshot.id,
                 state: snapshot.state,
-            });
+            }),
+            SnapshotState::Pending | SnapshotState::Recoverable | SnapshotState::Recovering => {
+                Err(Error::SnapshotNotReady {
+                    snapshot: snapshot.id,
+                    state: snapshot.state,
+                })
+            }
         }
-        self.spec.size(Some(snapshot.size))
     }
 
     async fn zones(&self) -> Result<Vec<Zone>, Error> {
@@ -214,8 +224,12 @@ impl Creation<'_> {
     }
 
     /// Deletes what this call made, since an older volume of the name exists. A dead id of a burnt token is none to delete,
-    /// and what is attached is in use by somebody who was given it before.
+    /// and what is attached, or was made by a call of long ago, may be in use by somebody who was given it then.
     async fn drop_double(&self, made: &Volume, kept: &Volume, listed: bool) -> Result<(), Error> {
+        if !is_fresh(made) {
+            tracing::warn!(volume.name = %self.spec.name, volume.id = %made.id, kept = %kept.id, "leaving a double of an older volume to its user");
+            return Ok(());
+        }
         if !listed {
             match self.service.cloud.volume(&made.id).await {
                 Ok(volume) if !volume.state.is_gone() && volume.created >= kept.created => {}
@@ -335,6 +349,13 @@ impl Creation<'_> {
             how,
         }
     }
+}
+
+/// Whether a call of these minutes made the volume.
+fn is_fresh(volume: &Volume) -> bool {
+    let age = SystemTime::now().duration_since(volume.created);
+    // Made in the future: EC2's clock is ahead of ours.
+    age.unwrap_or_default() < FRESH
 }
 
 #[cfg(test)]

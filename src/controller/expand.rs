@@ -1,4 +1,6 @@
 //! ControllerExpandVolume: one ModifyVolume, then a watch until the new size can be used.
+//!
+//! EBS grants a volume few modifications a day, so one that is under way already is joined and not asked for again.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
@@ -65,8 +67,25 @@ impl Expansion<'_> {
         if target == volume.size {
             return Ok(volume.size);
         }
+        let size = self.reach(target).await?;
+        // An earlier request may have asked for more than this one takes.
+        if range.limit().is_some_and(|limit| limit < size.bytes()) {
+            let volume = volume.id;
+            return Err(Error::WouldShrink { volume, size });
+        }
+        Ok(size)
+    }
+
+    /// Joins what an earlier request began, before this process started or with an answer that was lost; else begins.
+    async fn reach(&self, target: Gibibytes) -> Result<Gibibytes, Error> {
+        let last = self.service.cloud.modification(self.volume).await?;
+        if last.is_some_and(|last| {
+            last.state == ModificationState::Modifying && last.target_size >= target
+        }) {
+            return self.wait(target).await;
+        }
         let request = ModifyVolume {
-            volume: volume.id.clone(),
+            volume: self.volume.clone(),
             size: Some(target),
             kind: None,
         };
@@ -100,6 +119,12 @@ impl Expansion<'_> {
                     state: last.state.as_str(),
                     detail: detail(&last),
                 })
+            }
+            // EC2 does not show yet the one that it speaks of.
+            ModificationState::Completed | ModificationState::Failed
+                if refusal.kind == ErrorKind::ModificationInProgress =>
+            {
+                Err(refusal.into())
             }
             ModificationState::Completed | ModificationState::Failed => Err(Error::TooSoon {
                 volume: self.volume.clone(),

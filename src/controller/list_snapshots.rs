@@ -25,7 +25,7 @@ pub(super) async fn run(
 ) -> Result<ListSnapshotsResponse, Error> {
     let max = max_entries(message.max_entries)?;
     if !message.snapshot_id.is_empty() {
-        return by_id(service, &message.snapshot_id).await;
+        return by_id(service, &message).await;
     }
     let start = match message.starting_token.as_str() {
         "" => Place::beginning(max),
@@ -55,15 +55,27 @@ fn max_entries(value: i32) -> Result<u16, InvalidRequest> {
     }
 }
 
-async fn by_id(service: &ControllerService, id: &str) -> Result<ListSnapshotsResponse, Error> {
-    let Ok(id) = id.parse::<SnapshotId>() else {
+async fn by_id(
+    service: &ControllerService,
+    message: &ListSnapshotsRequest,
+) -> Result<ListSnapshotsResponse, Error> {
+    let Ok(id) = message.snapshot_id.parse::<SnapshotId>() else {
         return Ok(ListSnapshotsResponse::default());
     };
     match service.cloud.snapshot(&id).await {
-        Ok(snapshot) => Ok(response([&snapshot], None)),
+        Ok(snapshot) if is_of(&snapshot, &message.source_volume_id) => {
+            Ok(response([&snapshot], None))
+        }
+        Ok(_) => Ok(ListSnapshotsResponse::default()),
         Err(error) if error.is_not_found() => Ok(ListSnapshotsResponse::default()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether it was taken of the volume with this handle; of any where that is empty.
+fn is_of(snapshot: &Snapshot, handle: &str) -> bool {
+    handle.is_empty()
+        || VolumeId::from_handle(handle).is_ok_and(|id| snapshot.volume.as_ref() == Some(&id))
 }
 
 async fn page(

@@ -57,7 +57,7 @@ pub(super) struct State {
     pub(super) calls: Vec<Action>,
     /// How long new volumes and snapshots stay out of sight.
     pub(super) lag: Duration,
-    tokens: HashMap<String, (CreateVolume, Volume)>,
+    pub(super) tokens: HashMap<String, (CreateVolume, Volume)>,
     faults: HashMap<Action, VecDeque<Fault>>,
     settles: HashMap<VolumeId, Instant>,
     hidden: HashMap<String, Instant>,
@@ -151,7 +151,7 @@ impl State {
                 .iter()
                 .map(|(k, v)| (k.to_owned(), v.to_owned()))
                 .collect(),
-            created: SystemTime::UNIX_EPOCH + Duration::from_secs(self.ids.into()),
+            created: SystemTime::now() + Duration::from_millis(self.ids.into()),
         };
         self.settles
             .insert(volume.id.clone(), Instant::now() + TAKES);

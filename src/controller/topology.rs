@@ -7,13 +7,9 @@ use std::collections::HashMap;
 
 use csi::v1::{Topology, TopologyRequirement};
 use ebs_types::Zone;
+use ebs_types::topology::{EBS_ZONE_KEY, ZONE_KEY};
 
 use crate::status::InvalidRequest;
-
-/// Kubernetes' own key, which volumes are answered with.
-pub(super) const ZONE_KEY: &str = "topology.kubernetes.io/zone";
-/// The older key, which nodes still report and old PVs carry.
-const EBS_ZONE_KEY: &str = "topology.ebs.csi.aws.com/zone";
 
 /// The zones that a volume may be made in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -53,7 +53,7 @@ pub(crate) enum NodeError {
     /// The device holds something else than the file system that is wanted.
     #[error(
         "volume {volume} holds {found}, not {wanted}: it is neither formatted nor mounted, so that nothing is lost; \
-         ask for what it holds, or empty it yourself (wipefs) if that may go"
+         ask for what it holds, or empty it yourself (blkdiscard -z) if that may go"
     )]
     ForeignContents {
         /// The volume.

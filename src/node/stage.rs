@@ -7,22 +7,36 @@ use host::{Contents, Device, GrowError, Mount, MountOptions};
 
 use super::error::NodeError;
 use super::request::Stage;
-use super::{NodeService, blocking, target};
+use super::{NodeService, blocking, target, to_the_end};
 
 impl NodeService {
     /// Success as well where the volume is staged already; a device that has grown since is made use of in any case.
     pub(super) async fn stage(&self, request: Stage) -> Result<(), NodeError> {
-        let _guard = self.begin(&request.volume, "NodeStageVolume")?;
+        const RPC: &str = "NodeStageVolume";
+        let guards = (
+            self.begin(&request.volume, RPC)?,
+            self.begin_target(&request.volume, &request.staging, RPC)?,
+        );
+        // Waiting for the device ends with the caller; nothing has been changed by then.
         let wait = self.settings.device_timeout;
         let device = self.host.find(&request.volume, wait).await?;
+        let node = self.clone();
+        to_the_end(async move {
+            let _guards = guards;
+            node.stage_device(&request, &device).await
+        })
+        .await
+    }
+
+    async fn stage_device(&self, request: &Stage, device: &Device) -> Result<(), NodeError> {
         let Access::Mount(wanted) = &request.capability.access else {
             // A raw device has nothing to stage: that it is there is all that publish needs.
             return Ok(());
         };
         let options = MountOptions::parse(&wanted.flags)?;
         match self.host.mount_at(request.staging.as_path()).await? {
-            Some(found) => self.staged(&request, &device, &found, wanted.fs).await,
-            None => self.stage_new(&request, &device, wanted.fs, &options).await,
+            Some(found) => self.staged(request, device, &found, wanted.fs).await,
+            None => self.stage_new(request, device, wanted.fs, &options).await,
         }
     }
 
@@ -83,6 +97,9 @@ impl NodeService {
                 return Ok(true);
             }
             Contents::Filesystem(found) if found.fs == fs => {
+                if self.is_mounted(device).await? {
+                    return Ok(false);
+                }
                 self.host.check(device, fs).await?;
                 self.host.grow_before_mount(device, fs).await?;
                 return Ok(false);
@@ -95,6 +112,13 @@ impl NodeService {
             found,
             wanted: fs.as_str(),
         })
+    }
+
+    /// Whether the file system is in use elsewhere on this node: published while its staging mount was taken away, or staged by a
+    /// kubelet whose paths were others. It is sound then, as far as one may ask, and must not be checked.
+    async fn is_mounted(&self, device: &Device) -> Result<bool, NodeError> {
+        let mounts = self.host.mounts_of(device).await?;
+        Ok(mounts.iter().any(|mount| mount.node.is_none()))
     }
 
     /// Grows what is mounted. Where only a process with more capabilities could, the volume is staged all the same: its data can be

@@ -198,6 +198,20 @@ async fn what_is_there_is_checked_grown_and_mounted() {
     assert_eq!(lab.host.writes(), steps);
 }
 
+#[tokio::test]
+async fn what_is_still_published_is_staged_again_without_a_check() {
+    let lab = Lab::with(Disk::Holds(FsType::Ext4));
+    lab.stage(mount("ext4")).await.unwrap();
+    lab.publish("a", mount("ext4"), false).await.unwrap();
+    lab.unstage().await.unwrap();
+    let before = lab.host.writes().len();
+    lab.stage(mount("ext4")).await.unwrap();
+    assert_eq!(
+        lab.host.writes()[before..],
+        ["mount ext4", "grow ext4 mounted"]
+    );
+}
+
 #[rstest]
 #[case(Disk::Holds(FsType::Xfs), "an xfs file system")]
 #[case(Disk::Other("LVM2_member (raid)"), "LVM2_member")]
@@ -252,10 +266,11 @@ async fn a_staging_path_that_is_a_file_is_told() {
 }
 
 #[tokio::test]
-async fn a_device_that_is_not_there_is_not_found() {
+async fn a_device_that_is_not_there_yet_is_unavailable() {
     let lab = Lab::new(FakeHost::default());
-    assert_eq!(code(lab.stage(mount("ext4")).await), Code::NotFound);
-    assert_eq!(code(lab.publish("a", block(), false).await), Code::NotFound);
+    assert_eq!(code(lab.stage(mount("ext4")).await), Code::Unavailable);
+    let published = lab.publish("a", block(), false).await;
+    assert_eq!(code(published), Code::Unavailable);
 }
 
 #[tokio::test]
@@ -273,6 +288,23 @@ async fn a_second_stage_is_put_off_while_the_first_formats() {
     let (first, second) = tokio::join!(lab.stage(mount("ext4")), second);
     first.unwrap();
     assert_eq!(second, (Code::Aborted, Code::Aborted));
+}
+
+#[tokio::test]
+async fn a_call_that_was_given_up_goes_on_and_keeps_its_volume() {
+    let hold = Arc::new(Notify::new());
+    let lab = Lab::new(FakeHost::holding(Arc::clone(&hold)));
+    lab.host.plug(VOLUME, 1, Disk::Blank);
+    tokio::select! {
+        answer = lab.stage(mount("ext4")) => panic!("{answer:?}"),
+        () = lab.host.formatting.notified() => {}
+    }
+    assert_eq!(code(lab.stage(mount("ext4")).await), Code::Aborted);
+    assert_eq!(code(lab.unstage().await), Code::Aborted);
+    hold.notify_one();
+    lab.node.operations().idle().await;
+    assert_eq!(lab.host.writes(), ["format ext4", "mount ext4"]);
+    lab.stage(mount("ext4")).await.unwrap();
 }
 
 #[tokio::test]

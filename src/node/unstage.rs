@@ -7,7 +7,9 @@ use super::request::Unstage;
 impl NodeService {
     /// Success as well where nothing is staged, or never was.
     pub(super) async fn unstage(&self, request: Unstage) -> Result<(), NodeError> {
-        let _guard = self.begin(&request.volume, "NodeUnstageVolume")?;
+        const RPC: &str = "NodeUnstageVolume";
+        let _volume = self.begin(&request.volume, RPC)?;
+        let _path = self.begin_target(&request.volume, &request.staging, RPC)?;
         self.host.idle(&request.volume)?;
         Ok(self.host.unmount(request.staging.as_path()).await?)
     }

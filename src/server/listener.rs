@@ -9,6 +9,9 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use super::Endpoint;
 
+/// The longest path of a unix socket, in bytes: `sun_path` of unix(7) without its last NUL.
+const MOST_PATH_BYTES: usize = 107;
+
 /// A bound endpoint.
 pub(crate) enum Listener {
     /// A unix socket and its file.
@@ -33,8 +36,14 @@ pub(crate) enum BindError {
         /// Its directory.
         directory: PathBuf,
     },
+    /// The kernel has no room for such a path in a socket's address (unix(7)).
+    #[error("cannot listen on unix://{}: the path is longer than {MOST_PATH_BYTES} bytes: choose a shorter one", .path.display())]
+    TooLong {
+        /// The path.
+        path: PathBuf,
+    },
     /// There is something else than a socket.
-    #[error("cannot listen on unix://{}: there is a file that is not a socket: remove it or choose another path", .path.display())]
+    #[error("cannot listen on unix://{}: there is something that is not a socket: remove it or choose another path", .path.display())]
     NotASocket {
         /// The path.
         path: PathBuf,
@@ -84,6 +93,11 @@ async fn bind_unix(path: &Path) -> Result<Listener, BindError> {
         path: path.to_owned(),
         source,
     };
+    if path.as_os_str().len() > MOST_PATH_BYTES {
+        return Err(BindError::TooLong {
+            path: path.to_owned(),
+        });
+    }
     let directory = path.parent().unwrap_or(Path::new("/"));
     if !directory.is_dir() {
         return Err(BindError::NoDirectory {

@@ -57,6 +57,10 @@ struct Served {
 
 impl Served {
     async fn start(drain: Duration) -> Self {
+        Self::start_with(std::future::ready(()), drain).await
+    }
+
+    async fn start_with(rest: impl Future<Output = ()> + Send + 'static, drain: Duration) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("csi.sock");
         let listener = Listener::bind(&Endpoint::Unix(path.clone())).await.unwrap();
@@ -66,7 +70,7 @@ impl Served {
         let stopped = async move {
             let _ = stopped.await;
         };
-        let server = tokio::spawn(serve(listener, routes, stopped, drain));
+        let server = tokio::spawn(serve(listener, routes, stopped, rest, drain));
         Self {
             _directory: directory,
             path,
@@ -123,6 +127,23 @@ async fn an_rpc_in_flight_ends_before_the_server_does() {
 }
 
 #[tokio::test]
+async fn work_without_a_caller_ends_before_the_server_does() {
+    let (end, ended) = oneshot::channel::<()>();
+    let rest = async move {
+        let _ = ended.await;
+    };
+    let mut served = Served::start_with(rest, LONG).await;
+    served.stop.send(()).unwrap();
+    tokio::select! {
+        biased;
+        _ = &mut served.server => panic!("the server did not wait"),
+        () = tokio::task::yield_now() => {}
+    }
+    end.send(()).unwrap();
+    served.server.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn an_rpc_that_does_not_end_is_left_at_the_limit() {
     let served = Served::start(Duration::from_millis(20)).await;
     let _probe = served.probe().await;
@@ -164,6 +185,20 @@ async fn a_missing_directory_is_named() {
         refused.to_string().contains("missing does not exist"),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn a_path_too_long_for_the_kernel_is_told_with_the_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    let base = directory.path().as_os_str().len() + 1;
+    for (length, fits) in [(107, true), (108, false)] {
+        let path = directory.path().join("s".repeat(length - base));
+        let bound = Listener::bind(&Endpoint::Unix(path)).await;
+        assert_eq!(bound.is_ok(), fits, "{length}");
+        if let Err(error) = bound {
+            assert!(error.to_string().contains("107 bytes"), "{error}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ pub(super) fn code(rpc: Rpc, error: &Ec2Error) -> Code {
         ErrorKind::Throttled
         | ErrorKind::Service
         | ErrorKind::Unreachable
+        | ErrorKind::Unreadable
         | ErrorKind::IncorrectState
         | ErrorKind::DeviceNameTaken
         | ErrorKind::SnapshotRateExceeded => Code::Unavailable,
@@ -67,6 +68,9 @@ pub(super) fn advice(error: &Ec2Error) -> &'static str {
         }
         ErrorKind::Unreachable => {
             "check the network path to EC2 and the region; it is asked again with the next try"
+        }
+        ErrorKind::Unreadable => {
+            "a newer driver may know what EC2 says; it is asked again with the next try"
         }
         ErrorKind::IncorrectState | ErrorKind::ModificationInProgress => {
             "it is asked again with the next try, when the state may have changed"

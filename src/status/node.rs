@@ -41,7 +41,8 @@ fn code(error: &NodeError) -> Code {
 fn find(error: &FindError) -> Code {
     match error {
         FindError::Busy(_) => Code::Aborted,
-        FindError::Missing { .. } => Code::NotFound,
+        // The volume exists; only its device is not there yet. NOT_FOUND would say that there is no such volume.
+        FindError::Missing { .. } => Code::Unavailable,
         FindError::Ambiguous { .. } | FindError::Mismatch { .. } | FindError::Io { .. } => {
             Code::Internal
         }
@@ -50,15 +51,18 @@ fn find(error: &FindError) -> Code {
 
 fn inspect(error: &InspectError) -> Code {
     match error {
-        InspectError::Busy(_) => Code::Aborted,
+        InspectError::Busy(_) | InspectError::Held { .. } => Code::Aborted,
         InspectError::Unreadable { .. } | InspectError::Program { .. } => Code::Internal,
     }
 }
 
 fn format(error: &FormatError) -> Code {
     match error {
-        FormatError::Busy(_) => Code::Aborted,
-        FormatError::InUse { .. } | FormatError::NotBlank { .. } => Code::FailedPrecondition,
+        // A blank device is held for moments, or by a mkfs that outlived an earlier process and is blank no longer when that
+        // has ended: the next try looks at it anew.
+        FormatError::Busy(_) | FormatError::InUse { .. } | FormatError::NotBlank { .. } => {
+            Code::Aborted
+        }
         FormatError::Identity(error) => find(error),
         FormatError::Inspect(error) => inspect(error),
         FormatError::Open { .. } | FormatError::Program { .. } => Code::Internal,

@@ -15,6 +15,7 @@
 mod access;
 mod formatting;
 mod growing;
+mod interruption;
 mod persistence;
 mod publishing;
 mod staging;

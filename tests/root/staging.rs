@@ -78,7 +78,7 @@ async fn a_device_that_is_not_there_is_missed_in_words() {
         .await
         .unwrap();
     let (code, words) = refusal(lab.once().stage(&absent, &context).await);
-    assert_eq!(code, Code::NotFound, "{words}");
+    assert_eq!(code, Code::Unavailable, "{words}");
     let serial = |claim: &Claim| claim.id.replace('-', "");
     let named = |claim: &Claim| words.contains(&claim.id) || words.contains(&serial(claim));
     assert!(named(&absent), "what was looked for: {words}");

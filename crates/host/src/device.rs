@@ -10,7 +10,8 @@ pub(crate) mod ioctl;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -123,6 +124,15 @@ impl Device {
     /// The kernel's, e.g. once the device has gone.
     pub fn size(&self) -> io::Result<Bytes> {
         ioctl::size(&self.file).map(Bytes).map_err(Into::into)
+    }
+
+    /// Opens the device so that nobody else can mount or hold it; by the descriptor, never by name. `EBUSY` where somebody does.
+    pub(crate) fn claim(&self) -> io::Result<File> {
+        // O_EXCL without O_CREAT claims a block device (open(2)).
+        OpenOptions::new()
+            .read(true)
+            .custom_flags(nix::libc::O_EXCL)
+            .open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
     }
 
     pub(crate) fn serial(&self) -> Option<&Path> {

@@ -79,6 +79,17 @@ pub enum InspectError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// What is there is nothing that can be mounted, and another process is at work on it.
+    #[error(
+        "{path:?} shows {found}, and another process holds it, perhaps a mkfs begun before this driver was started again: \
+         try again when that has ended"
+    )]
+    Held {
+        /// The device.
+        path: PathBuf,
+        /// What is there so far.
+        found: String,
+    },
     /// blkid is missing or failed.
     #[error("cannot tell what is on {path:?}: {source}")]
     Program {

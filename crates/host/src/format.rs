@@ -3,9 +3,8 @@
 //! Answers for: looking again at identity, other users and blankness right before mkfs, and for mkfs itself, which is never forced.
 //! Doesn't answer for: which device is to be formatted.
 
-use std::fs::{File, OpenOptions};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, TryLockError};
+use std::time::Duration;
 
 use ebs_types::FsType;
 use nix::libc;
@@ -14,6 +13,9 @@ use crate::exec::{self, Program, Programs};
 use crate::find::Finder;
 use crate::linux::blocking;
 use crate::{BlankDevice, Device, FormatError, inspect};
+
+/// How long a lock on the device is waited for.
+const LOCK_PAUSES: [Duration; 10] = [Duration::from_millis(100); 10];
 
 /// The program that makes this file system.
 pub(crate) fn mkfs(fs: FsType) -> Program {
@@ -47,6 +49,18 @@ pub(crate) async fn format(
     fs: FsType,
 ) -> Result<(), FormatError> {
     let device = blank.device();
+    lock(device).await?;
+    let made = make(programs, finder, device, fs).await;
+    unlock(device);
+    made
+}
+
+async fn make(
+    programs: &Programs,
+    finder: &Finder,
+    device: &Device,
+    fs: FsType,
+) -> Result<(), FormatError> {
     let (owned, finder) = (device.clone(), finder.clone());
     blocking(move || look_again(&owned, &finder)).await?;
     let program = mkfs(fs);
@@ -65,6 +79,30 @@ pub(crate) async fn format(
     Ok(())
 }
 
+/// Locks the device for as long as mkfs has it as its standard input, even if this process dies meanwhile: the next one can't run
+/// a second mkfs beside the first. It also keeps udev from looking at a half-made file system (systemd.io/BLOCK_DEVICE_LOCKING);
+/// udev for its part locks for moments, which are waited for.
+async fn lock(device: &Device) -> Result<(), FormatError> {
+    for pause in LOCK_PAUSES {
+        match device.file().try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(pause).await,
+            Err(TryLockError::Error(source)) => {
+                let path = device.path().to_owned();
+                return Err(FormatError::Open { path, source });
+            }
+        }
+    }
+    let path = device.path().to_owned();
+    Err(FormatError::InUse { path })
+}
+
+fn unlock(device: &Device) {
+    if let Err(error) = device.file().unlock() {
+        tracing::warn!(volume.id = %device.volume(), %error, "a lock stays until the device is closed");
+    }
+}
+
 /// Identity, other users and blankness, all on the descriptor.
 ///
 /// The claim is held over the look, so that nothing else begins meanwhile, and let go before mkfs, which takes its own. blkid is
@@ -81,19 +119,12 @@ fn look_again(device: &Device, finder: &Finder) -> Result<(), FormatError> {
     }
 }
 
-/// Opens the device so that nobody else can mount or hold it; by the descriptor, never by name.
 fn claim(device: &Device) -> Result<File, FormatError> {
-    let path = format!("/proc/self/fd/{}", device.file().as_raw_fd());
-    // O_EXCL without O_CREAT claims a block device (open(2)).
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_EXCL)
-        .open(path)
-        .map_err(|source| {
-            let path = device.path().to_owned();
-            match source.raw_os_error() {
-                Some(libc::EBUSY) => FormatError::InUse { path },
-                _ => FormatError::Open { path, source },
-            }
-        })
+    device.claim().map_err(|source| {
+        let path = device.path().to_owned();
+        match source.raw_os_error() {
+            Some(libc::EBUSY) => FormatError::InUse { path },
+            _ => FormatError::Open { path, source },
+        }
+    })
 }

@@ -242,6 +242,31 @@ async fn the_oldest_of_doubles_is_kept_and_the_new_one_deleted() {
     assert_eq!((volumes(&fake), fake.calls(Action::DeleteVolume)), (1, 1));
 }
 
+/// Somebody gave an older volume the same name. What an earlier call was answered with may hold data by now.
+#[tokio::test(start_paused = true)]
+async fn a_volume_of_an_earlier_call_is_never_deleted_as_a_double() {
+    let fake = FakeEc2::new();
+    let service = service(&fake);
+    create(&service, create_request("pvc")).await.unwrap();
+    {
+        let mut state = fake.state();
+        let mut own = state.volumes.values().next().unwrap().clone();
+        own.created -= Duration::from_hours(1);
+        let mut older = own.clone();
+        older.id = "vol-0000000f".parse().unwrap();
+        older.created -= Duration::from_hours(1);
+        state
+            .tokens
+            .values_mut()
+            .for_each(|(_, volume)| *volume = own.clone());
+        state
+            .volumes
+            .extend([own, older].map(|volume| (volume.id.clone(), volume)));
+    }
+    create(&service, create_request("pvc")).await.unwrap();
+    assert_eq!((volumes(&fake), fake.calls(Action::DeleteVolume)), (2, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_deleted_volumes_token_is_rolled() {
     let fake = FakeEc2::new();
@@ -359,10 +384,13 @@ async fn a_snapshot_gives_its_size_and_must_be_ready() {
         "{}",
         status.message()
     );
-    fake.state()
-        .snapshots
-        .values_mut()
-        .for_each(|s| s.state = SnapshotState::Completed);
+    let turn = |to| {
+        let snapshots = &mut fake.state().snapshots;
+        snapshots.values_mut().for_each(|s| s.state = to);
+    };
+    turn(SnapshotState::Error);
+    assert_eq!(code(&service, restore("pvc", &id)).await, Code::Internal);
+    turn(SnapshotState::Completed);
     let restored = create(&service, restore("pvc", &id)).await.unwrap();
     assert_eq!(restored.capacity_bytes, 4 << 30);
     assert!(restored.content_source.is_some());

@@ -4,6 +4,7 @@ use csi::v1::controller_server::Controller;
 use csi::v1::volume_capability::BlockVolume;
 use csi::v1::{CapacityRange as RangeMessage, VolumeCapability};
 use ec2::Action;
+use tokio::time::timeout;
 use tonic::{Code, Request, Status};
 
 use super::super::testing::{FakeEc2, Fault, create, create_request, service};
@@ -57,6 +58,48 @@ async fn a_lost_reply_is_joined_by_the_next_try() {
     let status = expand(&service, &volume, 200, 0).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(expand(&service, &volume, 200, 0).await.unwrap(), 200);
+    assert_eq!(fake.calls(Action::ModifyVolume), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_process_before_began_is_joined() {
+    let fake = FakeEc2::new();
+    let killed = service(&fake);
+    let volume = volume(&killed).await;
+    fake.fault(Action::ModifyVolume, Fault::Hang);
+    let call = expand(&killed, &volume, 200, 0);
+    assert!(timeout(Duration::from_millis(500), call).await.is_err());
+    let restarted = service(&fake);
+    assert_eq!(expand(&restarted, &volume, 200, 0).await.unwrap(), 200);
+    assert_eq!(fake.calls(Action::ModifyVolume), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_modification_to_more_than_the_limit_is_out_of_range() {
+    let fake = FakeEc2::new();
+    let service = service(&fake);
+    let volume = volume(&service).await;
+    fake.fault(Action::ModifyVolume, Fault::LoseReply);
+    expand(&service, &volume, 300, 0).await.unwrap_err();
+    let status = expand(&service, &volume, 200, 250).await.unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange, "{status:?}");
+}
+
+/// EC2 refuses because of a modification that it does not show yet: the next try finds it.
+#[tokio::test(start_paused = true)]
+async fn a_modification_that_is_not_shown_yet_is_aborted() {
+    let fake = FakeEc2::new();
+    let service = service(&fake);
+    let volume = volume(&service).await;
+    expand(&service, &volume, 200, 0).await.unwrap();
+    fake.state()
+        .modifications
+        .values_mut()
+        .for_each(|m| m.state = ModificationState::Completed);
+    let unseen = Fault::Refuse(ErrorKind::ModificationInProgress);
+    fake.fault(Action::ModifyVolume, unseen);
+    let status = expand(&service, &volume, 300, 0).await.unwrap_err();
+    assert_eq!(status.code(), Code::Aborted, "{status:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,18 +139,16 @@ async fn a_failed_modification_gives_its_reason() {
     let fake = FakeEc2::new();
     let service = service(&fake);
     let volume = volume(&service).await;
-    fake.fault(Action::ModifyVolume, Fault::LoseReply);
-    let _ = expand(&service, &volume, 200, 0).await;
-    for modification in fake.state().modifications.values_mut() {
-        modification.state = ModificationState::Failed;
-        modification.status = Some("no room".to_owned());
-    }
-    let status = expand(&service, &volume, 200, 0).await.unwrap_err();
-    assert!(
-        status.message().contains("cannot be modified yet"),
-        "{}",
-        status.message()
-    );
+    let fails = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        for modification in fake.state().modifications.values_mut() {
+            modification.state = ModificationState::Failed;
+            modification.status = Some("no room".to_owned());
+        }
+    };
+    let (answer, ()) = tokio::join!(expand(&service, &volume, 200, 0), fails);
+    let status = answer.unwrap_err();
+    assert!(status.message().contains("no room"), "{}", status.message());
 }
 
 #[tokio::test(start_paused = true)]

@@ -104,6 +104,9 @@ async fn filters_find_what_is_there_and_nothing_else() {
     };
     let known = list(&service, 0, "").await.unwrap().0.remove(0);
     assert_eq!(count(&known, "").await, 1);
+    assert_eq!(count(&known, &volume).await, 1);
+    assert_eq!(count(&known, "vol-0000dead").await, 0);
+    assert_eq!(count(&known, "fake-vol-id").await, 0);
     assert_eq!(count("snap-0000dead", "").await, 0);
     assert_eq!(count("none-exist-id", "").await, 0);
     assert_eq!(count("", &volume).await, 2);

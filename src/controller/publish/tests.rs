@@ -148,7 +148,7 @@ async fn what_is_not_there_is_not_found() {
         (
             volume.as_str(),
             "fake-node",
-            "\"fake-node\" is not a instance id",
+            "\"fake-node\" is not an instance id",
         ),
         ("fake-volume", HERE, "\"fake-volume\" is not a volume id"),
         ("vol-0000dead", HERE, "EC2 AttachVolume failed"),

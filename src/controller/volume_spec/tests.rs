@@ -75,7 +75,7 @@ fn encryption_follows_the_key(#[case] parameters: &[(&str, &str)], #[case] wante
 #[case(&[("type", "gp9")], "use one of gp3, gp2")]
 #[case(&[("iops", "fast")], "parameters.iops is \"fast\"")]
 #[case(&[("iops", "-1")], "whole number")]
-#[case(&[("type", "gp2"), ("throughput", "125")], "cannot be set on a gp2 volume")]
+#[case(&[("type", "gp2"), ("throughput", "125")], "cannot be set on a volume of type gp2")]
 #[case(&[("iops", "100")], "3000 to 80000 are allowed")]
 #[case(&[("encrypted", "maybe")], "use true or false")]
 #[case(&[("fstype", "ntfs")], "use ext4 or xfs")]

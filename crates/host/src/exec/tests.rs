@@ -72,6 +72,25 @@ async fn the_device_is_standard_input() {
 }
 
 #[tokio::test]
+async fn a_program_gets_its_three_streams_and_no_other_descriptor() {
+    let (dir, programs) = programs("echo /proc/$$/fd/*");
+    let _open = File::open(dir.path()).unwrap();
+    let output = programs.write(FAKE, &[], &null()).await.unwrap();
+    let mut open: Vec<&str> = output
+        .stdout
+        .split_whitespace()
+        .filter_map(|path| path.rsplit('/').next())
+        .collect();
+    // The shell holds its script above 9, and looks at the directory with another one.
+    open.retain(|fd| fd.parse::<u32>().is_ok_and(|fd| fd < 10));
+    open.sort_unstable();
+    assert!(
+        open == ["0", "1", "2"] || open == ["0", "1", "2", "3"],
+        "{open:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_reader_that_hangs_is_killed() {
     let (dir, programs) = programs("echo $$ > pid; exec sleep 1000");
     let script = fs::read_to_string(dir.path().join(FAKE.name)).unwrap();
