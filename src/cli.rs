@@ -8,6 +8,7 @@ mod all;
 mod controller;
 mod duration;
 mod node;
+mod or_unset;
 mod process;
 mod wire;
 

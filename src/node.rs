@@ -81,23 +81,20 @@ impl NodeService {
 
     /// Takes a volume for one operation that changes it.
     fn begin(&self, volume: &VolumeId, rpc: &'static str) -> Result<Guard, NodeError> {
-        let key = Key::Volume(volume.clone());
-        telemetry::about(&key);
-        Ok(self.in_flight.begin(key, rpc)?)
+        Ok(self.in_flight.begin(Key::Volume(volume.clone()), rpc)?)
     }
 
     /// Takes a target path: several workloads' targets of one volume don't wait for each other.
-    fn begin_target(
-        &self,
-        volume: &VolumeId,
-        target: &CleanPath,
-        rpc: &'static str,
-    ) -> Result<Guard, NodeError> {
+    fn begin_target(&self, target: &CleanPath, rpc: &'static str) -> Result<Guard, NodeError> {
         let key = Key::Target(target.as_path().to_owned());
-        telemetry::about(&Key::Volume(volume.clone()));
         telemetry::about(&key);
         Ok(self.in_flight.begin(key, rpc)?)
     }
+}
+
+/// Names the volume in the log lines of the RPC at hand.
+fn about(volume: &VolumeId) {
+    telemetry::about(&Key::Volume(volume.clone()));
 }
 
 /// Does blocking work on a thread that may block.

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use ebs_types::{Region, Tags};
 
 use super::duration;
+use super::or_unset::OrUnset;
 use super::process::ProcessArgs;
 use crate::config::{Config, Controller, Role};
 
@@ -25,23 +26,29 @@ pub(super) struct Args {
 pub(super) struct MetadataArgs {
     /// Instance metadata service, in place of http://169.254.169.254.
     #[arg(long, env = "AWS_EC2_METADATA_SERVICE_ENDPOINT", value_name = "URL", value_parser = http_url)]
-    pub(super) imds_endpoint: Option<String>,
+    imds_endpoint: Option<OrUnset<String>>,
+}
+
+impl MetadataArgs {
+    pub(super) fn imds_endpoint(&self) -> Option<String> {
+        self.imds_endpoint.clone().and_then(OrUnset::given)
+    }
 }
 
 /// Flags of every role that calls EC2. Credentials are found as every AWS program finds them.
 #[derive(Debug, clap::Args)]
 pub(super) struct ControllerArgs {
     /// AWS region [default: the AWS configuration file's, or this instance's].
-    #[arg(long, env = "AWS_REGION", value_name = "REGION")]
-    region: Option<Region>,
+    #[arg(long, env = "AWS_REGION", value_name = "REGION", value_parser = region)]
+    region: Option<OrUnset<Region>>,
 
     /// EC2 endpoint, in place of the region's; AWS_EC2_ENDPOINT is read too.
     #[arg(long, env = "AWS_ENDPOINT_URL_EC2", value_name = "URL", value_parser = http_url)]
-    ec2_endpoint: Option<String>,
+    ec2_endpoint: Option<OrUnset<String>>,
 
     /// The Go driver's name for the variable above, so that its deployments go on working.
     #[arg(long, hide = true, env = "AWS_EC2_ENDPOINT", value_name = "URL", value_parser = http_url)]
-    aws_ec2_endpoint: Option<String>,
+    aws_ec2_endpoint: Option<OrUnset<String>>,
 
     /// Appended to the user agent of calls to AWS.
     #[arg(long, value_name = "TEXT")]
@@ -71,9 +78,12 @@ impl Args {
 impl ControllerArgs {
     pub(super) fn into_controller(self, metadata: &MetadataArgs) -> Controller {
         Controller {
-            region: self.region,
-            ec2_endpoint: self.ec2_endpoint.or(self.aws_ec2_endpoint),
-            imds_endpoint: metadata.imds_endpoint.clone(),
+            region: self.region.and_then(OrUnset::given),
+            ec2_endpoint: self
+                .ec2_endpoint
+                .and_then(OrUnset::given)
+                .or(self.aws_ec2_endpoint.and_then(OrUnset::given)),
+            imds_endpoint: metadata.imds_endpoint(),
             user_agent_extra: self.user_agent_extra,
             consistency_window: self.consistency_window,
             extra_tags: self.extra_tags.unwrap_or_default(),
@@ -83,14 +93,20 @@ impl ControllerArgs {
 }
 
 /// Checks that a text is an absolute http or https URL; which host answers shows at the first call.
-pub(super) fn http_url(text: &str) -> anyhow::Result<String> {
-    let url: hyper::Uri = text
-        .parse()
-        .with_context(|| format!("{text:?} is not a URL"))?;
-    match (url.scheme_str(), url.host()) {
-        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(text.to_owned()),
-        _ => anyhow::bail!("{text:?} is not an http:// or https:// URL with a host"),
-    }
+fn http_url(text: &str) -> anyhow::Result<OrUnset<String>> {
+    OrUnset::parse(text, |text| {
+        let url: hyper::Uri = text
+            .parse()
+            .with_context(|| format!("{text:?} is not a URL"))?;
+        match (url.scheme_str(), url.host()) {
+            (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(text.to_owned()),
+            _ => anyhow::bail!("{text:?} is not an http:// or https:// URL with a host"),
+        }
+    })
+}
+
+fn region(text: &str) -> anyhow::Result<OrUnset<Region>> {
+    OrUnset::parse(text, |text| Ok(text.parse()?))
 }
 
 /// Reads `key=value,key=value`. A value may hold `=`, but no comma.

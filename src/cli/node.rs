@@ -59,7 +59,7 @@ impl NodeArgs {
             (None, None) => AttachLimit::Counted,
         };
         Node {
-            imds_endpoint: metadata.imds_endpoint.clone(),
+            imds_endpoint: metadata.imds_endpoint(),
             dev_dir: self.dev_dir,
             sys_dir: self.sys_dir,
             program_path: std::env::var_os("PATH"),

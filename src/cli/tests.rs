@@ -68,6 +68,19 @@ fn a_controller_is_configured() {
 }
 
 #[test]
+fn what_aws_programs_take_empty_is_not_set() {
+    let config =
+        config("controller --endpoint unix:///c.sock --region= --ec2-endpoint= --imds-endpoint=")
+            .unwrap();
+    let Role::Controller(controller) = config.role else {
+        panic!("not a controller");
+    };
+    assert_eq!(controller.region, None);
+    assert_eq!(controller.ec2_endpoint, None);
+    assert_eq!(controller.imds_endpoint, None);
+}
+
+#[test]
 fn all_takes_the_flags_of_both() {
     let config =
         config("all --endpoint unix:///c.sock --region eu-central-1 --dev-dir /d").unwrap();

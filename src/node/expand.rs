@@ -8,11 +8,12 @@ use host::{Device, Mount};
 use super::error::NodeError;
 use super::path::CleanPath;
 use super::request::Expand;
-use super::{NodeService, there};
+use super::{NodeService, about, there};
 
 impl NodeService {
     /// The device's size afterwards. A raw device has grown by itself.
     pub(super) async fn expand(&self, request: Expand) -> Result<Bytes, NodeError> {
+        about(&request.volume);
         let _guard = self.begin(&request.volume, "NodeExpandVolume")?;
         let mount = self.host.mount_at(request.path.as_path()).await?;
         if mount.is_none() && !request.block {

@@ -9,7 +9,7 @@ use super::error::NodeError;
 use super::path::CleanPath;
 use super::request::Publish;
 use super::target::{self, Kind};
-use super::{NodeService, blocking, there};
+use super::{NodeService, about, blocking, there};
 use crate::capability::AccessMode;
 use crate::inflight::Guard;
 
@@ -18,6 +18,7 @@ const RPC: &str = "NodePublishVolume";
 impl NodeService {
     /// Success as well where it is published there already.
     pub(super) async fn publish(&self, request: Publish) -> Result<(), NodeError> {
+        about(&request.volume);
         let _guards = self.begin_publish(&request)?;
         if let Access::Mount(wanted) = &request.capability.access {
             // They took effect when the volume was staged; a wrong one is told all the same.
@@ -36,10 +37,9 @@ impl NodeService {
     /// Publishing for several workloads goes on at once. For a single one it has the volume for itself, so that two requests
     /// cannot both find it unpublished.
     fn begin_publish(&self, request: &Publish) -> Result<(Guard, Option<Guard>), NodeError> {
-        let volume = &request.volume;
-        let target = self.begin_target(volume, &request.target, RPC)?;
+        let target = self.begin_target(&request.target, RPC)?;
         let single = match request.capability.mode {
-            AccessMode::SingleWriter => Some(self.begin(volume, RPC)?),
+            AccessMode::SingleWriter => Some(self.begin(&request.volume, RPC)?),
             AccessMode::Writer | AccessMode::Reader | AccessMode::MultiWriter => None,
         };
         Ok((target, single))

@@ -7,15 +7,16 @@ use host::{Contents, Device, GrowError, Mount, MountOptions};
 
 use super::error::NodeError;
 use super::request::Stage;
-use super::{NodeService, blocking, target, to_the_end};
+use super::{NodeService, about, blocking, target, to_the_end};
 
 impl NodeService {
     /// Success as well where the volume is staged already; a device that has grown since is made use of in any case.
     pub(super) async fn stage(&self, request: Stage) -> Result<(), NodeError> {
         const RPC: &str = "NodeStageVolume";
+        about(&request.volume);
         let guards = (
             self.begin(&request.volume, RPC)?,
-            self.begin_target(&request.volume, &request.staging, RPC)?,
+            self.begin_target(&request.staging, RPC)?,
         );
         // Waiting for the device ends with the caller; nothing has been changed by then.
         let wait = self.settings.device_timeout;

@@ -7,9 +7,7 @@ use host::Usage;
 
 use super::error::NodeError;
 use super::request::Stats;
-use super::{NodeService, there};
-use crate::inflight::Key;
-use crate::telemetry;
+use super::{NodeService, about, there};
 
 impl NodeService {
     /// Bytes and inodes of a file system, the size of a raw device. Takes no guard: measuring disturbs nothing.
@@ -17,7 +15,7 @@ impl NodeService {
         &self,
         request: Stats,
     ) -> Result<NodeGetVolumeStatsResponse, NodeError> {
-        telemetry::about(&Key::Volume(request.volume.clone()));
+        about(&request.volume);
         let path = request.path.as_path();
         if self.host.mount_at(path).await?.is_none() {
             return Err(NodeError::NotMounted {

@@ -2,7 +2,7 @@
 
 use super::error::NodeError;
 use super::request::Unpublish;
-use super::{NodeService, blocking, target};
+use super::{NodeService, about, blocking, target};
 
 impl NodeService {
     /// Success as well where nothing is published, or never was.
@@ -11,7 +11,8 @@ impl NodeService {
             volume,
             target: path,
         } = request;
-        let _guard = self.begin_target(&volume, &path, "NodeUnpublishVolume")?;
+        about(&volume);
+        let _guard = self.begin_target(&path, "NodeUnpublishVolume")?;
         self.host.unmount(path.as_path()).await?;
         blocking(move || target::remove(&path)).await
     }
