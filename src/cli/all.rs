@@ -20,11 +20,10 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn into_config(self) -> anyhow::Result<Config> {
-        let (serve, log) = self.process.into_parts()?;
         let role = Role::All(
             self.controller.into_controller(&self.metadata),
             self.node.into_node(&self.metadata),
         );
-        Ok(Config { role, serve, log })
+        self.process.into_config(role)
     }
 }

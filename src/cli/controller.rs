@@ -69,9 +69,8 @@ pub(super) struct ControllerArgs {
 
 impl Args {
     pub(super) fn into_config(self) -> anyhow::Result<Config> {
-        let (serve, log) = self.process.into_parts()?;
         let role = Role::Controller(self.controller.into_controller(&self.metadata));
-        Ok(Config { role, serve, log })
+        self.process.into_config(role)
     }
 }
 

@@ -45,9 +45,8 @@ pub(super) struct NodeArgs {
 
 impl Args {
     pub(super) fn into_config(self) -> anyhow::Result<Config> {
-        let (serve, log) = self.process.into_parts()?;
         let role = Role::Node(self.node.into_node(&self.metadata));
-        Ok(Config { role, serve, log })
+        self.process.into_config(role)
     }
 }
 

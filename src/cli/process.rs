@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::Level;
 
 use super::duration;
-use crate::config::{Log, LogFormat, Serve};
+use crate::config::{Config, Log, LogFormat, Role, Serve};
 use crate::server::Endpoint;
 
 /// Flags of every role.
@@ -33,7 +33,8 @@ pub(super) struct ProcessArgs {
 }
 
 impl ProcessArgs {
-    pub(super) fn into_parts(self) -> anyhow::Result<(Serve, Log)> {
+    /// The configuration of a process in this role.
+    pub(super) fn into_config(self, role: Role) -> anyhow::Result<Config> {
         if let Endpoint::Tcp(address) = &self.endpoint
             && !address.ip().is_loopback()
             && !self.insecure_tcp
@@ -51,6 +52,6 @@ impl ProcessArgs {
             format: self.log_format,
             level: self.log_level,
         };
-        Ok((serve, log))
+        Ok(Config { role, serve, log })
     }
 }

@@ -96,20 +96,13 @@ async fn a_refusal_after_a_cut_attempt_is_not_final(
 #[tokio::test]
 async fn a_name_that_is_taken_by_another_size_is_said_to_be_taken() {
     let world = world().await;
-    let claim = world
-        .controller
-        .create(&world.order("pvc-1"))
-        .await
-        .unwrap();
+    let controller = &world.controller;
+    let claim = controller.create(&world.order("pvc-1")).await.unwrap();
     let mut larger = world.order("pvc-1");
     larger.gib = 5;
-    let answer = world.controller.with(Patience::ONCE).create(&larger).await;
+    let answer = controller.with(Patience::ONCE).create(&larger).await;
     assert_eq!(code(&answer), Code::AlreadyExists, "{answer:?}");
     assert_eq!(volumes(&world).await, 1);
-    let again = world
-        .controller
-        .create(&world.order("pvc-1"))
-        .await
-        .unwrap();
+    let again = controller.create(&world.order("pvc-1")).await.unwrap();
     assert_eq!(again.id, claim.id);
 }

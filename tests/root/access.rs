@@ -5,7 +5,7 @@ use csi::v1::volume_capability::{AccessMode, AccessType};
 use csi::v1::{NodePublishVolumeRequest, NodeStageVolumeRequest};
 use lab::orchestrator::Use;
 
-use crate::world::{lab, mount_at};
+use crate::world::{lab, mount_at, stage_at};
 
 #[tokio::test]
 async fn mount_options_reach_the_mount() {
@@ -18,11 +18,8 @@ async fn mount_options_reach_the_mount() {
     let staging = lab.node.staging_path(&claim);
     std::fs::create_dir_all(&staging).unwrap();
     let request = NodeStageVolumeRequest {
-        volume_id: claim.id.clone(),
-        publish_context: context,
-        staging_target_path: staging.display().to_string(),
         volume_capability: Some(capability),
-        ..NodeStageVolumeRequest::default()
+        ..stage_at(&staging, &claim, context)
     };
     lab.node.client().node_stage_volume(request).await.unwrap();
     let mount = mount_at(&staging).unwrap();

@@ -44,12 +44,7 @@ async fn data_that_is_no_file_system_is_left_alone(#[case] place: &str, #[case] 
     drop(file);
     lab.put_away(&claim).await;
 
-    let context = lab
-        .world
-        .controller
-        .attach(&claim, &lab.node)
-        .await
-        .unwrap();
+    let context = lab.attach(&claim).await;
     let answer = lab.once().stage_as(&claim, Use::Ext4, &context).await;
     let (code, words) = refusal(answer);
     assert_eq!(code, Code::FailedPrecondition, "data {place}: {words}");
@@ -63,12 +58,7 @@ async fn another_file_system_is_left_alone_and_named() {
     let written = proof::write_files(&target, "kept").unwrap();
     lab.put_away(&claim).await;
 
-    let context = lab
-        .world
-        .controller
-        .attach(&claim, &lab.node)
-        .await
-        .unwrap();
+    let context = lab.attach(&claim).await;
     let (code, words) = refusal(lab.once().stage_as(&claim, Use::Ext4, &context).await);
     assert_eq!(code, Code::FailedPrecondition, "{words}");
     assert!(words.contains("xfs") && words.contains("ext4"), "{words}");

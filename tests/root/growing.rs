@@ -1,23 +1,26 @@
 //! File systems grow with their volumes.
 
-use lab::orchestrator::{Use, gib_or_more};
+use lab::orchestrator::{Claim, Use, gib_or_more};
 use lab::proof;
 use tonic::Code;
 
-use crate::world::{lab, refusal};
+use crate::world::{Lab, lab, refusal};
 
 const NEARLY_2_GIB: u64 = 1900 << 20;
+
+/// Makes the volume 2 GiB large, in EC2 only: whether the node is to go on with it.
+async fn enlarge(lab: &Lab, claim: &Claim) -> bool {
+    let controller = &lab.world.controller;
+    let (_, node_too) = controller.expand(claim, gib_or_more(2)).await.unwrap();
+    node_too
+}
 
 #[tokio::test]
 async fn xfs_grows_while_it_is_in_use() {
     let Some(lab) = lab().await else { return };
     let (claim, target) = lab.in_use("pvc-1", Use::Xfs).await;
     let written = proof::write_files(&target, "kept").unwrap();
-    lab.world
-        .controller
-        .expand(&claim, gib_or_more(2))
-        .await
-        .unwrap();
+    enlarge(&lab, &claim).await;
     lab.node.expand(&claim, "pod", 2).await.unwrap();
     lab.node.expand(&claim, "pod", 2).await.unwrap();
     assert!(proof::filesystem_size(&target).unwrap() > NEARLY_2_GIB);
@@ -31,11 +34,7 @@ async fn ext4_grows_at_once_or_at_the_next_stage() {
     let Some(lab) = lab().await else { return };
     let (claim, target) = lab.in_use("pvc-1", Use::Ext4).await;
     let written = proof::write_files(&target, "kept").unwrap();
-    lab.world
-        .controller
-        .expand(&claim, gib_or_more(2))
-        .await
-        .unwrap();
+    enlarge(&lab, &claim).await;
     let answer = lab.once().expand(&claim, "pod", 2).await;
     if answer.is_err() {
         let (code, words) = refusal(answer);
@@ -43,17 +42,7 @@ async fn ext4_grows_at_once_or_at_the_next_stage() {
         assert!(words.contains("CAP_SYS_RESOURCE"), "{words}");
         println!("no CAP_SYS_RESOURCE here: grown at the next stage");
         lab.put_away(&claim).await;
-        let context = lab
-            .world
-            .controller
-            .attach(&claim, &lab.node)
-            .await
-            .unwrap();
-        lab.node.stage(&claim, &context).await.unwrap();
-        lab.node
-            .publish(&claim, "pod", &context, false)
-            .await
-            .unwrap();
+        lab.put_to_use(&claim).await;
         lab.node.expand(&claim, "pod", 2).await.unwrap();
     }
     assert!(proof::filesystem_size(&target).unwrap() > NEARLY_2_GIB);
@@ -65,27 +54,8 @@ async fn a_volume_restored_larger_than_its_snapshot_is_grown_when_staged() {
     let Some(lab) = lab().await else { return };
     let (claim, target) = lab.in_use("pvc-1", Use::Ext4).await;
     let written = proof::write_files(&target, "kept").unwrap();
-    let id = lab
-        .world
-        .controller
-        .snapshot(&claim, "snap-1")
-        .await
-        .unwrap();
-    let mut order = lab.world.order("pvc-2").from_snapshot(&id);
-    order.gib = 2;
-    let restored = lab.world.controller.create(&order).await.unwrap();
-    let context = lab
-        .world
-        .controller
-        .attach(&restored, &lab.node)
-        .await
-        .unwrap();
-    lab.node.stage(&restored, &context).await.unwrap();
-    let target = lab
-        .node
-        .publish(&restored, "pod", &context, false)
-        .await
-        .unwrap();
+    let restored = lab.copy_of(&claim, |order| order.gib = 2).await;
+    let target = lab.put_to_use(&restored).await;
     assert!(proof::filesystem_size(&target).unwrap() > NEARLY_2_GIB);
     assert_eq!(proof::read_files(&target).unwrap(), written);
 }
@@ -94,12 +64,7 @@ async fn a_volume_restored_larger_than_its_snapshot_is_grown_when_staged() {
 async fn a_block_volume_in_use_shows_its_new_size() {
     let Some(lab) = lab().await else { return };
     let (claim, _) = lab.in_use("pvc-1", Use::Block).await;
-    let (_, node_too) = lab
-        .world
-        .controller
-        .expand(&claim, gib_or_more(2))
-        .await
-        .unwrap();
+    let node_too = enlarge(&lab, &claim).await;
     assert!(!node_too, "a raw device needs nothing from the node");
     let usage = lab.node.stats(&claim, "pod").await.unwrap();
     assert_eq!(usage[0].total, 2 << 30);

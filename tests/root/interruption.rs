@@ -141,12 +141,7 @@ async fn a_volume_in_use_is_staged_again(#[values(Use::Ext4, Use::Xfs)] usage: U
     let (claim, target) = lab.in_use("pvc-1", usage).await;
     let written = proof::write_files(&target, "kept").unwrap();
     lab.node.unstage(&claim).await.unwrap();
-    let context = lab
-        .world
-        .controller
-        .attach(&claim, &lab.node)
-        .await
-        .unwrap();
+    let context = lab.attach(&claim).await;
     lab.once().stage(&claim, &context).await.unwrap();
     assert_eq!(
         proof::read_files(&lab.node.staging_path(&claim)).unwrap(),

@@ -17,17 +17,7 @@ async fn a_killed_node_plugin_finds_everything_again(#[values(Use::Ext4, Use::Xf
     let mounts = lab.mounts();
 
     lab.world.start_node_again(&lab.node).await.unwrap();
-    let context = lab
-        .world
-        .controller
-        .attach(&claim, &lab.node)
-        .await
-        .unwrap();
-    lab.node.stage(&claim, &context).await.unwrap();
-    lab.node
-        .publish(&claim, "pod", &context, false)
-        .await
-        .unwrap();
+    lab.put_to_use(&claim).await;
     assert_eq!(lab.mounts(), mounts, "nothing is mounted twice");
     lab.put_away(&claim).await;
     assert!(lab.mounts().is_empty());
@@ -41,13 +31,9 @@ async fn a_volume_moves_to_another_instance() {
     lab.put_away(&claim).await;
 
     let other = lab.world.start_node(1, |_| {}).await.unwrap();
-    let context = lab.world.controller.attach(&claim, &other).await.unwrap();
-    other.stage(&claim, &context).await.unwrap();
-    let target = other.publish(&claim, "pod", &context, false).await.unwrap();
+    let target = lab.put_to_use_on(&other, &claim).await;
     assert_eq!(proof::read_files(&target).unwrap(), written);
-    other.unpublish(&claim, "pod").await.unwrap();
-    other.unstage(&claim).await.unwrap();
-    lab.world.controller.detach(&claim, &other).await.unwrap();
+    lab.put_away_from(&other, &claim).await;
     lab.world.controller.delete(&claim).await.unwrap();
 }
 
@@ -77,17 +63,6 @@ async fn ec2_going_away_and_coming_back_takes_nothing_from_a_pod() {
     lab.put_away(&claim).await;
     lab.world.stop_cloud().await;
     lab.world.start_cloud().await.unwrap();
-    let context = lab
-        .world
-        .controller
-        .attach(&claim, &lab.node)
-        .await
-        .unwrap();
-    lab.node.stage(&claim, &context).await.unwrap();
-    let target = lab
-        .node
-        .publish(&claim, "pod", &context, false)
-        .await
-        .unwrap();
+    let target = lab.put_to_use(&claim).await;
     assert_eq!(proof::read_files(&target).unwrap(), written);
 }

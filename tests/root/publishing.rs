@@ -108,18 +108,7 @@ async fn a_block_volume_is_a_device_whose_bytes_stay() {
     assert!(!device.exists());
     assert!(lab.mounts().is_empty());
 
-    let context = lab
-        .world
-        .controller
-        .attach(&claim, &lab.node)
-        .await
-        .unwrap();
-    lab.node.stage(&claim, &context).await.unwrap();
-    let device = lab
-        .node
-        .publish(&claim, "pod", &context, false)
-        .await
-        .unwrap();
+    let device = lab.put_to_use(&claim).await;
     assert_eq!(proof::read_device(&device).unwrap(), written);
 }
 
@@ -158,11 +147,6 @@ async fn a_full_disk_is_the_pods_matter_alone() {
     let usage = lab.node.stats(&claim, "pod").await.unwrap();
     assert!(usage[0].available < 64 << 20, "{usage:?}");
     lab.put_away(&claim).await;
-    let context = lab
-        .world
-        .controller
-        .attach(&claim, &lab.node)
-        .await
-        .unwrap();
+    let context = lab.attach(&claim).await;
     lab.node.stage(&claim, &context).await.unwrap();
 }

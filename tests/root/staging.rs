@@ -8,7 +8,7 @@ use lab::program::Program;
 use lab::proof;
 use tonic::Code;
 
-use crate::world::{lab, lab_with, mount_at, refusal};
+use crate::world::{lab, lab_with, mount_at, refusal, stage_at};
 
 #[tokio::test]
 async fn twice_is_once() {
@@ -42,19 +42,9 @@ async fn a_path_with_another_volume_on_it_is_taken() {
 
     let (second, context) = lab.attached("pvc-2", Use::Ext4).await;
     // As if kubelet had mixed up two volumes: the second one at the first one's path.
-    let request = csi::v1::NodeStageVolumeRequest {
-        volume_id: second.id.clone(),
-        publish_context: context,
-        staging_target_path: lab.node.staging_path(&first).display().to_string(),
-        volume_capability: Some(Use::Ext4.capability()),
-        ..csi::v1::NodeStageVolumeRequest::default()
-    };
-    let status = lab
-        .node
-        .client()
-        .node_stage_volume(request)
-        .await
-        .unwrap_err();
+    let request = stage_at(&lab.node.staging_path(&first), &second, context);
+    let answer = lab.node.client().node_stage_volume(request).await;
+    let status = answer.unwrap_err();
     assert_eq!(status.code(), Code::AlreadyExists, "{status:?}");
     assert_eq!(lab.mounts().len(), 1);
     let mount = mount_at(&lab.node.staging_path(&first)).unwrap();
@@ -103,18 +93,7 @@ async fn a_wrong_device_name_misleads_nobody() {
     lab.put_away(&first).await;
     lab.node.unstage(&second).await.unwrap();
 
-    let context = lab
-        .world
-        .controller
-        .attach(&first, &lab.node)
-        .await
-        .unwrap();
-    lab.node.stage(&first, &context).await.unwrap();
-    let target = lab
-        .node
-        .publish(&first, "pod", &context, false)
-        .await
-        .unwrap();
+    let target = lab.put_to_use(&first).await;
     assert_eq!(proof::read_files(&target).unwrap(), written);
 }
 
@@ -124,26 +103,8 @@ async fn a_file_system_that_was_not_unmounted_is_checked_and_mounted() {
     let (claim, target) = lab.in_use("pvc-1", Use::Ext4).await;
     let written = proof::write_files(&target, "before").unwrap();
     // A snapshot of a volume in use is what a power cut would leave.
-    let id = lab
-        .world
-        .controller
-        .snapshot(&claim, "snap-1")
-        .await
-        .unwrap();
-    let order = lab.world.order("pvc-2").from_snapshot(&id);
-    let restored = lab.world.controller.create(&order).await.unwrap();
-    let context = lab
-        .world
-        .controller
-        .attach(&restored, &lab.node)
-        .await
-        .unwrap();
-    lab.node.stage(&restored, &context).await.unwrap();
-    let target = lab
-        .node
-        .publish(&restored, "pod", &context, false)
-        .await
-        .unwrap();
+    let restored = lab.copy_of(&claim, |_| {}).await;
+    let target = lab.put_to_use(&restored).await;
     assert_eq!(proof::read_files(&target).unwrap(), written);
 }
 
@@ -153,27 +114,8 @@ async fn a_restored_xfs_is_mounted_beside_its_source() {
     let Some(lab) = lab().await else { return };
     let (claim, target) = lab.in_use("pvc-1", Use::Xfs).await;
     let written = proof::write_files(&target, "both").unwrap();
-    let id = lab
-        .world
-        .controller
-        .snapshot(&claim, "snap-1")
-        .await
-        .unwrap();
-    let mut order = lab.world.order("pvc-2").from_snapshot(&id);
-    order.usage = Use::Xfs;
-    let restored = lab.world.controller.create(&order).await.unwrap();
-    let context = lab
-        .world
-        .controller
-        .attach(&restored, &lab.node)
-        .await
-        .unwrap();
-    lab.node.stage(&restored, &context).await.unwrap();
-    let target = lab
-        .node
-        .publish(&restored, "pod", &context, false)
-        .await
-        .unwrap();
+    let restored = lab.copy_of(&claim, |_| {}).await;
+    let target = lab.put_to_use(&restored).await;
     assert_eq!(proof::read_files(&target).unwrap(), written);
 }
 
@@ -183,19 +125,9 @@ async fn a_staging_path_that_is_a_file_is_refused() {
     let (claim, context) = lab.attached("pvc-1", Use::Ext4).await;
     let path: PathBuf = lab.world.dir().join("file");
     fs::write(&path, "precious").unwrap();
-    let request = csi::v1::NodeStageVolumeRequest {
-        volume_id: claim.id.clone(),
-        publish_context: context,
-        staging_target_path: path.display().to_string(),
-        volume_capability: Some(Use::Ext4.capability()),
-        ..csi::v1::NodeStageVolumeRequest::default()
-    };
-    let status = lab
-        .node
-        .client()
-        .node_stage_volume(request)
-        .await
-        .unwrap_err();
+    let request = stage_at(&path, &claim, context);
+    let answer = lab.node.client().node_stage_volume(request).await;
+    let status = answer.unwrap_err();
     assert!(
         matches!(
             status.code(),

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use csi::v1::NodeStageVolumeRequest;
 use emulator::{BackingKind, Config};
 use lab::kubelet::Node;
 use lab::machine::{self, Mount};
-use lab::orchestrator::{Claim, Use};
+use lab::orchestrator::{Claim, Order, Use};
 use lab::program::Program;
 use lab::socket::Patience;
 use lab::world::World;
@@ -62,36 +63,56 @@ impl Lab {
         let mut order = self.world.order(name);
         order.usage = usage;
         let claim = self.world.controller.create(&order).await.unwrap();
-        let context = self
-            .world
-            .controller
-            .attach(&claim, &self.node)
-            .await
-            .unwrap();
+        let context = self.attach(&claim).await;
         (claim, context)
     }
 
     /// The same, staged and published to pod `pod`: with where that sees it.
     pub(crate) async fn in_use(&self, name: &str, usage: Use) -> (Claim, PathBuf) {
         let (claim, context) = self.attached(name, usage).await;
-        self.node.stage(&claim, &context).await.unwrap();
-        let target = self
-            .node
-            .publish(&claim, "pod", &context, false)
-            .await
-            .unwrap();
+        let target = use_attached(&self.node, &claim, &context).await;
         (claim, target)
+    }
+
+    /// A new volume restored from a snapshot of `source` as it is now, ordered for the same use unless `change` says otherwise.
+    pub(crate) async fn copy_of(&self, source: &Claim, change: impl FnOnce(&mut Order)) -> Claim {
+        let controller = &self.world.controller;
+        let snapshot = controller.snapshot(source, "snap-1").await.unwrap();
+        let mut order = self.world.order("pvc-2").from_snapshot(&snapshot);
+        order.usage = source.usage;
+        change(&mut order);
+        controller.create(&order).await.unwrap()
+    }
+
+    /// Attaches a volume to instance 0: what the node must be told.
+    pub(crate) async fn attach(&self, claim: &Claim) -> HashMap<String, String> {
+        let controller = &self.world.controller;
+        controller.attach(claim, &self.node).await.unwrap()
+    }
+
+    /// Attaches a volume, stages it and publishes it to pod `pod`: where that sees it.
+    pub(crate) async fn put_to_use(&self, claim: &Claim) -> PathBuf {
+        self.put_to_use_on(&self.node, claim).await
+    }
+
+    /// The same on another node.
+    pub(crate) async fn put_to_use_on(&self, node: &Node, claim: &Claim) -> PathBuf {
+        let controller = &self.world.controller;
+        let context = controller.attach(claim, node).await.unwrap();
+        use_attached(node, claim, &context).await
     }
 
     /// Takes a volume away from pod `pod` and off the node, and detaches it.
     pub(crate) async fn put_away(&self, claim: &Claim) {
-        self.node.unpublish(claim, "pod").await.unwrap();
-        self.node.unstage(claim).await.unwrap();
-        self.world
-            .controller
-            .detach(claim, &self.node)
-            .await
-            .unwrap();
+        self.put_away_from(&self.node, claim).await;
+    }
+
+    /// The same on another node.
+    pub(crate) async fn put_away_from(&self, node: &Node, claim: &Claim) {
+        node.unpublish(claim, "pod").await.unwrap();
+        node.unstage(claim).await.unwrap();
+        let controller = &self.world.controller;
+        controller.detach(claim, node).await.unwrap();
     }
 
     /// The node, answering with the first answer.
@@ -102,6 +123,27 @@ impl Lab {
     /// All mounts of the world.
     pub(crate) fn mounts(&self) -> Vec<Mount> {
         machine::mounts_below(self.world.dir()).unwrap()
+    }
+}
+
+/// Stages an attached volume and publishes it to pod `pod`: where that sees it.
+async fn use_attached(node: &Node, claim: &Claim, context: &HashMap<String, String>) -> PathBuf {
+    node.stage(claim, context).await.unwrap();
+    node.publish(claim, "pod", context, false).await.unwrap()
+}
+
+/// The request to stage a volume at a path of the test's choice.
+pub(crate) fn stage_at(
+    path: &Path,
+    claim: &Claim,
+    context: HashMap<String, String>,
+) -> NodeStageVolumeRequest {
+    NodeStageVolumeRequest {
+        volume_id: claim.id.clone(),
+        publish_context: context,
+        staging_target_path: path.display().to_string(),
+        volume_capability: Some(claim.usage.capability()),
+        ..NodeStageVolumeRequest::default()
     }
 }
 

@@ -8,6 +8,7 @@ mod connect;
 mod convert;
 mod failure;
 mod instances;
+mod pages;
 mod retry;
 mod snapshots;
 mod volumes;

@@ -5,6 +5,7 @@ use aws_sdk_ec2::types;
 use ebs_types::InstanceId;
 
 use super::convert::{Unreadable, parsed, read, required};
+use super::pages::{self, page};
 use super::retry::call;
 use crate::{Action, BlockDevice, Ec2Error, Instance};
 
@@ -14,25 +15,22 @@ pub(super) async fn describe(
 ) -> Result<Vec<Instance>, Ec2Error> {
     let action = Action::DescribeInstances;
     let ids = ids.iter().map(InstanceId::to_string).collect();
-    let mut builder = client.describe_instances().set_instance_ids(Some(ids));
-    let mut instances = Vec::new();
-    loop {
-        let reply = call(action, || builder.clone().send()).await?;
-        let (items, next) = read(action, reply, |reply| {
-            let items = reply
-                .reservations
-                .unwrap_or_default()
-                .into_iter()
-                .flat_map(|reservation| reservation.instances.unwrap_or_default());
-            let items: Vec<_> = items.map(instance).collect::<Result<_, _>>()?;
-            Ok((items, reply.next_token.filter(|token| !token.is_empty())))
-        })?;
-        instances.extend(items);
-        match next {
-            Some(token) => builder = builder.next_token(token),
-            None => return Ok(instances),
+    let builder = client.describe_instances().set_instance_ids(Some(ids));
+    pages::all(|token| {
+        let builder = builder.clone().set_next_token(token);
+        async move {
+            let reply = call(action, || builder.clone().send()).await?;
+            read(action, reply, |reply| {
+                let items = reply
+                    .reservations
+                    .unwrap_or_default()
+                    .into_iter()
+                    .flat_map(|reservation| reservation.instances.unwrap_or_default());
+                page(items, reply.next_token, instance)
+            })
         }
-    }
+    })
+    .await
 }
 
 fn instance(instance: types::Instance) -> Result<Instance, Unreadable> {

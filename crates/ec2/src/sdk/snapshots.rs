@@ -7,6 +7,7 @@ use aws_sdk_ec2::types::{self, ResourceType};
 use ebs_types::{SnapshotId, keys};
 
 use super::convert::{Unreadable, filter, parsed, read, size, tag_specifications, tags, time};
+use super::pages::{self, page};
 use super::retry::call;
 use crate::{Action, CreateSnapshot, Ec2Error, Page, Snapshot, SnapshotQuery};
 
@@ -69,38 +70,31 @@ pub(super) async fn describe(
                 let mark = format!("tag:{}", keys::CLUSTER_MARK);
                 builder = builder.filters(filter(mark, ["true"]));
             }
-            one_page(&builder).await
+            one_page(builder).await
         }
     }
 }
 
-async fn one_page(builder: &DescribeSnapshotsFluentBuilder) -> Result<Page<Snapshot>, Ec2Error> {
+async fn one_page(builder: DescribeSnapshotsFluentBuilder) -> Result<Page<Snapshot>, Ec2Error> {
     let action = Action::DescribeSnapshots;
     let reply = call(action, || builder.clone().send()).await?;
     read(action, reply, |reply| {
-        let snapshots = reply.snapshots.unwrap_or_default().into_iter();
-        Ok(Page {
-            items: snapshots.map(snapshot).collect::<Result<_, _>>()?,
-            next: reply.next_token.filter(|token| !token.is_empty()),
-        })
+        page(
+            reply.snapshots.unwrap_or_default(),
+            reply.next_token,
+            snapshot,
+        )
     })
 }
 
 /// Everything the query matches, as one page.
 async fn all_pages(
     builder: DescribeSnapshotsFluentBuilder,
-    page: Option<u16>,
+    size: Option<u16>,
 ) -> Result<Page<Snapshot>, Ec2Error> {
-    let mut builder = builder.set_max_results(page.map(i32::from));
-    let mut items = Vec::new();
-    loop {
-        let page = one_page(&builder).await?;
-        items.extend(page.items);
-        match page.next {
-            Some(token) => builder = builder.next_token(token),
-            None => return Ok(Page { items, next: None }),
-        }
-    }
+    let builder = builder.set_max_results(size.map(i32::from));
+    let items = pages::all(|token| one_page(builder.clone().set_next_token(token))).await?;
+    Ok(Page { items, next: None })
 }
 
 /// CreateSnapshot's reply in the type that describes give. They hold the same fields.

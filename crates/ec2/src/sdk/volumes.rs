@@ -12,6 +12,7 @@ use ebs_types::{Source, VolumeId, VolumeType, keys};
 use super::convert::{
     Unreadable, filter, optional_count, parsed, read, signed, size, tag_specifications, tags, time,
 };
+use super::pages::{self, page};
 use super::retry::call;
 use crate::{Action, CreateVolume, Ec2Error, Encryption, Page, Volume, VolumeQuery};
 
@@ -79,7 +80,7 @@ pub(super) async fn describe(
         VolumeQuery::Marked { max, token } => {
             let mark = filter(format!("tag:{}", keys::CLUSTER_MARK), ["true"]);
             one_page(
-                &builder
+                builder
                     .filters(mark)
                     .max_results(i32::from(*max))
                     .set_next_token(token.clone()),
@@ -89,33 +90,22 @@ pub(super) async fn describe(
     }
 }
 
-async fn one_page(builder: &DescribeVolumesFluentBuilder) -> Result<Page<Volume>, Ec2Error> {
+async fn one_page(builder: DescribeVolumesFluentBuilder) -> Result<Page<Volume>, Ec2Error> {
     let action = Action::DescribeVolumes;
     let reply = call(action, || builder.clone().send()).await?;
     read(action, reply, |reply| {
-        let volumes = reply.volumes.unwrap_or_default().into_iter();
-        Ok(Page {
-            items: volumes.map(volume).collect::<Result<_, _>>()?,
-            next: reply.next_token.filter(|token| !token.is_empty()),
-        })
+        page(reply.volumes.unwrap_or_default(), reply.next_token, volume)
     })
 }
 
 /// Everything the query matches, as one page.
 async fn all_pages(
     builder: DescribeVolumesFluentBuilder,
-    page: Option<u16>,
+    size: Option<u16>,
 ) -> Result<Page<Volume>, Ec2Error> {
-    let mut builder = builder.set_max_results(page.map(i32::from));
-    let mut items = Vec::new();
-    loop {
-        let page = one_page(&builder).await?;
-        items.extend(page.items);
-        match page.next {
-            Some(token) => builder = builder.next_token(token),
-            None => return Ok(Page { items, next: None }),
-        }
-    }
+    let builder = builder.set_max_results(size.map(i32::from));
+    let items = pages::all(|token| one_page(builder.clone().set_next_token(token))).await?;
+    Ok(Page { items, next: None })
 }
 
 /// CreateVolume's reply in the type that describes give. They hold the same fields.

@@ -8,6 +8,7 @@ use super::sdk_type;
 use crate::sdk::convert::{
     Unreadable, filter, optional_count, parsed, read, required, signed, size, time,
 };
+use crate::sdk::pages::{self, page};
 use crate::sdk::retry::call;
 use crate::{Action, Ec2Error, Modification, ModifyVolume};
 
@@ -36,21 +37,18 @@ pub(in crate::sdk) async fn describe(
 ) -> Result<Vec<Modification>, Ec2Error> {
     let action = Action::DescribeVolumesModifications;
     let ids = filter("volume-id", volumes.iter().map(VolumeId::as_str));
-    let mut builder = client.describe_volumes_modifications().filters(ids);
-    let mut modifications = Vec::new();
-    loop {
-        let reply = call(action, || builder.clone().send()).await?;
-        let (items, next) = read(action, reply, |reply| {
-            let items = reply.volumes_modifications.unwrap_or_default().into_iter();
-            let items: Vec<_> = items.map(modification).collect::<Result<_, _>>()?;
-            Ok((items, reply.next_token.filter(|token| !token.is_empty())))
-        })?;
-        modifications.extend(items);
-        match next {
-            Some(token) => builder = builder.next_token(token),
-            None => return Ok(modifications),
+    let builder = client.describe_volumes_modifications().filters(ids);
+    pages::all(|token| {
+        let builder = builder.clone().set_next_token(token);
+        async move {
+            let reply = call(action, || builder.clone().send()).await?;
+            read(action, reply, |reply| {
+                let items = reply.volumes_modifications.unwrap_or_default();
+                page(items, reply.next_token, modification)
+            })
         }
-    }
+    })
+    .await
 }
 
 fn modification(modification: types::VolumeModification) -> Result<Modification, Unreadable> {
