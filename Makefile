@@ -3,7 +3,7 @@
 # set CARGO_TARGET_DIR to have them elsewhere.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint fmt
+.PHONY: help demo test soak bench lint fmt
 
 help: ## Show this list.
 	@sed -nE 's/^([a-z-]+): ## (.*)/make \1\t\2/p' Makefile
@@ -13,6 +13,9 @@ demo: ## Watch a volume's whole life on this machine.
 
 test: ## Run every check and test.
 	@scripts/setup.sh test && scripts/test.sh
+
+soak: ## Run 200 random histories of the controller under faults.
+	@EBS_CSI_HISTORIES=200 scripts/cargo.sh test --workspace --locked --test it histories -- --nocapture
 
 bench: ## Build for release and print the figures beside the peer's.
 	@scripts/setup.sh bench && scripts/bench.sh

@@ -15,6 +15,7 @@ mod concurrency;
 mod consistency;
 mod faults;
 mod finality;
+mod histories;
 mod idempotence;
 mod lifecycle;
 mod node;
