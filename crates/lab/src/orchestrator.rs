@@ -18,14 +18,12 @@ use csi::v1::{
     DeleteSnapshotRequest, DeleteVolumeRequest, Topology, TopologyRequirement, VolumeCapability,
     VolumeContentSource,
 };
+use ebs_types::topology::ZONE_KEY;
 use ebs_types::{Bytes, GIB};
 use tonic::transport::Channel;
 
 use crate::kubelet::Node;
 use crate::socket::{self, Patience};
-
-/// The topology key that Kubernetes knows zones by.
-const ZONE_KEY: &str = "topology.kubernetes.io/zone";
 
 /// What a pod sees of a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

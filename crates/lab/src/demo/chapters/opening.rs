@@ -1,6 +1,7 @@
 //! The first chapter: a cloud, a controller, and three instances with their node plugins.
 
 use anyhow::{Context as _, Result, ensure};
+use ebs_types::topology::ZONE_KEY;
 
 use super::Players;
 use crate::demo::stage::Stage;
@@ -76,7 +77,7 @@ async fn start_node(
                 info.node_id
             );
             let topology = info.accessible_topology.unwrap_or_default().segments;
-            let zone = topology.get("topology.kubernetes.io/zone");
+            let zone = topology.get(ZONE_KEY);
             ensure!(
                 zone == Some(&instance.zone),
                 "it says that its zone is {zone:?}"
