@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# The Helm chart and the manifests that are rendered from it:
+#
+#     scripts/chart.sh render   writes deploy/kubernetes anew from charts/ebs-csi
+#     scripts/chart.sh check    is the chart right, and are the manifests those of the chart? Shows what
+#                               differs; ends with `N passed, N failed, N skipped`
+
+# shellcheck source=scripts/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+chart=charts/ebs-csi
+manifests=deploy/kubernetes
+helm=${CLUSTER_DIR:-$cache/cluster}/bin/helm
+
+# Helm is built from the module that also has the test cluster's programs.
+build_helm() {
+    [ -x "$helm" ] || GOTOOLCHAIN=${GOTOOLCHAIN:-auto} go -C cluster/go build -o "$helm" helm.sh/helm/v4/cmd/helm
+}
+
+# template ARGUMENT...: what a release in kube-system would be. Helm would otherwise look at ~/.config.
+template() { "$helm" template ebs-csi "$chart" --namespace kube-system --kube-version 1.36.0 "$@"; }
+
+# render DIRECTORY: one file for each template, and a kustomization of them all.
+render() {
+    local out=$1 file name
+    rm -rf "$work/rendered"
+    template --set sidecars.snapshotter.forceEnable=true --output-dir "$work/rendered" >"$work/log" || return 1
+    mkdir -p "$out"
+    {
+        say "# Written by scripts/chart.sh render. Apply it with kubectl apply -k; what to set first is in docs/INSTALL.md."
+        say "apiVersion: kustomize.config.k8s.io/v1beta1"
+        say "kind: Kustomization"
+        say "resources:"
+    } >"$out/kustomization.yaml"
+    for file in "$work"/rendered/ebs-csi/templates/*.yaml; do
+        name=$(basename "$file")
+        {
+            say "# Rendered from $chart/templates/$name by scripts/chart.sh render."
+            sed -e '/^# Source: /d' "$file" | awk '
+                NF == 0 { blank = blank "\n"; next }
+                /^---$/ { blank = ""; if (!begun) next }
+                { printf "%s%s\n", blank, $0; blank = ""; begun = 1 }'
+        } >"$out/$name"
+        say "  - $name" >>"$out/kustomization.yaml"
+    done
+}
+
+passed=0 failed=0
+# check SENTENCE COMMAND...: what the command says is shown if it fails.
+check() {
+    local sentence=$1
+    shift
+    if "$@" >"$work/said" 2>&1; then
+        passed=$((passed + 1))
+        say "ok      $sentence"
+    else
+        failed=$((failed + 1))
+        say "FAILED  $sentence"
+        sed 's/^/        /' "$work/said"
+    fi
+}
+
+up_to_date() {
+    render "$work/fresh" || return 1
+    diff -ru "$manifests" "$work/fresh" || {
+        say "scripts/chart.sh render writes $manifests anew"
+        return 1
+    }
+}
+
+# refused WORDS VALUE...: Helm does not take the values, and says WORDS.
+refused() {
+    local words=$1 said
+    shift
+    if said=$(template "$@" 2>&1); then
+        say "taken: $*"
+        return 1
+    fi
+    [[ $said == *"$words"* ]] || {
+        say "expected '$words' in: $said"
+        return 1
+    }
+}
+
+# contains COUNT PATTERN VALUE...: so many lines of what is rendered with the values match.
+contains() {
+    local count=$1 pattern=$2 rendered found
+    shift 2
+    rendered=$(template "$@") || return 1
+    found=$(grep -cE -- "$pattern" <<<"$rendered" || true)
+    [ "$found" -eq "$count" ] || {
+        say "$found lines match $pattern, expected $count, with $*"
+        return 1
+    }
+}
+
+# The sidecars' versions are those that the test cluster runs, as far as it builds them from their modules.
+versions_tested() {
+    local name module tag wrong=0
+    for name in provisioner attacher resizer snapshotter; do
+        module=$(grep -oE "kubernetes-csi/external-$name/v[0-9]+ v[0-9.]+" cluster/go/go.mod)
+        tag=$(grep -oE "csi-$name:v[0-9.]+" "$manifests/controller-deployment.yaml")
+        [ "${module##* }" = "${tag##*:}" ] || {
+            say "the chart says $tag, cluster/go/go.mod says ${module##* }"
+            wrong=1
+        }
+    done
+    return "$wrong"
+}
+
+# The chart's version, its appVersion and the driver's are one.
+version_of_driver() {
+    local version
+    version=$(cargo metadata --no-deps --offline --format-version 1 | jq -r '.packages[] | select(.name == "ebs-csi") | .version')
+    diff <(printf 'version: %s\nappVersion: %s\n' "$version" "$version") <(grep -E '^(version|appVersion):' "$chart/Chart.yaml")
+}
+
+# The IAM policy allows every call that the driver makes to EC2 (and the tagging that two of them include).
+policy_complete() {
+    diff <(
+        { sed -nE '/^pub enum Action \{/,/^\}/ s/^ +([A-Z][A-Za-z]+),.*/ec2:\1/p' crates/ec2/src/error.rs && say ec2:CreateTags; } | sort -u
+    ) <(jq -r '.Statement[].Action | if type == "array" then .[] else . end' deploy/iam-policy.json | sort -u) \
+        --unchanged-line-format= --old-line-format='missing: %L' --new-line-format='not needed: %L'
+}
+
+check_all() {
+    check "helm lint finds nothing" "$helm" lint --strict "$chart"
+    check "$manifests is what the chart renders" up_to_date
+    check "the chart's version is the driver's" version_of_driver
+    check "the sidecars are those that the tests run" versions_tested
+    check "the IAM policy allows what the driver calls" policy_complete
+    check "without the snapshot CRDs there is no snapshotter" contains 0 'name: csi-snapshotter$'
+    check "with them there is one" contains 1 'name: csi-snapshotter$' --api-versions snapshot.storage.k8s.io/v1
+    check "an unknown value is refused" refused "additional properties 'replicas' not allowed" --set controller.replicas=3
+    check "a value of the wrong type is refused" refused "got string, want integer" --set-string controller.replicaCount=two
+    check "an unknown log level is refused" refused "value must be one of" --set node.logLevel=loud
+    check "two ways to set the limit are refused" refused "only one of them" --set node.volumeAttachLimit=9,node.reservedVolumeAttachments=2
+    check "a limit of 0 is one" contains 1 'volume-attach-limit=0$' --set node.volumeAttachLimit=0
+    check "tags become one argument" contains 1 '"--extra-tags=a=1,team=data base"' --set-string 'controller.extraVolumeTags.team=data base,controller.extraVolumeTags.a=1'
+    check "a moved kubelet is followed everywhere" contains 0 /var/lib/kubelet --set node.kubeletPath=/data/kubelet
+    check "the StorageClass can be left out" contains 0 'kind: StorageClass' --set defaultStorageClass.enabled=false
+    check "one replica needs no budget" contains 0 'kind: PodDisruptionBudget' --set controller.replicaCount=1
+    check "nothing points at a service account of one's own" contains 0 'ebs-csi-(node|controller)-sa' \
+        --set controller.serviceAccount.name=mine,node.serviceAccount.name=yours
+    say "$passed passed, $failed failed, 0 skipped"
+    [ "$failed" -eq 0 ]
+}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+build_helm
+# Nothing of the user's own Helm may leak in.
+export HELM_CONFIG_HOME=$work/helm HELM_CACHE_HOME=$work/helm HELM_DATA_HOME=$work/helm KUBECONFIG=/dev/null
+case ${1:-} in
+render)
+    render "$work/fresh"
+    rm -rf "$manifests"
+    mv "$work/fresh" "$manifests"
+    ;;
+check) check_all ;;
+*) die "usage: scripts/chart.sh render|check" ;;
+esac
