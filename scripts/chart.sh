@@ -12,9 +12,12 @@ chart=charts/ebs-csi
 manifests=deploy/kubernetes
 helm=${CLUSTER_DIR:-$cache/cluster}/bin/helm
 
-# Helm is built from the module that also has the test cluster's programs.
+# Where the test cluster is not built yet, from the same module and with the same settings: nothing is compiled twice.
 build_helm() {
-    [ -x "$helm" ] || GOTOOLCHAIN=${GOTOOLCHAIN:-auto} go -C cluster/go build -o "$helm" helm.sh/helm/v4/cmd/helm
+    [ -x "$helm" ] && return
+    mkdir -p "$(dirname "$helm")"
+    GOTOOLCHAIN=${GOTOOLCHAIN:-auto} GOFLAGS=-buildvcs=false GOWORK=off CGO_ENABLED=0 \
+        go -C cluster/go build -trimpath -ldflags "-s -w" -o "$helm" helm.sh/helm/v4/cmd/helm
 }
 
 # template ARGUMENT...: what a release in kube-system would be. Helm would otherwise look at ~/.config.
