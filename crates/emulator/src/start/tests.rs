@@ -316,6 +316,21 @@ async fn instances_come_with_metadata_and_go() {
 }
 
 #[tokio::test]
+async fn metadata_is_served_at_the_address_of_the_endpoint() {
+    let config = Config {
+        listen: "127.0.0.2:0".parse().unwrap(),
+        ..Config::default()
+    };
+    let running = Emulator::start(config).await.unwrap();
+    let views = running.instances();
+    assert_eq!(views.len(), 4);
+    for view in views {
+        assert!(view.imds_url.starts_with("http://127.0.0.2:"), "{view:?}");
+    }
+    running.shutdown().await;
+}
+
+#[tokio::test]
 async fn metadata_services_keep_their_ports_as_long_as_these_are_free() {
     let data = tempfile::tempdir().unwrap();
     let config = || Config {
