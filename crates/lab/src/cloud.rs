@@ -1,12 +1,14 @@
-//! The demo's own look at EC2, over EC2's own protocol: what the driver says is checked against it.
+//! An own look at EC2, over EC2's own protocol: what the driver says is checked against it.
 //!
-//! Answers for: describing volumes and snapshots, and the emulator's control endpoint: call counts and faults.
-//! Doesn't answer for: changing anything in EC2; only the driver does.
+//! Answers for: describing volumes and snapshots, what an administrator does by hand, and the emulator's control
+//! endpoint: call counts, faults and delays.
+//! Doesn't answer for: what EC2 should look like.
 
+mod by_hand;
+mod seen;
 mod xml;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
@@ -19,6 +21,9 @@ use serde::Deserialize;
 
 use self::xml::Element;
 
+pub use self::by_hand::NewVolume;
+pub use self::seen::{SeenAttachment, SeenSnapshot, SeenVolume};
+
 /// The version of the EC2 API; there is no other.
 const VERSION: &str = "2016-11-15";
 
@@ -30,45 +35,10 @@ pub struct Cloud {
     control: String,
 }
 
-/// A volume as DescribeVolumes shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenVolume {
-    /// Its id.
-    pub id: String,
-    /// `creating`, `available`, `in-use`, …
-    pub state: String,
-    /// Its size.
-    pub gib: u32,
-    /// `gp3`, …
-    pub kind: String,
-    /// Its zone.
-    pub zone: String,
-    /// Where it is attached.
-    pub attachments: Vec<SeenAttachment>,
-}
-
-/// An attachment as DescribeVolumes shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenAttachment {
-    /// The instance.
-    pub instance: String,
-    /// `attaching`, `attached`, …
-    pub state: String,
-}
-
 /// How often an action was called, among other things that the control endpoint counts.
 #[derive(Debug, Deserialize)]
 struct Count {
     calls: u64,
-}
-
-/// A snapshot as DescribeSnapshots shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenSnapshot {
-    /// Its id.
-    pub id: String,
-    /// `pending`, `completed`, …
-    pub state: String,
 }
 
 impl Cloud {
@@ -106,18 +76,10 @@ impl Cloud {
         let reply = self
             .ask("DescribeSnapshots", &[("Owner.1", "self")])
             .await?;
-        reply
-            .items("snapshotSet")
-            .map(|item| {
-                Ok(SeenSnapshot {
-                    id: item.text("snapshotId")?.to_owned(),
-                    state: item.text("status")?.to_owned(),
-                })
-            })
-            .collect()
+        reply.items("snapshotSet").map(SeenSnapshot::read).collect()
     }
 
-    /// How often each action was called so far, the demo's own look included.
+    /// How often each action was called so far, this look included.
     pub async fn calls(&self) -> Result<BTreeMap<String, u64>> {
         let request = Request::get(format!("{}/calls", self.control)).body(Full::default())?;
         let counts: BTreeMap<String, Count> =
@@ -140,6 +102,15 @@ impl Cloud {
     /// Takes all fault rules back.
     pub async fn heal(&self) -> Result<()> {
         let request = Request::delete(format!("{}/faults", self.control)).body(Full::default())?;
+        self.send(request).await?;
+        Ok(())
+    }
+
+    /// Changes what EC2 takes its time for; what is not named stays (docs/EMULATOR.md).
+    pub async fn delays(&self, changes: &serde_json::Value) -> Result<()> {
+        let request = Request::put(format!("{}/delays", self.control))
+            .header("content-type", "application/json")
+            .body(Full::from(changes.to_string()))?;
         self.send(request).await?;
         Ok(())
     }
@@ -167,44 +138,5 @@ impl Cloud {
             String::from_utf8_lossy(&body)
         );
         Ok(body)
-    }
-}
-
-impl SeenVolume {
-    fn read(item: &Element) -> Result<Self> {
-        Ok(Self {
-            id: item.text("volumeId")?.to_owned(),
-            state: item.text("status")?.to_owned(),
-            gib: item.text("size")?.parse()?,
-            kind: item.text("volumeType")?.to_owned(),
-            zone: item.text("availabilityZone")?.to_owned(),
-            attachments: item
-                .items("attachmentSet")
-                .map(|attachment| {
-                    Ok(SeenAttachment {
-                        instance: attachment.text("instanceId")?.to_owned(),
-                        state: attachment.text("status")?.to_owned(),
-                    })
-                })
-                .collect::<Result<_>>()?,
-        })
-    }
-}
-
-impl fmt::Display for SeenVolume {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            id,
-            state,
-            gib,
-            kind,
-            zone,
-            attachments,
-        } = self;
-        write!(f, "EC2: {id} is {state}, {gib} GiB {kind} in {zone}")?;
-        for SeenAttachment { instance, state } in attachments {
-            write!(f, ", {state} to {instance}")?;
-        }
-        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! What the kernel of this machine says about mounts, loop devices and processes below a directory.
+//! What the kernel of this machine says about mounts, loop devices and processes: a directory's, or those that a process sees.
 //!
 //! Answers for: reading /proc and /sys. The demo proves its steps with it, and finds leftovers.
 //! Doesn't answer for: changing anything.
@@ -22,6 +22,8 @@ pub struct Mount {
     pub fs: String,
     /// What is mounted: a device.
     pub source: String,
+    /// The device's number, `MAJOR:MINOR`.
+    pub device: String,
     /// Options of the mount.
     pub options: String,
 }
@@ -29,9 +31,12 @@ pub struct Mount {
 impl Mount {
     fn parse(line: &str) -> Option<Self> {
         let (left, right) = line.split_once(" - ")?;
-        let mut left = left.split(' ').skip(4);
+        let mut left = left.split(' ').skip(2);
         let mut right = right.split(' ');
+        let device = left.next()?.to_owned();
+        let mut left = left.skip(1);
         Some(Self {
+            device,
             point: unescape(left.next()?),
             options: left.next()?.to_owned(),
             fs: right.next()?.to_owned(),
@@ -47,6 +52,7 @@ impl fmt::Display for Mount {
             fs,
             source,
             options,
+            ..
         } = self;
         write!(f, "{source} on {} type {fs} ({options})", point.display())
     }
@@ -70,14 +76,17 @@ fn unescape(field: &str) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(&bytes))
 }
 
+/// The mounts that a process sees, in the order in which they were made.
+pub fn mounts_of(process: u32) -> io::Result<Vec<Mount>> {
+    let table = fs::read_to_string(format!("/proc/{process}/mountinfo"))?;
+    Ok(table.lines().filter_map(Mount::parse).collect())
+}
+
 /// The mounts below `dir`, in the order in which they were made.
 pub fn mounts_below(dir: &Path) -> io::Result<Vec<Mount>> {
-    let table = fs::read_to_string("/proc/self/mountinfo")?;
-    Ok(table
-        .lines()
-        .filter_map(Mount::parse)
-        .filter(|mount| mount.point.starts_with(dir))
-        .collect())
+    let mut mounts = mounts_of(std::process::id())?;
+    mounts.retain(|mount| mount.point.starts_with(dir));
+    Ok(mounts)
 }
 
 /// What is mounted at `point`, the topmost of several.
@@ -167,6 +176,7 @@ mod tests {
                 point: PathBuf::from("/mnt/with blank"),
                 fs: "ext4".to_owned(),
                 source: "/dev/loop3".to_owned(),
+                device: "98:0".to_owned(),
                 options: "rw,noatime".to_owned(),
             })
         );

@@ -1,11 +1,12 @@
 //! EC2's XML replies as a tree.
 //!
-//! Answers for: elements, their text and their `item` lists; attributes, namespaces and escapes don't matter here.
+//! Answers for: elements, their text and their `item` lists; attributes and namespaces don't matter here.
 //! Doesn't answer for: what the elements mean.
 
 use anyhow::{Context as _, Result, bail};
 use quick_xml::Reader;
-use quick_xml::events::Event;
+use quick_xml::escape::resolve_xml_entity;
+use quick_xml::events::{BytesRef, Event};
 
 /// An element.
 #[derive(Debug, Default)]
@@ -27,13 +28,14 @@ impl Element {
                 Event::Start(start) => open.push(Self::named(start.local_name().as_ref())),
                 Event::Empty(start) => add(&mut open, Self::named(start.local_name().as_ref()))?,
                 Event::End(_) => {
-                    let closed = open.pop().context("an end without a start")?;
+                    let mut closed = open.pop().context("an end without a start")?;
+                    closed.text = closed.text.trim().to_owned();
                     add(&mut open, closed)?;
                 }
-                Event::Text(text) => {
-                    if let Some(element) = open.last_mut() {
-                        element.text.push_str(text.trim());
-                    }
+                Event::Text(text) => say(&mut open, &text),
+                Event::GeneralRef(escape) => {
+                    let letter = letter(&escape)?;
+                    say(&mut open, &letter);
                 }
                 Event::Eof => break,
                 _ => {}
@@ -58,6 +60,13 @@ impl Element {
             .with_context(|| format!("<{}> has no <{child}>", self.name))
     }
 
+    /// The text of a child that need not be there or may be empty.
+    pub(super) fn optional(&self, child: &str) -> Option<&str> {
+        self.child(child)
+            .map(|element| element.text.as_str())
+            .filter(|text| !text.is_empty())
+    }
+
     /// The items of a list; a list that is absent is empty.
     pub(super) fn items(&self, list: &str) -> impl Iterator<Item = &Self> {
         self.child(list)
@@ -75,6 +84,21 @@ impl Element {
             name: name.to_owned(),
             ..Self::default()
         }
+    }
+}
+
+/// The letter that an escape stands for: `&amp;`, `&#38;`.
+fn letter(escape: &BytesRef<'_>) -> Result<String> {
+    if let Some(letter) = escape.resolve_char_ref()? {
+        return Ok(letter.to_string());
+    }
+    let letter = resolve_xml_entity(escape);
+    Ok(letter.context("an unknown escape")?.to_owned())
+}
+
+fn say(open: &mut [Element], text: &str) {
+    if let Some(element) = open.last_mut() {
+        element.text.push_str(text);
     }
 }
 
@@ -105,6 +129,11 @@ mod tests {
             .collect();
         assert_eq!(ids, ["vol-1", "vol-2"]);
         assert_eq!(reply.items("snapshotSet").count(), 0);
+        let first = reply.items("volumeSet").next().unwrap();
+        assert_eq!(first.optional("volumeId"), Some("vol-1"));
+        assert_eq!(first.optional("attachmentSet"), None);
+        let escaped = Element::parse(b"<a><b> c &amp; d&#33; </b></a>").unwrap();
+        assert_eq!(escaped.text("b").unwrap(), "c & d!");
         assert!(reply.text("nothing").is_err());
         assert!(Element::parse(b"<a><b></b>").is_err());
     }

@@ -1,0 +1,79 @@
+//! What an administrator does with the `aws` command line: volumes and snapshots that no driver made.
+
+use anyhow::Result;
+
+use super::Cloud;
+
+/// A volume to make.
+#[derive(Clone, Copy, Debug)]
+pub struct NewVolume<'a> {
+    /// Its zone.
+    pub zone: &'a str,
+    /// Its size.
+    pub gib: u32,
+    /// `gp2`, …
+    pub kind: &'a str,
+    /// The snapshot to make it of.
+    pub snapshot: Option<&'a str>,
+    /// Its tags.
+    pub tags: &'a [(&'a str, &'a str)],
+}
+
+impl Cloud {
+    /// `aws ec2 create-volume`; returns its id.
+    pub async fn create_volume(&self, new: NewVolume<'_>) -> Result<String> {
+        let gib = new.gib.to_string();
+        let mut form = vec![
+            ("AvailabilityZone", new.zone),
+            ("Size", &gib),
+            ("VolumeType", new.kind),
+        ];
+        form.extend(new.snapshot.map(|id| ("SnapshotId", id)));
+        let tags = Tags::of("volume", new.tags);
+        form.extend(tags.form());
+        let reply = self.ask("CreateVolume", &form).await?;
+        Ok(reply.text("volumeId")?.to_owned())
+    }
+
+    /// `aws ec2 delete-volume`.
+    pub async fn delete_volume(&self, id: &str) -> Result<()> {
+        self.ask("DeleteVolume", &[("VolumeId", id)]).await?;
+        Ok(())
+    }
+
+    /// `aws ec2 create-snapshot`; returns its id.
+    pub async fn create_snapshot(&self, volume: &str) -> Result<String> {
+        let reply = self.ask("CreateSnapshot", &[("VolumeId", volume)]).await?;
+        Ok(reply.text("snapshotId")?.to_owned())
+    }
+
+    /// `aws ec2 delete-snapshot`.
+    pub async fn delete_snapshot(&self, id: &str) -> Result<()> {
+        self.ask("DeleteSnapshot", &[("SnapshotId", id)]).await?;
+        Ok(())
+    }
+}
+
+/// Tags in the form's numbered spelling.
+struct Tags(Vec<(String, String)>);
+
+impl Tags {
+    fn of(resource: &str, tags: &[(&str, &str)]) -> Self {
+        if tags.is_empty() {
+            return Self(Vec::new());
+        }
+        let prefix = "TagSpecification.1";
+        let mut form = vec![(format!("{prefix}.ResourceType"), resource.to_owned())];
+        for (number, (key, value)) in (1..).zip(tags) {
+            form.push((format!("{prefix}.Tag.{number}.Key"), (*key).to_owned()));
+            form.push((format!("{prefix}.Tag.{number}.Value"), (*value).to_owned()));
+        }
+        Self(form)
+    }
+
+    fn form(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}

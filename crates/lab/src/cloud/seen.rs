@@ -1,0 +1,127 @@
+//! Volumes and snapshots as EC2 describes them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use anyhow::Result;
+
+use super::xml::Element;
+
+/// A volume as DescribeVolumes shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenVolume {
+    /// Its id.
+    pub id: String,
+    /// `creating`, `available`, `in-use`, …
+    pub state: String,
+    /// Its size.
+    pub gib: u32,
+    /// `gp3`, …
+    pub kind: String,
+    /// What it is given per second; none for types without.
+    pub iops: Option<u32>,
+    /// MiB per second; none for types without.
+    pub throughput: Option<u32>,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// The snapshot that it was made of.
+    pub snapshot: Option<String>,
+    /// Its zone.
+    pub zone: String,
+    /// Where it is attached.
+    pub attachments: Vec<SeenAttachment>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// An attachment as DescribeVolumes shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenAttachment {
+    /// The instance.
+    pub instance: String,
+    /// `attaching`, `attached`, …
+    pub state: String,
+}
+
+/// A snapshot as DescribeSnapshots shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenSnapshot {
+    /// Its id.
+    pub id: String,
+    /// `pending`, `completed`, …
+    pub state: String,
+    /// The volume that it was made of.
+    pub volume: String,
+    /// That volume's size.
+    pub gib: u32,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl SeenVolume {
+    pub(super) fn read(item: &Element) -> Result<Self> {
+        let number = |name| item.optional(name).map(str::parse).transpose();
+        Ok(Self {
+            id: item.text("volumeId")?.to_owned(),
+            state: item.text("status")?.to_owned(),
+            gib: item.text("size")?.parse()?,
+            kind: item.text("volumeType")?.to_owned(),
+            iops: number("iops")?,
+            throughput: number("throughput")?,
+            encrypted: item.text("encrypted")?.parse()?,
+            snapshot: item.optional("snapshotId").map(str::to_owned),
+            zone: item.text("availabilityZone")?.to_owned(),
+            attachments: item
+                .items("attachmentSet")
+                .map(SeenAttachment::read)
+                .collect::<Result<_>>()?,
+            tags: tags(item)?,
+        })
+    }
+}
+
+impl SeenAttachment {
+    fn read(item: &Element) -> Result<Self> {
+        Ok(Self {
+            instance: item.text("instanceId")?.to_owned(),
+            state: item.text("status")?.to_owned(),
+        })
+    }
+}
+
+impl SeenSnapshot {
+    pub(super) fn read(item: &Element) -> Result<Self> {
+        Ok(Self {
+            id: item.text("snapshotId")?.to_owned(),
+            state: item.text("status")?.to_owned(),
+            volume: item.text("volumeId")?.to_owned(),
+            gib: item.text("volumeSize")?.parse()?,
+            tags: tags(item)?,
+        })
+    }
+}
+
+fn tags(item: &Element) -> Result<BTreeMap<String, String>> {
+    item.items("tagSet")
+        .map(|tag| Ok((tag.text("key")?.to_owned(), tag.text("value")?.to_owned())))
+        .collect()
+}
+
+impl fmt::Display for SeenVolume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            id,
+            state,
+            gib,
+            kind,
+            zone,
+            attachments,
+            ..
+        } = self;
+        write!(f, "EC2: {id} is {state}, {gib} GiB {kind} in {zone}")?;
+        for SeenAttachment { instance, state } in attachments {
+            write!(f, ", {state} to {instance}")?;
+        }
+        Ok(())
+    }
+}

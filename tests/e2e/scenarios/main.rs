@@ -1,0 +1,18 @@
+//! What users do, on a cluster with the driver in it: the manifests of `examples/`, unchanged, and what must be seen afterwards
+//! in EC2, in the nodes' mounts and in the applications' data.
+//!
+//! Takes the cluster that `$EBS_CSI_CLUSTER` names; `make e2e` starts one. Each scenario has a namespace of its own and takes
+//! everything away that came of it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod default_class;
+mod nginx_sts;
+mod redis_move;
+mod timing;
