@@ -3,16 +3,31 @@
 # set CARGO_TARGET_DIR to have them elsewhere.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench lint fmt
+.PHONY: help demo test e2e cluster cluster-down image chart soak bench lint fmt
 
 help: ## Show this list.
-	@sed -nE 's/^([a-z-]+): ## (.*)/make \1\t\2/p' Makefile
+	@sed -nE 's/^([a-z0-9-]+): ## (.*)/make \1\t\2/p' Makefile
 
 demo: ## Watch a volume's whole life on this machine.
 	@scripts/demo.sh
 
 test: ## Run every check and test.
 	@scripts/setup.sh test && scripts/test.sh
+
+e2e: ## Play the users' scenarios on a Kubernetes cluster made for it.
+	@scripts/setup.sh cluster && scripts/e2e.sh
+
+cluster: ## Start a Kubernetes cluster with the driver on this machine.
+	@scripts/setup.sh cluster && scripts/cluster.sh
+
+cluster-down: ## End that cluster.
+	@cluster/down.sh
+
+image: ## Build the container image, as an OCI archive.
+	@scripts/setup.sh image && image/build.sh
+
+chart: ## Render deploy/ from the chart.
+	@scripts/setup.sh cluster && scripts/chart.sh render
 
 soak: ## Run 200 random histories of the controller under faults.
 	@EBS_CSI_HISTORIES=200 scripts/cargo.sh test --workspace --locked --test it histories -- --nocapture
@@ -21,7 +36,7 @@ bench: ## Build for release and print the figures beside the peer's.
 	@scripts/setup.sh bench && scripts/bench.sh
 
 lint: ## Check format and lints alone.
-	@scripts/cargo.sh fmt --all --check && scripts/cargo.sh clippy --workspace --all-targets --locked -- -D warnings
+	@scripts/cargo.sh fmt --all --check && scripts/cargo.sh clippy --workspace --all-targets --test e2e --test leftovers --locked -- -D warnings
 
 fmt: ## Format the code.
 	@scripts/cargo.sh fmt --all

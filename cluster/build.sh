@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds what a cluster on this machine is made of into $CLUSTER_DIR: Kubernetes, the sidecars and CoreDNS
 # out of Go modules (bin), the snapshot controller's manifests (crd, snapshot-controller), programs out of
-# Debian's packages (debian), images (images). What is up to date is left alone: then it is done at once.
+# Debian's packages (debian), images (images, sidecars). What is up to date is left alone: then it is done at once.
 # The first time takes some minutes, most of them Kubernetes. Prints how long each part took.
 #
 # usage: cluster/build.sh
@@ -29,7 +29,7 @@ go_inputs() {
 }
 
 # go puts each program in its place whole, and leaves those that are up to date.
-build_programs_of_cluster() {
+build_from_modules() {
     local version stamp=k8s.io/component-base/version
     version=$(module k8s.io/kubernetes Version)
     # go moves what it has built into place, which is one step only within a file system.
@@ -64,7 +64,7 @@ programs_and_manifests() {
         return
     fi
     rm -f "$B/.built-from"
-    build_programs_of_cluster
+    build_from_modules
     copy_manifests
     printf '%s\n' "$inputs" >"$B/.built-from"
 }
@@ -81,3 +81,4 @@ part() {
 part "programs of Debian" cluster/debian.sh
 part "Kubernetes, sidecars, CoreDNS" programs_and_manifests
 part "images" cluster/images.sh
+part "sidecars' images" cluster/sidecars.sh

@@ -36,7 +36,7 @@ root_redis() {
     add_program "$1" "$debian/usr/bin/redis-server"
     add_program "$1" "$debian/usr/bin/redis-cli"
     mkdir "$1/data"
-    settings=(--cmd '["redis-server", "--protected-mode", "no"]')
+    settings=(--cmd '["redis-server", "--protected-mode", "no"]' --workdir /data)
 }
 
 root_nginx() {

@@ -22,14 +22,11 @@ check_built
 began=$(date +%s%N)
 progress() { printf '%6.1f s  %s\n' "$((($(date +%s%N) - began) / 100000000))e-1" "$*"; }
 
-# unlocked COMMAND...: one that waits. It could outlive this script if that is killed, and must not keep the lock then.
-unlocked() { "$@" 9>&- >/dev/null; }
-
-# until_ready SECONDS COMMAND...
+# until_ready SECONDS PROGRAM... Programs that wait are not given the lock (9): they may outlive a killed up.sh.
 until_ready() {
     local deadline=$((SECONDS + $1))
     shift
-    until unlocked "$@" 2>/dev/null; do
+    until "$@" >/dev/null 2>&1 9>&-; do
         [ "$SECONDS" -lt "$deadline" ] || die "gave up waiting for: $*"
         sleep 0.1
     done
@@ -61,10 +58,10 @@ wait_for_all() {
     progress "API server ready"
     kubectl apply -f "$root/cluster/manifests/coredns.yaml" >/dev/null
     for ((n = 1; n <= NODES; n++)); do until_ready 120 kubectl get node "node-$n"; done
-    unlocked kubectl wait --for=condition=Ready node --all --timeout=120s
+    kubectl wait --for=condition=Ready node --all --timeout=120s >/dev/null 9>&-
     until_ready 60 kubectl -n default get serviceaccount default
     progress "nodes ready"
-    unlocked kubectl -n kube-system rollout status deployment/coredns --timeout=60s
+    kubectl -n kube-system rollout status deployment/coredns --timeout=60s >/dev/null 9>&-
     progress "names are resolved"
 }
 

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Installs what is missing for `make demo`, `make test` or `make bench` on Debian and Ubuntu, and
-# says what it does. With nothing missing it is silent and touches no network.
+# Installs what is missing for `make demo`, `make test`, `make bench`, `make image` or `make cluster` on
+# Debian and Ubuntu, and says what it does. With nothing missing it is silent and touches no network.
 #
-# usage: scripts/setup.sh demo|test|bench
+# usage: scripts/setup.sh demo|test|bench|image|cluster
 
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-target=${1:?usage: scripts/setup.sh demo|test|bench}
+target=${1:?usage: scripts/setup.sh demo|test|bench|image|cluster}
+
+# for_target NAME...: whether this is for one of them. The tests take in what image and cluster need.
+for_target() { [[ " $* test " == *" $target "* ]]; }
 
 # --- Debian packages -----------------------------------------------------------------------------
 
@@ -20,20 +23,30 @@ need cc gcc
 need ld binutils
 [ -e /usr/include/stdio.h ] || required+=(libc6-dev)
 
-# Devices and mounts are root's business: the other half of the demo and of the tests needs none.
-if [ "$(id -u)" -eq 0 ]; then
+# Devices and mounts are root's business: the other half of the demo and of the tests needs none. The
+# image carries the same programs, whoever makes it.
+if [ "$(id -u)" -eq 0 ] || for_target image; then
     need mkfs.ext4 e2fsprogs
     need mkfs.xfs xfsprogs
     need blkid util-linux
     need mount mount
 fi
-if [ "$target" = test ]; then
-    need jq jq
-    have go || required+=(golang-go)
-    want aws awscli
-fi
-if [ "$target" = bench ]; then
+if for_target bench image cluster; then
     need musl-gcc musl-tools
+fi
+if for_target image cluster; then
+    need jq jq
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || required+=(ca-certificates)
+fi
+if for_target cluster; then
+    have go || required+=(golang-go)
+    need ip iproute2
+    need openssl openssl
+    need curl curl
+fi
+if for_target test; then
+    want aws awscli
+    want shellcheck shellcheck
 fi
 
 install_packages() {
@@ -73,28 +86,32 @@ cargo=${cargo#cargo }
 at_least "${cargo%% *}" "$rust" || die "setup: this takes Rust $rust, and the installed cargo is ${cargo%% *}.
 Install Rust with rustup (https://rustup.rs), which fetches the right one by itself, then try again."
 
-if [ "$target" = test ] && ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
+if for_target test && ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
     have rustup || die "setup: please install rustfmt and clippy for cargo ${cargo%% *}, then try again"
     rustup component add rustfmt clippy
 fi
-if [ "$target" = bench ]; then
+if for_target bench image cluster; then
     musl=$(uname -m)-unknown-linux-musl
-    if have rustup; then
+    if [ -d "$(rustc --print sysroot)/lib/rustlib/$musl" ]; then
+        : # it is there
+    elif have rustup; then
         rustup target add "$musl"
-    elif [ ! -d "$(rustc --print sysroot)/lib/rustlib/$musl" ]; then
+    else
         die "setup: please install Rust's standard library for $musl, then try again"
     fi
 fi
 
-# --- Tools of the test suite ---------------------------------------------------------------------
+# --- Go and the tools of the test suite ----------------------------------------------------------
 
-if [ "$target" = test ]; then
-    if [ ! -x "$csi_sanity" ]; then
-        # Its go.mod asks for Go 1.25. From 1.21 on, go fetches a newer one by itself where it is allowed to, which some
-        # distributions leave off.
-        go=$(GOTOOLCHAIN=local go env GOVERSION)
-        at_least "${go#go}" 1.21 || die "setup: csi-sanity takes Go 1.25 (1.21 is enough to fetch it), and this is $go.
+if for_target cluster; then
+    # Kubernetes takes Go 1.26. From 1.21 on, go fetches a newer one by itself where it is allowed to, which
+    # some distributions leave off.
+    go=$(GOTOOLCHAIN=local go env GOVERSION)
+    at_least "${go#go}" 1.21 || die "setup: the tests take Go 1.26 (1.21 is enough to fetch it), and this is $go.
 Install a newer Go (https://go.dev/dl), then try again."
+fi
+if for_target test; then
+    if [ ! -x "$csi_sanity" ]; then
         say "setup: installing csi-sanity v5.6.0"
         GOBIN=$(dirname "$csi_sanity") GOTOOLCHAIN=${GOTOOLCHAIN:-auto} \
             go install github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity@v5.6.0

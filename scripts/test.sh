@@ -61,18 +61,27 @@ cargo_tests() {
         { print; fflush() }'
 }
 
+scripts() {
+    have shellcheck || { say "skipped: there is no shellcheck"; return; }
+    git ls-files '*.sh' | xargs shellcheck --external-sources
+}
+
 step format one cargo fmt --all --check || true
+step scripts one scripts || true
 step dependencies one "$cargo_deny" --workspace --locked check bans licenses sources || true
-step clippy one cargo clippy --workspace --all-targets --locked -- -D warnings || true
+step clippy one cargo clippy --workspace --all-targets --test e2e --test leftovers --locked -- -D warnings || true
 step tests cargo cargo_tests || true
 # What follows runs the programs: without a build there may still be those of an earlier one.
 if step build one build_programs; then
     step sanity counts scripts/sanity.sh || true
     step aws-cli counts scripts/aws-cli.sh || true
     step demo one "$bin/ebs-lab" demo || true
+    step image counts image/check.sh || true
+    step chart counts scripts/chart.sh check || true
+    step e2e counts scripts/e2e.sh || true
 else
-    failed=$((failed + 3))
-    summary+=("sanity, aws-cli and demo were not run: there is nothing to run")
+    failed=$((failed + 6))
+    summary+=("sanity, aws-cli, demo, image, chart and e2e were not run: there is nothing to run")
 fi
 
 printf '\n'

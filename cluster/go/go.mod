@@ -1,3 +1,6 @@
+// The programs of a Kubernetes cluster on one machine. k8s.io/kubernetes asks for the modules that it is split
+// into at version 0, so each is replaced by the one published with it. What else is here (the tools at the end,
+// CoreDNS) is the newest that asks for no newer Kubernetes; the chart names the sidecars' versions too.
 module cluster
 
 go 1.26.0
@@ -11,7 +14,7 @@ require (
 	google.golang.org/grpc v1.83.0
 	k8s.io/client-go v0.36.3
 	k8s.io/component-base v0.36.3
-	k8s.io/kubectl v0.36.1
+	k8s.io/kubectl v0.36.3
 	k8s.io/kubelet v0.36.3
 	k8s.io/kubernetes v1.36.3
 )

@@ -11,6 +11,7 @@ quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/[\\\\']/\\\\&/g")"; }
 
 # One to a line. The server that they go to checks no rights, and knows users only once it is told to.
 first_statements() {
+    echo "DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost';" # they have no password
     echo "FLUSH PRIVILEGES;"
     password=$(quoted "${MYSQL_ROOT_PASSWORD:-}")
     echo "ALTER USER root@localhost IDENTIFIED BY $password;"
@@ -31,7 +32,7 @@ first_start() {
     new=$data/.new
     rm -rf "$new"
     mkdir "$new"
-    mariadb-install-db --no-defaults --user=root --datadir="$new" --skip-test-db --rpm \
+    mariadb-install-db --no-defaults --user=root --datadir="$new" --skip-test-db --force \
         --auth-root-authentication-method=normal >&2
     first_statements | mariadbd --no-defaults --user=root --datadir="$new" --bootstrap >&2
     for entry in "$new"/*; do
