@@ -12,7 +12,7 @@ cannot() {
 check_machine() {
     [ "$(id -u)" -eq 0 ] || cannot "not root: namespaces, mounts and loop devices take root"
     local program missing=()
-    for program in ip nsenter unshare setpriv setsid flock losetup findmnt mount openssl jq curl modprobe; do
+    for program in ip nsenter unshare setpriv setsid flock losetup findmnt mount openssl jq curl; do
         have "$program" || missing+=("$program")
     done
     [ ${#missing[@]} -eq 0 ] || cannot "missing programs: ${missing[*]} (scripts/setup.sh cluster installs them)"
@@ -77,13 +77,21 @@ check_network() {
     [ -z "$taken" ] || cannot "this machine uses addresses of $NET.0.0/16 (CLUSTER_NET chooses others): $taken"
 }
 
-check_built() {
-    local program missing=()
-    for program in hyperkube kubectl etcd containerd containerd-shim-runc-v2 runc ctr nft; do
+check_built() (
+    use_debian
+    missing=()
+    for program in hyperkube kubectl etcd containerd containerd-shim-runc-v2 runc ctr nft "$bin/ebs-lab"; do
         have "$program" || missing+=("$program")
     done
-    [ ${#missing[@]} -eq 0 ] || cannot "not built yet: ${missing[*]} (cluster/build.sh builds them)"
-    compgen -G "$CLUSTER_DIR/images/*.tar" >/dev/null || cannot "no images in $CLUSTER_DIR/images (cluster/build.sh builds them)"
-    [ -x "$bin/ebs-lab" ] || cannot "no emulator at $bin/ebs-lab (cargo build, or scripts/cluster.sh)"
-    [ -e "$(cni_plugins)/bridge" ] || cannot "no network plugins in $(cni_plugins) (cluster/build.sh fetches them)"
+    [ -e "$(cni_plugins)/bridge" ] || missing+=("network plugins")
+    compgen -G "$CLUSTER_DIR/images/*.tar" >/dev/null || missing+=("images")
+    [ ${#missing[@]} -eq 0 ] || cannot "not built yet: ${missing[*]} (make cluster builds and starts all)"
+    # What kube-proxy's rules are made of.
+    unshare --net nft -f - 2>/dev/null <<N || cannot "the kernel lacks nftables, or what kube-proxy needs of it (nat, fib, numgen, ct, reject)"
+table ip test {
+    chain out { type nat hook output priority -100; fib daddr type local numgen random mod 1 vmap { 0 : accept }; }
+    chain back { type nat hook postrouting priority 100; meta mark and 0x4000 != 0 masquerade fully-random; }
+    chain deny { type filter hook forward priority 0; ct state new reject; }
 }
+N
+)

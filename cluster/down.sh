@@ -27,12 +27,20 @@ stays() {
     left=1
 }
 
-# The kubelet puts a loop device of its own on a raw block volume, which outlives it. The kernel goes on naming it by
-# the kubelet's path, which is told from another cluster's by the file being there.
+# The kubelet puts a loop device of its own on a raw block volume, which outlives it. What is behind it is told by the
+# inode, that of a device node in an instance's /dev; or, where that node has gone, by the kubelet's name for it.
 kubelet_loops() {
-    losetup --list --noheadings --output NAME,BACK-FILE | while read -r name file; do
-        [[ $file != /var/lib/kubelet/* ]] || [ -z "$(compgen -G "$R/n?/kubelet/${file#/var/lib/kubelet/}")" ] || echo "$name"
-    done
+    local name inode major minor file volumes
+    volumes=$(find "$R"/emulator/data/instances/*/dev -maxdepth 1 -name 'nvme*' -printf '%D %i\n' 2>/dev/null) || true
+    losetup --list --noheadings --output NAME,BACK-INO,BACK-MAJ:MIN,BACK-FILE | tr : ' ' \
+        | while read -r name inode major minor file; do
+            [[ $major$minor =~ ^[0-9]+$ ]] || continue
+            if grep -qx "$((major << 8 | minor & 0xff | (minor & ~0xff) << 12)) $inode" <<<"$volumes"; then
+                echo "$name"
+            elif [[ $file == /var/lib/kubelet/* ]] && [ -n "$(compgen -G "$R/n?/kubelet/${file#/var/lib/kubelet/}")" ]; then
+                echo "$name"
+            fi
+        done
 }
 own_loops() { losetup --list --noheadings --output NAME,BACK-FILE | awk -v dir="$R/" 'index($2, dir) == 1 { print $1 }'; }
 
@@ -41,7 +49,7 @@ if [ -e "/sys/class/net/$BR" ]; then
     [ -z "$owner" ] || [ "$owner" = "$R" ] || die "the link $BR belongs to the cluster in $owner"
 fi
 # Nodes first: then no file system is on a device any more.
-loops=$(kubelet_loops)
+loops=$(kubelet_loops) || stays "the kubelet's loop devices, which cannot be told"
 end_all KILL tree_pids || stays "processes $(tree_pids | tr '\n' ' ')"
 for loop in $loops; do losetup --detach "$loop" || stays "$loop"; done
 end_all TERM emulator_pids || end_all KILL emulator_pids || stays "the emulator, $(emulator_pids)"

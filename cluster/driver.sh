@@ -8,25 +8,29 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/common.sh"
 # shellcheck source=cluster/env.sh
 . "$root/cluster/env.sh"
+# shellcheck source=cluster/store.sh
+. "$root/cluster/store.sh"
 
 [ -e "$R/cluster.json" ] || die "no cluster is up: start one with cluster/up.sh"
 driver_image=${CLUSTER_DRIVER_IMAGE:-$cache/image/ebs-csi.tar}
 [ -e "$driver_image" ] || die "$driver_image is missing: image/build.sh makes it"
 overlay=$root/cluster/manifests/driver
 
-# import N ARCHIVE: unless the node has the image.
+# import N ARCHIVE...: those that the node does not have.
 import() {
-    local name
-    name=$(tar --extract --to-stdout --file "$2" index.json | jq -r '.manifests[0] | .annotations["io.containerd.image.name"] + " " + .digest')
-    if ! in_node "$1" ctr -n k8s.io images list | awk '{ print $1, $3 }' | grep -qxF "$name"; then
-        in_node "$1" ctr -n k8s.io images import "$2" >/dev/null
-    fi
+    local n=$1 archive there
+    shift
+    there=$(in_node "$n" ctr -n k8s.io images list | awk '{ print $1, $3 }')
+    for archive in "$@"; do
+        grep -qxF "$(archive_id "$archive")" <<<"$there" \
+            || in_node "$n" ctr -n k8s.io images import "$archive" >/dev/null || return 1
+    done
 }
 
 import_all() {
-    local n archive pid imports=()
+    local n pid imports=()
     for ((n = 1; n <= NODES; n++)); do
-        for archive in "$driver_image" "$CLUSTER_DIR"/sidecars/*.tar; do import "$n" "$archive" || exit 1; done &
+        import "$n" "$driver_image" "$CLUSTER_DIR"/sidecars/*.tar &
         imports+=($!)
     done
     for pid in "${imports[@]}"; do wait "$pid" || die "images could not be imported"; done

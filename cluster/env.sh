@@ -31,19 +31,19 @@ DNS_SERVICE=10.96.0.10
 
 B=$CLUSTER_DIR/bin
 debian=$CLUSTER_DIR/debian # Debian's packages, unpacked and not installed
-PATH=$B:$debian/usr/bin:$debian/usr/sbin:$debian/bin:$debian/sbin:$PATH
+PATH=$B:$PATH
 export PATH KUBECONFIG=$R/admin.kubeconfig
 
-# in_node N COMMAND...: runs it in node N: its mounts and /dev, its network, its processes. N = 0: the control plane.
-in_node() {
-    local init
-    init=$(cat "$R/n$1.init")
-    shift
-    nsenter --target "$init" --mount --net --pid --uts --ipc -- "$@"
+# From here on this shell finds the programs and libraries of the unpacked packages before this machine's own.
+use_debian() {
+    local libraries=("$debian"/usr/lib/*-linux-gnu*)
+    export PATH=$B:$debian/usr/bin:$debian/usr/sbin:$PATH LD_LIBRARY_PATH=${libraries[0]}
 }
 
-# The libraries of the unpacked packages: those that this machine lacks.
-debian_libraries() {
-    local dirs=("$debian"/usr/lib/*-linux-gnu*)
-    if [ -d "${dirs[0]}" ]; then echo "${dirs[0]}"; fi
-}
+# in_node N COMMAND...: runs it in node N: its mounts and /dev, its network, its processes. N = 0: the control plane.
+in_node() (
+    init=$(cat "$R/n$1.init")
+    shift
+    use_debian
+    nsenter --target "$init" --mount --net --pid --uts --ipc -- "$@"
+)

@@ -9,8 +9,7 @@
 . "$root/cluster/env.sh"
 set +e # process 1 stays, whatever ends
 P=$R/pki L=$R/logs
-LD_LIBRARY_PATH=$(debian_libraries)
-export LD_LIBRARY_PATH
+use_debian
 
 # A cluster that lives for a test need not survive a power cut: no fsync.
 etcd --data-dir "$R/etcd" --unsafe-no-fsync --log-level warn \

@@ -11,8 +11,7 @@
 # shellcheck source=cluster/nodes.sh
 . "$root/cluster/nodes.sh"
 n=$1 N=$R/n$1 L=$R/logs
-LD_LIBRARY_PATH=$(debian_libraries)
-export LD_LIBRARY_PATH
+use_debian
 
 hostname "node-$n"
 # Copies of this machine's mounts would keep its loop devices busy.
@@ -30,6 +29,9 @@ own() {
 own "$N/kubelet" /var/lib/kubelet
 mount --bind "$N/containerd" /var/lib/containerd
 mount --bind "$N/log" /var/log
+
+# runc starts itself anew without its environment: it finds the unpacked libraries by the loader's cache.
+mount --bind "$R/ld.so.cache" /etc/ld.so.cache
 
 # The emulator shows the instance's volumes in a directory: that is /dev here, with what any machine has in it.
 dev=$(instance "$n" dev_dir)

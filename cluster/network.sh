@@ -11,7 +11,7 @@ network_machine() {
     ip -n "$1" addr add "$2/24" dev eth0
     ip -n "$1" link set lo up
     ip -n "$1" link set eth0 up
-    nsenter --net="/run/netns/$1" sysctl -qw net.ipv4.ip_forward=1
+    nsenter --net="/run/netns/$1" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
 }
 
 # network_pods [NAMESPACE] [NODE]: the way to the pods of each node but this one.
@@ -52,7 +52,8 @@ network_make() {
 }
 
 # network_imds NODE URL: instance metadata at its well-known address for the node and its pods.
-network_imds() {
+network_imds() (
+    use_debian
     ip -n "$BR-$1" route add 169.254.169.254/32 via "$NET.0.254"
     nsenter --net="/run/netns/$BR-$1" nft -f - <<N
 table ip imds {
@@ -60,4 +61,4 @@ table ip imds {
     chain output { type nat hook output priority -100; ip daddr 169.254.169.254 tcp dport 80 dnat to ${2#http://}; }
 }
 N
-}
+)

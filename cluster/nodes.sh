@@ -8,6 +8,14 @@ cni_plugins() {
     echo "$dir"
 }
 
+# The loader's cache as it is on this machine, and the libraries of the unpacked packages in it.
+loader_cache() (
+    use_debian
+    # ldconfig leaves a note in this directory, which is this machine's.
+    unshare --mount sh -c '[ ! -d /var/cache/ldconfig ] || mount -t tmpfs none /var/cache/ldconfig; exec ldconfig -X -C "$@"' \
+        sh "$R/ld.so.cache" "$LD_LIBRARY_PATH" 2>>"$R/logs/ldconfig.log" || die "ldconfig failed: $(cat "$R/logs/ldconfig.log")"
+)
+
 # instance N FIELD: what the emulator says of the instance that is node N.
 instance() { jq -er ".instances[${INSTANCES[$1 - 1]}].$2" "$R/emulator/ready"; }
 

@@ -1,6 +1,12 @@
 # shellcheck shell=bash
-# Sourced by up.sh: all images unpacked once, in the form that containerd keeps them in, so that a node has them when
+# Sourced by up.sh and driver.sh: all images unpacked once, in the form that containerd keeps them in, so that a node has them when
 # it starts. Images do not change, so the nodes share the files by hard links.
+
+# archive_id ARCHIVE: the image's name and the digest of what is in it.
+archive_id() {
+    tar --extract --to-stdout --file "$1" index.json \
+        | jq -r '.manifests[0] | .annotations["io.containerd.image.name"] + " " + .digest'
+}
 
 # Gives each node containerd's directory with all images in it.
 store_use() {
@@ -23,17 +29,17 @@ store_use() {
 
 # store_make STORE: anew if images were built since.
 store_make() {
-    local key archives=("$CLUSTER_DIR"/images/*.tar)
+    local key archive archives=("$CLUSTER_DIR"/images/*.tar)
     if compgen -G "$CLUSTER_DIR/sidecars/*.tar" >/dev/null; then archives+=("$CLUSTER_DIR"/sidecars/*.tar); fi
-    key=$(stat -c '%n %s %Y' "${archives[@]}")
+    key=$(for archive in "${archives[@]}"; do archive_id "$archive"; done)
     [ "$(cat "$1/key" 2>/dev/null)" != "$key" ] || return 0
     say "cluster: unpacking ${#archives[@]} images, once"
     rm -rf "$1" "$1.new"
     mkdir -p "$1.new"
     # All of it ends when its process 1 does, and that when this script is killed.
-    LD_LIBRARY_PATH=$(debian_libraries) setpriv --pdeathsig KILL \
+    (use_debian && exec setpriv --pdeathsig KILL \
         unshare --mount --propagation slave --pid --fork --kill-child --mount-proc \
-        bash -c "$(declare -f store_unpack); store_unpack \"\$@\"" store "$1.new" "${archives[@]}" \
+        bash -c "$(declare -f store_unpack); store_unpack \"\$@\"" store "$1.new" "${archives[@]}") \
         </dev/null >"$R/logs/store.log" 2>&1 9>&- \
         || die "the images cannot be unpacked: $(tail -n 5 "$R/logs/store.log")"
     printf '%s\n' "$key" >"$1.new/key"

@@ -39,6 +39,7 @@ start_all() {
     store_use
     network_make
     "$root/cluster/emulator.sh" start
+    loader_cache
     for ((n = 1; n <= NODES; n++)); do node_files "$n"; done
     pki_make
     tree 0 init-control.sh
@@ -69,8 +70,12 @@ wait_for_all() {
 gave_up() {
     local status=$?
     trap - EXIT
+    [ "$status" -eq 130 ] || {
+        tail --lines=3 "$R"/logs/init-*.log
+        kubectl --request-timeout=3s get nodes,pods --all-namespaces
+        kubectl --request-timeout=3s get events --all-namespaces --field-selector type=Warning
+    } >&2 2>/dev/null || true
     say "cluster: not started; the logs are in $R.logs" >&2
-    tail -qn 3 "$R"/logs/init-*.log >&2 2>/dev/null || true
     cluster_anew='' "$root/cluster/down.sh" || true
     exit "$status"
 }

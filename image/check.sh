@@ -50,10 +50,12 @@ sha256() { sha256sum "$@" | cut -d ' ' -f 1; }
 manifest=$(blob "$(jq -r '.manifests[0].digest' "$work/archive/index.json")")
 config=$(blob "$(jq -r .config.digest "$manifest")")
 mapfile -t layers < <(jq -r '.layers[].digest' "$manifest")
-# For each layer what `tar --list` says.
+# For each layer what `tar --list` says, with names as they are below the root.
 contents() {
     local layer
-    for layer in "${layers[@]}"; do tar --list --verbose --numeric-owner --file "$(blob "$layer")"; done
+    for layer in "${layers[@]}"; do
+        tar --list --verbose --numeric-owner --transform 's,^\./,,' --show-transformed-names --file "$(blob "$layer")"
+    done
 }
 setting() { jq -cr ".config.$1" "$config"; }
 
@@ -78,16 +80,16 @@ check "the Dockerfile has the project's version" "$(from_dockerfile VERSION)" "$
 check "the Dockerfile has the project's Rust" "$(from_dockerfile RUST)" "$(sed -nE 's/^channel = "(.*)"/\1/p' rust-toolchain.toml)"
 
 # Besides shared libraries, and what is said about packages, there is just this: no shell above all.
-expected='./bin ./etc/group ./etc/mke2fs.conf ./etc/nsswitch.conf ./etc/os-release ./etc/passwd
-./etc/ssl/certs/ca-certificates.crt ./lib ./sbin ./usr/bin/ebs-csi ./usr/sbin/blkid ./usr/sbin/fsck.ext4
-./usr/sbin/mkfs.ext4 ./usr/sbin/mkfs.xfs ./usr/sbin/resize2fs ./var/run ./var/tmp'
+expected='bin etc/group etc/mke2fs.conf etc/nsswitch.conf etc/os-release etc/passwd
+etc/ssl/certs/ca-certificates.crt lib sbin usr/bin/ebs-csi usr/sbin/blkid usr/sbin/fsck.ext4
+usr/sbin/mkfs.ext4 usr/sbin/mkfs.xfs usr/sbin/resize2fs var/run var/tmp'
 files() {
     contents | awk '$6 !~ /\/$/ { print $6 }' \
-        | grep -vE '^\./(lib64$|usr/lib(64)?/.*\.so(\.[0-9]+)*$|usr/share/doc/|var/lib/dpkg/status\.d/)' | sort | xargs
+        | grep -vE '^(lib64$|usr/lib(64)?/.*\.so(\.[0-9]+)*$|usr/share/doc/|var/lib/dpkg/status\.d/)' | sort | xargs
 }
 check "it holds the driver and its programs, and no others" "$(files)" "$(xargs <<<"$expected")"
 # unsafe: what is not a plain file, directory or link of root's that nobody else can write to, /tmp apart.
-unsafe() { contents | awk '($1 !~ /^(l.........|[-d]r[-w][-x]r-[-x]r-[-x]|d......---)$/ || $2 != "0/0") && !($6 == "./tmp/" && $1 == "drwxrwxrwt")'; }
+unsafe() { contents | awk '($1 !~ /^(l.........|[-d]r[-w][-x]r-[-x]r-[-x]|d......---)$/ || $2 != "0/0") && !($6 == "tmp/" && $1 == "drwxrwxrwt")'; }
 check "nothing in it is setuid, a device, or anyone's to change" "$(unsafe)" ""
 
 # The same files, made at another time and in another order.

@@ -49,7 +49,8 @@ add_file "$target" /etc/mke2fs.conf
 # Whom the driver trusts: without this list nobody, and no call to AWS gets through. It is the package's own,
 # without what this machine's administrator may have added for this machine.
 mkdir -p "$target/etc/ssl/certs"
-dpkg-query --listfiles ca-certificates | grep '\.crt$' | sort | xargs cat >"$target/etc/ssl/certs/ca-certificates.crt"
+dpkg-query --listfiles ca-certificates | grep '^/usr/share/ca-certificates/.*\.crt$' | sort | xargs cat \
+    >"$target/etc/ssl/certs/ca-certificates.crt"
 describe ca-certificates
 add_file "$target" /etc/os-release
 add_file "$target" LICENSE /usr/share/doc/ebs-csi/LICENSE
