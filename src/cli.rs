@@ -7,6 +7,7 @@
 mod all;
 mod controller;
 mod duration;
+mod metadata;
 mod node;
 mod or_unset;
 mod process;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ebs_types::{Region, Tags};
 
+use crate::kubernetes::{Access, NodeName};
 use crate::server::Endpoint;
 
 /// One process of the driver.
@@ -15,6 +16,8 @@ use crate::server::Endpoint;
 pub(crate) struct Config {
     /// Which services it offers.
     pub(crate) role: Role,
+    /// Where it learns what it runs on.
+    pub(crate) metadata: Metadata,
     /// How and where it serves them.
     pub(crate) serve: Serve,
     /// How it logs.
@@ -59,15 +62,35 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// Where a process learns which instance, zone and region it runs in.
+#[derive(Debug)]
+pub(crate) struct Metadata {
+    /// Whom to ask, in this order.
+    pub(crate) sources: Vec<MetadataSource>,
+    /// URL of the instance metadata service in place of the link-local one.
+    pub(crate) imds_endpoint: Option<String>,
+    /// How the Kubernetes API is reached; `None` outside a cluster.
+    pub(crate) kubernetes: Option<Access>,
+    /// The Node object that stands for this machine.
+    pub(crate) node_name: Option<NodeName>,
+}
+
+/// Who knows the instance that a process runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum MetadataSource {
+    /// The instance metadata service.
+    Imds,
+    /// The Node object in Kubernetes.
+    Kubernetes,
+}
+
 /// What the Controller service needs.
 #[derive(Debug)]
 pub(crate) struct Controller {
-    /// The region, where the environment and instance metadata are not to be asked.
+    /// The region, where the environment and metadata are not to be asked.
     pub(crate) region: Option<Region>,
     /// URL of EC2's endpoint in place of the region's.
     pub(crate) ec2_endpoint: Option<String>,
-    /// URL of the instance metadata service in place of the link-local one.
-    pub(crate) imds_endpoint: Option<String>,
     /// What the user agent carries after the driver's name.
     pub(crate) user_agent_extra: Option<String>,
     /// How long EC2 may take to show what it has accepted.
@@ -81,8 +104,6 @@ pub(crate) struct Controller {
 /// What the Node service needs.
 #[derive(Debug)]
 pub(crate) struct Node {
-    /// URL of the instance metadata service in place of the link-local one.
-    pub(crate) imds_endpoint: Option<String>,
     /// Where device nodes are, `/dev` on a real machine.
     pub(crate) dev_dir: PathBuf,
     /// Where the kernel's view of devices is, `/sys` on a real machine.
@@ -93,6 +114,8 @@ pub(crate) struct Node {
     pub(crate) device_timeout: Duration,
     /// How many volumes this node takes.
     pub(crate) attach_limit: AttachLimit,
+    /// Whether the taint that keeps pods away until the driver is registered is left to others.
+    pub(crate) keep_startup_taint: bool,
 }
 
 /// Where the number of volumes that a node takes comes from.

@@ -4,11 +4,13 @@
 //! [`config::Config`], wires the parts and serves them until a signal.
 
 mod capability;
+mod cause;
 mod cli;
 mod config;
 mod controller;
 mod identity;
 mod inflight;
+mod kubernetes;
 mod metadata;
 mod node;
 mod server;

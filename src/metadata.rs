@@ -1,19 +1,24 @@
 //! Who this node is: instance, zone, type, and how many volumes it takes.
 //!
-//! Answers for: one [`NodeIdentity`], fetched at first need or beforehand and kept for the life of the process. Doesn't answer for:
-//! how CSI spells it (`node::info`).
+//! Answers for: one [`NodeIdentity`], fetched at first need or beforehand and kept for the life of the process, and the order in
+//! which its sources are asked. Doesn't answer for: how CSI spells it (`node::info`), how the Kubernetes API is reached (`kubernetes`).
 
 mod attach_limit;
 mod imds;
+mod node_object;
 
+use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
 use ebs_types::{InstanceId, InstanceType, Region, Zone};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use crate::config::AttachLimit;
+use crate::kubernetes::{Kubernetes, KubernetesError};
 pub(crate) use imds::{Imds, ImdsError};
+use node_object::NodeObjectError;
 
 /// What EC2 calls the machine this process runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,18 +35,45 @@ pub(crate) struct NodeIdentity {
     pub(crate) max_volumes: u32,
 }
 
-/// Why this node's identity is not known.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum MetadataError {
-    /// Instance metadata did not tell.
-    #[error(transparent)]
-    Imds(#[from] ImdsError),
+/// Why this node's identity is not known: what each source said.
+#[derive(Debug)]
+pub(crate) struct MetadataError {
+    failures: Vec<SourceError>,
 }
 
-impl MetadataError {
+impl fmt::Display for MetadataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, failure) in self.failures.iter().enumerate() {
+            let before = if at == 0 { "" } else { "; and " };
+            write!(f, "{before}{failure}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for MetadataError {}
+
+/// Why one source did not tell.
+#[derive(Debug, thiserror::Error)]
+enum SourceError {
+    /// Instance metadata did not.
+    #[error(transparent)]
+    Imds(#[from] ImdsError),
+    /// The Kubernetes API did not.
+    #[error(transparent)]
+    Kubernetes(#[from] KubernetesError),
+    /// It did, but the Node object does not say enough.
+    #[error(transparent)]
+    NodeObject(#[from] NodeObjectError),
+}
+
+impl SourceError {
     fn is_transient(&self) -> bool {
         match self {
             Self::Imds(error) => error.is_transient(),
+            Self::Kubernetes(error) => error.is_transient(),
+            // Kubernetes takes longer to complete the object than a caller waits.
+            Self::NodeObject(_) => false,
         }
     }
 }
@@ -51,6 +83,8 @@ impl MetadataError {
 pub(crate) enum Source {
     /// The instance metadata service.
     Imds(Imds),
+    /// This node's object in Kubernetes.
+    Kubernetes(Kubernetes),
 }
 
 /// What a source tells of an instance.
@@ -60,7 +94,8 @@ struct Facts {
     zone: Zone,
     region: Region,
     instance_type: InstanceType,
-    in_use: InUse,
+    /// `None` where the source doesn't know.
+    in_use: Option<InUse>,
 }
 
 /// What takes attachments of an instance beside CSI volumes.
@@ -72,10 +107,18 @@ struct InUse {
     interfaces: u32,
 }
 
+impl InUse {
+    /// What every instance has.
+    const LEAST: Self = Self {
+        volumes: 0,
+        interfaces: 1,
+    };
+}
+
 /// This node's identity, fetched once.
 #[derive(Debug)]
 pub(crate) struct Metadata {
-    source: Source,
+    sources: Vec<Source>,
     limit: AttachLimit,
     known: OnceCell<NodeIdentity>,
 }
@@ -84,11 +127,17 @@ pub(crate) struct Metadata {
 const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
+/// No further attempt begins so long after the first one: callers wait, and a source that is silent takes seconds each time.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The same where another source is left. A moment's trouble must not lead to the poorer source, but the usual trouble is a
+/// service that cannot be reached at all.
+const PATIENCE_BEFORE_NEXT: Duration = Duration::from_millis(1500);
+
 impl Metadata {
-    /// Asks nothing yet.
-    pub(crate) fn new(source: Source, limit: AttachLimit) -> Self {
+    /// Asks nothing yet. The sources will be asked in this order, until one tells.
+    pub(crate) fn new(sources: Vec<Source>, limit: AttachLimit) -> Self {
         Self {
-            source,
+            sources,
             limit,
             known: OnceCell::new(),
         }
@@ -98,19 +147,19 @@ impl Metadata {
     #[cfg(test)]
     pub(crate) fn known(identity: NodeIdentity) -> Self {
         let limit = AttachLimit::Fixed(identity.max_volumes);
-        let source = Source::Imds(Imds::new(None).unwrap());
         Self {
-            source,
+            sources: Vec::new(),
             limit,
             known: OnceCell::new_with(Some(identity)),
         }
     }
 
-    /// The identity, from the source at the first success and from memory ever after. A failure is not kept.
+    /// The identity, from a source at the first success and from memory ever after. A failure is not kept.
     /// Several callers share one attempt.
     pub(crate) async fn identity(&self) -> Result<&NodeIdentity, MetadataError> {
         let fetch = || async {
-            let facts = retried(|| self.source.facts()).await?;
+            let facts = self.ask(Source::facts).await?;
+            self.warn_of_guess(&facts);
             let identity = self.identify(facts);
             tracing::info!(
                 instance.id = %identity.instance,
@@ -122,6 +171,44 @@ impl Metadata {
             Ok(identity)
         };
         self.known.get_or_try_init(fetch).await
+    }
+
+    /// The region alone.
+    pub(crate) async fn region(&self) -> Result<Region, MetadataError> {
+        self.ask(Source::region).await
+    }
+
+    /// The first answer.
+    async fn ask<T>(
+        &self,
+        question: impl AsyncFn(&Source) -> Result<T, SourceError>,
+    ) -> Result<T, MetadataError> {
+        let mut failures = Vec::new();
+        let mut sources = self.sources.iter().peekable();
+        while let Some(source) = sources.next() {
+            let patience = match sources.peek() {
+                Some(_) => PATIENCE_BEFORE_NEXT,
+                None => PATIENCE,
+            };
+            match retried(patience, || question(source)).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => {
+                    if let Some(next) = sources.peek() {
+                        tracing::warn!(%error, "{next} is asked instead");
+                    }
+                    failures.push(error);
+                }
+            }
+        }
+        Err(MetadataError { failures })
+    }
+
+    fn warn_of_guess(&self, facts: &Facts) {
+        if facts.in_use.is_none() && !matches!(self.limit, AttachLimit::Fixed(_)) {
+            tracing::warn!(
+                "Kubernetes does not know what else is attached to this node's instance: the attachment limit allows for its root volume                  and one network interface. If it has more, set --reserved-volume-attachments or let this pod reach instance metadata"
+            );
+        }
     }
 
     fn identify(&self, facts: Facts) -> NodeIdentity {
@@ -137,22 +224,40 @@ impl Metadata {
 }
 
 impl Source {
-    async fn facts(&self) -> Result<Facts, MetadataError> {
+    async fn facts(&self) -> Result<Facts, SourceError> {
         match self {
             Self::Imds(imds) => Ok(imds.facts().await?),
+            Self::Kubernetes(kubernetes) => Ok(node_object::facts(&kubernetes.own_node().await?)?),
+        }
+    }
+
+    async fn region(&self) -> Result<Region, SourceError> {
+        match self {
+            Self::Imds(imds) => Ok(imds.region().await?),
+            Self::Kubernetes(kubernetes) => Ok(node_object::region(&kubernetes.own_node().await?)?),
         }
     }
 }
 
-async fn retried<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, MetadataError>
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Imds(_) => "instance metadata",
+            Self::Kubernetes(_) => "Kubernetes",
+        })
+    }
+}
+
+async fn retried<T, F>(patience: Duration, attempt: impl Fn() -> F) -> Result<T, SourceError>
 where
-    F: Future<Output = Result<T, MetadataError>>,
+    F: Future<Output = Result<T, SourceError>>,
 {
+    let begin = Instant::now();
     let mut pause = FIRST_PAUSE;
     for _ in 1..ATTEMPTS {
         match attempt().await {
-            Err(error) if error.is_transient() => {
-                tracing::debug!(%error, "instance metadata will be asked again");
+            Err(error) if error.is_transient() && begin.elapsed() < patience => {
+                tracing::debug!(%error, "it will be asked again");
             }
             settled => return settled,
         }

@@ -17,7 +17,7 @@ use crate::config::{Log, LogFormat};
 use crate::inflight::Key;
 
 /// Crates below ours that tell much at `info` and below, and nothing that a user of the driver can act on.
-const NOISY: [&str; 8] = [
+const NOISY: [&str; 9] = [
     "aws_config",
     "aws_runtime",
     "aws_sdk_ec2",
@@ -25,6 +25,7 @@ const NOISY: [&str; 8] = [
     "h2",
     "hyper",
     "hyper_util",
+    "rustls",
     "tower",
 ];
 

@@ -1,6 +1,6 @@
 //! `ebs-csi all`: both services in one process.
 
-use super::controller::{ControllerArgs, MetadataArgs};
+use super::controller::ControllerArgs;
 use super::node::NodeArgs;
 use super::process::ProcessArgs;
 use crate::config::{Config, Role};
@@ -11,8 +11,6 @@ pub(super) struct Args {
     #[command(flatten)]
     process: ProcessArgs,
     #[command(flatten)]
-    metadata: MetadataArgs,
-    #[command(flatten)]
     controller: ControllerArgs,
     #[command(flatten)]
     node: NodeArgs,
@@ -20,10 +18,7 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn into_config(self) -> anyhow::Result<Config> {
-        let role = Role::All(
-            self.controller.into_controller(&self.metadata),
-            self.node.into_node(&self.metadata),
-        );
+        let role = Role::All(self.controller.into_controller(), self.node.into_node());
         self.process.into_config(role)
     }
 }

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use ebs_types::{Region, Tags};
 
 use super::duration;
+use super::metadata::http_url;
 use super::or_unset::OrUnset;
 use super::process::ProcessArgs;
 use crate::config::{Config, Controller, Role};
@@ -16,29 +17,13 @@ pub(super) struct Args {
     #[command(flatten)]
     process: ProcessArgs,
     #[command(flatten)]
-    metadata: MetadataArgs,
-    #[command(flatten)]
     controller: ControllerArgs,
-}
-
-/// Flags of every role that asks the instance metadata service.
-#[derive(Debug, clap::Args)]
-pub(super) struct MetadataArgs {
-    /// Instance metadata service, in place of http://169.254.169.254.
-    #[arg(long, env = "AWS_EC2_METADATA_SERVICE_ENDPOINT", value_name = "URL", value_parser = http_url)]
-    imds_endpoint: Option<OrUnset<String>>,
-}
-
-impl MetadataArgs {
-    pub(super) fn imds_endpoint(&self) -> Option<String> {
-        self.imds_endpoint.clone().and_then(OrUnset::given)
-    }
 }
 
 /// Flags of every role that calls EC2. Credentials are found as every AWS program finds them.
 #[derive(Debug, clap::Args)]
 pub(super) struct ControllerArgs {
-    /// AWS region [default: the AWS configuration file's, or this instance's].
+    /// AWS region [default: the AWS configuration file's, or where this process runs].
     #[arg(long, env = "AWS_REGION", value_name = "REGION", value_parser = region)]
     region: Option<OrUnset<Region>>,
 
@@ -69,39 +54,25 @@ pub(super) struct ControllerArgs {
 
 impl Args {
     pub(super) fn into_config(self) -> anyhow::Result<Config> {
-        let role = Role::Controller(self.controller.into_controller(&self.metadata));
+        let role = Role::Controller(self.controller.into_controller());
         self.process.into_config(role)
     }
 }
 
 impl ControllerArgs {
-    pub(super) fn into_controller(self, metadata: &MetadataArgs) -> Controller {
+    pub(super) fn into_controller(self) -> Controller {
         Controller {
             region: self.region.and_then(OrUnset::given),
             ec2_endpoint: self
                 .ec2_endpoint
                 .and_then(OrUnset::given)
                 .or(self.aws_ec2_endpoint.and_then(OrUnset::given)),
-            imds_endpoint: metadata.imds_endpoint(),
             user_agent_extra: self.user_agent_extra,
             consistency_window: self.consistency_window,
             extra_tags: self.extra_tags.unwrap_or_default(),
             cluster_id: self.k8s_tag_cluster_id,
         }
     }
-}
-
-/// Checks that a text is an absolute http or https URL; which host answers shows at the first call.
-fn http_url(text: &str) -> anyhow::Result<OrUnset<String>> {
-    OrUnset::parse(text, |text| {
-        let url: hyper::Uri = text
-            .parse()
-            .with_context(|| format!("{text:?} is not a URL"))?;
-        match (url.scheme_str(), url.host()) {
-            (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(text.to_owned()),
-            _ => anyhow::bail!("{text:?} is not an http:// or https:// URL with a host"),
-        }
-    })
 }
 
 fn region(text: &str) -> anyhow::Result<OrUnset<Region>> {

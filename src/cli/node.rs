@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::controller::MetadataArgs;
+use clap::builder::FalseyValueParser;
+
 use super::duration;
 use super::process::ProcessArgs;
 use crate::config::{AttachLimit, Config, Node, Role};
@@ -13,8 +14,6 @@ use crate::config::{AttachLimit, Config, Node, Role};
 pub(super) struct Args {
     #[command(flatten)]
     process: ProcessArgs,
-    #[command(flatten)]
-    metadata: MetadataArgs,
     #[command(flatten)]
     node: NodeArgs,
 }
@@ -41,29 +40,33 @@ pub(super) struct NodeArgs {
     /// So many attachments, the root volume included, are not for CSI volumes [default: counted at start].
     #[arg(long, value_name = "COUNT")]
     reserved_volume_attachments: Option<u32>,
+
+    /// Leave the taint ebs.csi.aws.com/agent-not-ready on this node once the driver is registered.
+    #[arg(long, env = "DISABLE_TAINT_WATCHER", value_parser = FalseyValueParser::new())]
+    keep_startup_taint: bool,
 }
 
 impl Args {
     pub(super) fn into_config(self) -> anyhow::Result<Config> {
-        let role = Role::Node(self.node.into_node(&self.metadata));
+        let role = Role::Node(self.node.into_node());
         self.process.into_config(role)
     }
 }
 
 impl NodeArgs {
-    pub(super) fn into_node(self, metadata: &MetadataArgs) -> Node {
+    pub(super) fn into_node(self) -> Node {
         let attach_limit = match (self.volume_attach_limit, self.reserved_volume_attachments) {
             (Some(limit), _) => AttachLimit::Fixed(limit),
             (None, Some(reserved)) => AttachLimit::Reserved(reserved),
             (None, None) => AttachLimit::Counted,
         };
         Node {
-            imds_endpoint: metadata.imds_endpoint(),
             dev_dir: self.dev_dir,
             sys_dir: self.sys_dir,
             program_path: std::env::var_os("PATH"),
             device_timeout: self.device_timeout,
             attach_limit,
+            keep_startup_taint: self.keep_startup_taint,
         }
     }
 }

@@ -1,10 +1,11 @@
-//! Flags of every role: where to serve, how to log, how to stop.
+//! Flags of every role: where to serve, how to log, how to stop, what it runs on.
 
 use std::time::Duration;
 
 use tracing::Level;
 
 use super::duration;
+use super::metadata::MetadataArgs;
 use crate::config::{Config, Log, LogFormat, Role, Serve};
 use crate::server::Endpoint;
 
@@ -30,6 +31,9 @@ pub(super) struct ProcessArgs {
     /// Least important level to log: error, warn, info, debug or trace.
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log_level: Level,
+
+    #[command(flatten)]
+    metadata: MetadataArgs,
 }
 
 impl ProcessArgs {
@@ -52,6 +56,11 @@ impl ProcessArgs {
             format: self.log_format,
             level: self.log_level,
         };
-        Ok(Config { role, serve, log })
+        Ok(Config {
+            role,
+            metadata: self.metadata.into_metadata()?,
+            serve,
+            log,
+        })
     }
 }

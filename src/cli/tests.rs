@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::CommandFactory as _;
 
 use super::*;
-use crate::config::{AttachLimit, LogFormat};
+use crate::config::{AttachLimit, LogFormat, MetadataSource};
+use crate::kubernetes::Access;
 use crate::server::Endpoint;
 
 fn config(arguments: &str) -> anyhow::Result<Config> {
@@ -36,13 +37,16 @@ fn a_node_is_configured() {
     assert_eq!(config.serve.drain, Duration::from_secs(3));
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.log.level, tracing::Level::DEBUG);
+    assert_eq!(
+        config.metadata.imds_endpoint.as_deref(),
+        Some("http://127.0.0.1:1338")
+    );
     let Role::Node(node) = config.role else {
         panic!("not a node");
     };
     assert_eq!(node.dev_dir.to_str(), Some("/d"));
     assert_eq!(node.sys_dir.to_str(), Some("/s"));
     assert_eq!(node.device_timeout, Duration::from_secs(5));
-    assert_eq!(node.imds_endpoint.as_deref(), Some("http://127.0.0.1:1338"));
     assert_eq!(node.attach_limit, AttachLimit::Fixed(7));
 }
 
@@ -69,15 +73,72 @@ fn a_controller_is_configured() {
 
 #[test]
 fn what_aws_programs_take_empty_is_not_set() {
-    let config =
-        config("controller --endpoint unix:///c.sock --region= --ec2-endpoint= --imds-endpoint=")
-            .unwrap();
+    let config = config(
+        "controller --endpoint unix:///c.sock --region= --ec2-endpoint= --imds-endpoint= --node-name=",
+    )
+    .unwrap();
+    assert_eq!(config.metadata.imds_endpoint, None);
+    assert_eq!(config.metadata.node_name, None);
     let Role::Controller(controller) = config.role else {
         panic!("not a controller");
     };
     assert_eq!(controller.region, None);
     assert_eq!(controller.ec2_endpoint, None);
-    assert_eq!(controller.imds_endpoint, None);
+}
+
+#[test]
+fn metadata_sources_are_asked_in_the_order_given() {
+    use MetadataSource::{Imds, Kubernetes};
+    let sources = |arguments: &str| {
+        let config = config(&format!("node --endpoint unix:///c.sock {arguments}"));
+        config.unwrap().metadata.sources
+    };
+    assert_eq!(sources(""), [Imds, Kubernetes]);
+    assert_eq!(
+        sources("--metadata-sources Kubernetes,IMDS"),
+        [Kubernetes, Imds]
+    );
+    assert_eq!(sources("--imds-disabled"), [Kubernetes]);
+    let node = "node --endpoint unix:///c.sock";
+    assert!(refusal(&format!("{node} --metadata-sources ec2")).contains("kubernetes"));
+    let none = format!("{node} --metadata-sources imds --imds-disabled");
+    assert!(refusal(&none).contains("AWS_EC2_METADATA_DISABLED"));
+}
+
+#[test]
+fn kubernetes_is_reached_as_wanted() {
+    let arguments = "node --endpoint unix:///c.sock --kubernetes-service-host= --node-name node-1";
+    let metadata = config(arguments).unwrap().metadata;
+    assert_eq!(metadata.kubernetes, None);
+    assert_eq!(metadata.node_name.unwrap().to_string(), "node-1");
+    let access = |more: &str| {
+        config(&format!("{arguments} {more}"))
+            .unwrap()
+            .metadata
+            .kubernetes
+    };
+    let at = |url: &str, dir: &str| Some(Access::new(url, dir.into()).unwrap());
+    let pod = "node --endpoint unix:///c.sock --kubernetes-service-host 10.0.0.1";
+    assert_eq!(
+        config(pod).unwrap().metadata.kubernetes,
+        at(
+            "https://10.0.0.1:443",
+            "/var/run/secrets/kubernetes.io/serviceaccount"
+        )
+    );
+    assert_eq!(
+        access("--kubernetes-api https://api:6443 --kubernetes-credentials /c"),
+        at("https://api:6443", "/c")
+    );
+    let keeps = |arguments: &str| match config(arguments).unwrap().role {
+        Role::Node(node) => node.keep_startup_taint,
+        _ => panic!("not a node"),
+    };
+    assert!(!keeps(arguments));
+    assert!(keeps(&format!("{arguments} --keep-startup-taint")));
+    assert!(refusal("node --endpoint unix:///c.sock --node-name a/b").contains("name of a node"));
+    let open = format!("{arguments} --kubernetes-api http://api");
+    assert!(refusal(&open).contains("not sent unencrypted"));
 }
 
 #[test]

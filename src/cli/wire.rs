@@ -7,14 +7,16 @@ use anyhow::Context as _;
 use csi::v1::controller_server::ControllerServer;
 use csi::v1::identity_server::IdentityServer;
 use csi::v1::node_server::NodeServer;
+use ebs_types::Region;
 use ec2::{Cloud, CloudSettings, SdkEc2, SdkSettings};
 use host::{HostSettings, LinuxHost, Programs};
 use tonic::service::Routes;
 
-use crate::config::{self, Config, Role};
+use crate::config::{self, AttachLimit, Config, MetadataSource, Role};
 use crate::controller::{self, ControllerService};
-use crate::identity::{self, IdentityService};
+use crate::identity::{self, DRIVER_NAME, IdentityService};
 use crate::inflight::InFlight;
+use crate::kubernetes::Kubernetes;
 use crate::metadata::{Imds, Metadata, Source};
 use crate::node::{self, NodeService};
 use crate::server::{self, Listener, Signals};
@@ -24,9 +26,14 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let stop = Signals::catch()?.first();
     tokio::pin!(stop);
     let listener = Listener::bind(&config.serve.endpoint).await?;
-    // Without a region among the arguments this waits for instance metadata, and a signal must not wait for that.
+    let surroundings = Surroundings::new(config.metadata)?;
+    let taint_goes = match &config.role {
+        Role::Controller(_) => false,
+        Role::Node(node) | Role::All(_, node) => !node.keep_startup_taint,
+    };
+    // Without a region among the arguments this waits for metadata, and a signal must not wait for that.
     let (routes, operations) = tokio::select! {
-        services = services(config.role) => services?,
+        services = services(config.role, &surroundings) => services?,
         () = &mut stop => return Ok(()),
     };
     tracing::info!(
@@ -34,6 +41,14 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         endpoint = %config.serve.endpoint,
         "serving"
     );
+    let removal = surroundings.kubernetes.remove_startup_taint(DRIVER_NAME);
+    let removal = taint_goes.then(|| tokio::spawn(removal));
+    let stop = async {
+        stop.await;
+        if let Some(removal) = removal {
+            removal.abort();
+        }
+    };
     server::serve(
         listener,
         routes,
@@ -45,24 +60,64 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whom this process can ask what it runs on.
+struct Surroundings {
+    sources: Vec<MetadataSource>,
+    imds: Imds,
+    imds_endpoint: Option<String>,
+    kubernetes: Kubernetes,
+}
+
+impl Surroundings {
+    fn new(config: config::Metadata) -> anyhow::Result<Self> {
+        Ok(Self {
+            sources: config.sources,
+            imds: Imds::new(config.imds_endpoint.as_deref()).context("--imds-endpoint")?,
+            imds_endpoint: config.imds_endpoint,
+            kubernetes: Kubernetes::new(config.kubernetes, config.node_name),
+        })
+    }
+
+    fn metadata(&self, limit: AttachLimit) -> Metadata {
+        let source = |source: &MetadataSource| match source {
+            MetadataSource::Imds => Source::Imds(self.imds.clone()),
+            MetadataSource::Kubernetes => Source::Kubernetes(self.kubernetes.clone()),
+        };
+        Metadata::new(self.sources.iter().map(source).collect(), limit)
+    }
+
+    /// The region to call, where the command line names none.
+    async fn region(&self) -> anyhow::Result<Region> {
+        if let Some(region) = SdkEc2::configured_region().await? {
+            return Ok(region);
+        }
+        let metadata = self.metadata(AttachLimit::Counted);
+        metadata.region().await.context(
+            "no AWS region is known: set AWS_REGION or --region (no AWS configuration names one, and where this process runs is not \
+             known either)",
+        )
+    }
+}
+
 /// The services of a role, and its operations that go on without their callers: only a node has such.
-async fn services(role: Role) -> anyhow::Result<(Routes, InFlight)> {
+async fn services(role: Role, surroundings: &Surroundings) -> anyhow::Result<(Routes, InFlight)> {
     Ok(match role {
-        Role::Controller(controller) => (
-            identity(identity::Role::Controller).add_service(serve_controller(controller).await?),
-            InFlight::default(),
-        ),
+        Role::Controller(controller) => {
+            let controller = serve_controller(controller, surroundings).await?;
+            let routes = identity(identity::Role::Controller).add_service(controller);
+            (routes, InFlight::default())
+        }
         Role::Node(node) => {
-            let node = node_service(node)?;
+            let node = node_service(node, surroundings)?;
             let operations = node.operations();
             let routes = identity(identity::Role::Node).add_service(NodeServer::new(node));
             (routes, operations)
         }
         Role::All(controller, node) => {
-            let node = node_service(node)?;
+            let node = node_service(node, surroundings)?;
             let operations = node.operations();
             let routes = identity(identity::Role::All)
-                .add_service(serve_controller(controller).await?)
+                .add_service(serve_controller(controller, surroundings).await?)
                 .add_service(NodeServer::new(node));
             (routes, operations)
         }
@@ -75,14 +130,18 @@ fn identity(role: identity::Role) -> Routes {
 
 async fn serve_controller(
     config: config::Controller,
+    surroundings: &Surroundings,
 ) -> anyhow::Result<ControllerServer<ControllerService>> {
+    let region = match config.region {
+        Some(region) => region,
+        None => surroundings.region().await?,
+    };
     let ec2 = SdkEc2::connect(SdkSettings {
-        region: config.region,
+        region,
         endpoint: config.ec2_endpoint,
-        imds_endpoint: config.imds_endpoint,
+        imds_endpoint: surroundings.imds_endpoint.clone(),
         user_agent_extra: config.user_agent_extra,
     })
-    .await
     .context("cannot set up the client of EC2")?;
     let cloud = Cloud::new(
         Arc::new(ec2),
@@ -100,11 +159,10 @@ async fn serve_controller(
     )))
 }
 
-fn node_service(config: config::Node) -> anyhow::Result<NodeService> {
+fn node_service(config: config::Node, surroundings: &Surroundings) -> anyhow::Result<NodeService> {
     must_be_directory("--dev-dir", &config.dev_dir)?;
     must_be_directory("--sys-dir", &config.sys_dir)?;
-    let imds = Imds::new(config.imds_endpoint.as_deref()).context("--imds-endpoint")?;
-    let metadata = Arc::new(Metadata::new(Source::Imds(imds), config.attach_limit));
+    let metadata = Arc::new(surroundings.metadata(config.attach_limit));
     tokio::spawn(prefetch(Arc::clone(&metadata)));
     let host = LinuxHost::new(HostSettings {
         dev_dir: config.dev_dir,

@@ -10,7 +10,13 @@ use crate::config::AttachLimit;
 /// EC2's figure for an instance type (DescribeInstanceTypes, `MaximumEbsAttachments`) has the primary network interface and
 /// the instance store disks of a `shared` type taken off already, but neither the root volume nor further interfaces.
 /// Instance metadata lists volumes as of the instance's start, so volumes attached since then are not counted twice.
-pub(super) fn max_volumes(instance_type: &InstanceType, limit: AttachLimit, in_use: InUse) -> u32 {
+/// What is in use is not known everywhere; then it is what every instance has.
+pub(super) fn max_volumes(
+    instance_type: &InstanceType,
+    limit: AttachLimit,
+    in_use: Option<InUse>,
+) -> u32 {
+    let in_use = in_use.unwrap_or(InUse::LEAST);
     let offered = attachment_limit(instance_type);
     let root = 1;
     let volumes = match limit {
@@ -42,7 +48,7 @@ mod tests {
             volumes,
             interfaces,
         };
-        max_volumes(&instance_type.parse().unwrap(), limit, in_use)
+        max_volumes(&instance_type.parse().unwrap(), limit, Some(in_use))
     }
 
     #[rstest]
@@ -67,6 +73,16 @@ mod tests {
     fn settings_replace_the_count() {
         assert_eq!(max("m5.large", AttachLimit::Fixed(5), 3, 3), 5);
         assert_eq!(max("m5.large", AttachLimit::Reserved(7), 3, 1), 20);
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_taken_off() {
+        let instance_type = "m5.large".parse().unwrap();
+        let max = |limit| max_volumes(&instance_type, limit, None);
+        // 27, less the root volume.
+        assert_eq!(max(AttachLimit::Counted), 26);
+        assert_eq!(max(AttachLimit::Reserved(3)), 24);
+        assert_eq!(max(AttachLimit::Fixed(5)), 5);
     }
 
     proptest! {

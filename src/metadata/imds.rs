@@ -12,6 +12,7 @@ use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 
 use super::{Facts, InUse};
+use crate::cause::innermost;
 
 /// The link-local address of every instance.
 const DEFAULT_ENDPOINT: &str = "http://169.254.169.254";
@@ -120,24 +121,34 @@ impl Imds {
     /// Reads what identifies this instance, in one session.
     pub(super) async fn facts(&self) -> Result<Facts, ImdsError> {
         let token = self.token().await?;
-        let document = self.get("dynamic/instance-identity/document", &token);
+        let document = self.document(&token);
         let interfaces = self.get("meta-data/network/interfaces/macs/", &token);
         let mappings = self.get("meta-data/block-device-mapping/", &token);
         let (document, interfaces, mappings) = tokio::try_join!(document, interfaces, mappings)?;
-        let document: Document =
-            serde_json::from_str(&document).map_err(|error| ImdsError::Unreadable {
-                url: self.url("dynamic/instance-identity/document"),
-                reason: error.to_string(),
-            })?;
         Ok(Facts {
             instance: document.instance_id,
             zone: document.availability_zone,
             region: document.region,
             instance_type: document.instance_type,
-            in_use: InUse {
+            in_use: Some(InUse {
                 volumes: count(&mappings, |name| name.starts_with("ebs")),
                 interfaces: count(&interfaces, |mac| !mac.is_empty()),
-            },
+            }),
+        })
+    }
+
+    /// Reads the region alone.
+    pub(super) async fn region(&self) -> Result<Region, ImdsError> {
+        let token = self.token().await?;
+        Ok(self.document(&token).await?.region)
+    }
+
+    async fn document(&self, token: &str) -> Result<Document, ImdsError> {
+        let path = "dynamic/instance-identity/document";
+        let document = self.get(path, token).await?;
+        serde_json::from_str(&document).map_err(|error| ImdsError::Unreadable {
+            url: self.url(path),
+            reason: error.to_string(),
         })
     }
 
@@ -199,15 +210,6 @@ impl Imds {
             reason: error.to_string(),
         })
     }
-}
-
-/// The cause at the bottom, which is the one that says something: "Connection refused" rather than "client error (Connect)".
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }
 
 /// How many lines of a listing are wanted.

@@ -17,6 +17,7 @@ mod faults;
 mod finality;
 mod histories;
 mod idempotence;
+mod kubernetes;
 mod lifecycle;
 mod node;
 mod options;

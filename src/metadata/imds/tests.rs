@@ -65,7 +65,7 @@ impl Service {
 
     fn metadata(&self) -> Metadata {
         let imds = Imds::new(Some(&format!("http://{}/", self.address))).unwrap();
-        Metadata::new(Source::Imds(imds), AttachLimit::Counted)
+        Metadata::new(vec![Source::Imds(imds)], AttachLimit::Counted)
     }
 }
 
@@ -145,7 +145,7 @@ async fn a_silent_service_is_told_with_the_hop_limit() {
         .local_addr()
         .unwrap();
     let imds = Imds::new(Some(&format!("http://{address}"))).unwrap();
-    let metadata = Metadata::new(Source::Imds(imds), AttachLimit::Counted);
+    let metadata = Metadata::new(vec![Source::Imds(imds)], AttachLimit::Counted);
     let error = metadata.identity().await.unwrap_err().to_string();
     assert!(
         error.contains("hop limit") && error.contains("refused"),

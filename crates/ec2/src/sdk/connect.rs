@@ -8,8 +8,7 @@ use std::time::Duration;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::imds;
-use aws_config::imds::region::ImdsRegionProvider;
-use aws_config::meta::region::RegionProviderChain;
+use aws_config::meta::region::ProvideRegion as _;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
@@ -19,15 +18,15 @@ use aws_sdk_ec2::Client;
 use aws_smithy_http_client::Builder as HttpBuilder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use ebs_types::Region;
+use ebs_types::{InvalidPlace, Region};
 
 use super::SdkEc2;
 
-/// How to reach EC2. What is `None` is found as every AWS program finds it: environment, shared configuration file, instance metadata.
-#[derive(Clone, Debug, Default)]
+/// How to reach EC2. Credentials are found as every AWS program finds them.
+#[derive(Clone, Debug)]
 pub struct SdkSettings {
-    /// The region whose EC2 to call.
-    pub region: Option<Region>,
+    /// The region whose EC2 to call; see [`SdkEc2::configured_region`].
+    pub region: Region,
     /// URL of EC2's endpoint, in place of the region's; for EC2 alone, not for STS or others that give credentials.
     pub endpoint: Option<String>,
     /// URL of the instance metadata service, in place of `http://169.254.169.254`.
@@ -39,12 +38,9 @@ pub struct SdkSettings {
 /// Why no client of EC2 could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// Nothing says which region.
-    #[error(
-        "no AWS region is known: set AWS_REGION or give the region as an option (neither the environment, the AWS configuration \
-         file nor instance metadata names one)"
-    )]
-    NoRegion,
+    /// The region that is configured cannot be one.
+    #[error("the AWS configuration names no region that can be one")]
+    Region(#[from] InvalidPlace),
     /// The URL of instance metadata cannot be one.
     #[error("{value:?} is no URL of instance metadata, as in http://169.254.169.254: {reason}")]
     ImdsEndpoint {
@@ -76,22 +72,35 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(12);
 
 impl SdkEc2 {
-    /// Prepares a client. Calls nothing but instance metadata, and that only when no region is given or configured:
-    /// credentials are looked for at the first call and renewed before they expire.
+    /// The region that the environment or the shared configuration file names, in this order, if one of them does.
     ///
     /// # Errors
-    /// [`ConnectError`], where settings are wrong or no region is known.
-    pub async fn connect(settings: SdkSettings) -> Result<Self, ConnectError> {
+    /// [`ConnectError::Region`], where what they name cannot be a region.
+    pub async fn configured_region() -> Result<Option<Region>, ConnectError> {
+        let profile = ProfileFileRegionProvider::builder()
+            .configure(&ProviderConfig::without_region())
+            .build();
+        let environment = EnvironmentVariableRegionProvider::new();
+        // A variable that is empty is as good as none.
+        let named = |region: &SdkRegion| !region.as_ref().is_empty();
+        let region = match environment.region().await.filter(named) {
+            Some(region) => Some(region),
+            None => profile.region().await.filter(named),
+        };
+        Ok(region.map(|region| region.as_ref().parse()).transpose()?)
+    }
+
+    /// Prepares a client. Calls nothing: credentials are looked for at the first call and renewed before they expire.
+    ///
+    /// # Errors
+    /// [`ConnectError`], where settings are wrong.
+    pub fn connect(settings: SdkSettings) -> Result<Self, ConnectError> {
         let app_name = app_name(settings.user_agent_extra.as_deref())?;
         let endpoint = settings.endpoint.map(checked_endpoint).transpose()?;
         let imds = settings.imds_endpoint.as_deref().map(imds_at).transpose()?;
-        let region = match settings.region {
-            Some(region) => SdkRegion::new(String::from(region)),
-            None => find_region(imds.clone()).await?,
-        };
         Ok(Self {
             plan: Arc::new(Plan {
-                region,
+                region: SdkRegion::new(String::from(settings.region)),
                 endpoint,
                 imds,
                 app_name,
@@ -179,22 +188,6 @@ fn imds_at(endpoint: &str) -> Result<imds::client::Builder, ConnectError> {
         })
 }
 
-/// The region that the environment, the shared configuration file or instance metadata names, in this order.
-async fn find_region(imds: Option<imds::client::Builder>) -> Result<SdkRegion, ConnectError> {
-    let provider_config = ProviderConfig::without_region().with_http_client(https());
-    let mut metadata = ImdsRegionProvider::builder().configure(&provider_config);
-    if let Some(imds) = imds {
-        metadata = metadata.imds_client(imds.configure(&provider_config).build());
-    }
-    let profile = ProfileFileRegionProvider::builder().configure(&provider_config);
-    RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
-        .or_else(profile.build())
-        .or_else(metadata.build())
-        .region()
-        .await
-        .ok_or(ConnectError::NoRegion)
-}
-
 /// The SDK takes any text here and fails at the first call.
 fn checked_endpoint(endpoint: String) -> Result<String, ConnectError> {
     let rest = endpoint
@@ -210,34 +203,42 @@ fn checked_endpoint(endpoint: String) -> Result<String, ConnectError> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn wrong_settings_are_named() {
+    fn settings() -> SdkSettings {
+        SdkSettings {
+            region: "eu-central-1".parse().unwrap(),
+            endpoint: None,
+            imds_endpoint: None,
+            user_agent_extra: None,
+        }
+    }
+
+    #[test]
+    fn wrong_settings_are_named() {
         let cases = [
             (
                 SdkSettings {
                     user_agent_extra: Some("two words".into()),
-                    ..SdkSettings::default()
+                    ..settings()
                 },
                 "\"two words\" cannot go into the user agent",
             ),
             (
                 SdkSettings {
                     imds_endpoint: Some("not a url".into()),
-                    ..SdkSettings::default()
+                    ..settings()
                 },
                 "\"not a url\" is no URL of instance metadata",
             ),
             (
                 SdkSettings {
-                    region: Some("eu-central-1".parse().unwrap()),
                     endpoint: Some("localhost:4566".into()),
-                    ..SdkSettings::default()
+                    ..settings()
                 },
                 "\"localhost:4566\" is no URL of an EC2 endpoint",
             ),
         ];
         for (settings, message) in cases {
-            let error = SdkEc2::connect(settings).await.unwrap_err().to_string();
+            let error = SdkEc2::connect(settings).unwrap_err().to_string();
             assert!(error.starts_with(message), "{error}");
         }
     }

@@ -1,0 +1,146 @@
+//! Where the API server is, and what proves to it who asks.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hyper::Uri;
+use hyper::header::HeaderValue;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+
+use super::KubernetesError;
+
+/// How a process reaches the API server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Access {
+    server: String,
+    credentials: PathBuf,
+}
+
+/// A text that cannot be the URL of an API server.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{value:?} is not a URL of the Kubernetes API: write https://HOST or https://HOST:PORT (the token is not sent unencrypted)"
+)]
+pub(crate) struct InvalidApi {
+    value: String,
+}
+
+impl Access {
+    /// The server at this URL, with the files `token` and `ca.crt` of a directory.
+    pub(crate) fn new(server: &str, credentials: PathBuf) -> Result<Self, InvalidApi> {
+        let server = server.trim_end_matches('/');
+        let encrypted = server.parse::<Uri>().is_ok_and(|url| {
+            url.scheme_str() == Some("https")
+                && url.host().is_some_and(|host| !host.is_empty())
+                && url.path() == "/"
+        });
+        if !encrypted {
+            return Err(InvalidApi {
+                value: server.to_owned(),
+            });
+        }
+        Ok(Self {
+            server: server.to_owned(),
+            credentials,
+        })
+    }
+
+    /// The cluster whose pod this is, by what the kubelet tells it: host and port of the API server.
+    pub(crate) fn of_pod(host: &str, port: u16, credentials: PathBuf) -> Result<Self, InvalidApi> {
+        match host.contains(':') {
+            true => Self::new(&format!("https://[{host}]:{port}"), credentials),
+            false => Self::new(&format!("https://{host}:{port}"), credentials),
+        }
+    }
+
+    /// The URL, without a slash at its end.
+    pub(super) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Who asks, as a header says it.
+    pub(super) fn bearer(&self) -> Result<HeaderValue, KubernetesError> {
+        let file = self.credentials.join("token");
+        let token = std::fs::read_to_string(&file).map_err(|error| unusable(&file, &error))?;
+        let value = format!("Bearer {}", token.trim_ascii());
+        let mut bearer = HeaderValue::try_from(value).map_err(|error| unusable(&file, &error))?;
+        bearer.set_sensitive(true);
+        Ok(bearer)
+    }
+
+    /// TLS that trusts the cluster's own certificate authority, and no other.
+    pub(super) fn tls(&self) -> Result<ClientConfig, KubernetesError> {
+        let file = self.credentials.join("ca.crt");
+        let mut roots = RootCertStore::empty();
+        let certificates =
+            CertificateDer::pem_file_iter(&file).map_err(|error| unusable(&file, &error))?;
+        for certificate in certificates {
+            let certificate = certificate.map_err(|error| unusable(&file, &error))?;
+            roots
+                .add(certificate)
+                .map_err(|error| unusable(&file, &error))?;
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| unusable(&file, &error))?;
+        Ok(config.with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
+fn unusable(file: &Path, error: &dyn std::fmt::Display) -> KubernetesError {
+    KubernetesError::Credentials {
+        file: file.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_finds_its_server() {
+        let at = |host, port| Access::of_pod(host, port, PathBuf::new()).unwrap().server;
+        assert_eq!(at("10.96.0.1", 443), "https://10.96.0.1:443");
+        assert_eq!(at("fd00::1", 6443), "https://[fd00::1]:6443");
+        assert_eq!(at("api.example.com", 443), "https://api.example.com:443");
+    }
+
+    #[test]
+    fn other_urls_are_refused() {
+        assert!(Access::new("https://10.96.0.1:443/", PathBuf::new()).is_ok());
+        for bad in [
+            "",
+            "10.96.0.1",
+            "http://10.96.0.1",
+            "https://",
+            "https://a/b",
+        ] {
+            assert!(Access::new(bad, PathBuf::new()).is_err(), "{bad}");
+        }
+        assert!(Access::of_pod("a/b", 1, PathBuf::new()).is_err());
+    }
+
+    #[test]
+    fn credentials_are_read_or_missed_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let access = Access::new("https://10.96.0.1", dir.path().to_owned()).unwrap();
+        let words = access.bearer().unwrap_err().to_string();
+        assert!(words.contains("/token"), "{words}");
+        let words = access.tls().unwrap_err().to_string();
+        assert!(words.contains("/ca.crt"), "{words}");
+
+        std::fs::write(dir.path().join("token"), "secret\n").unwrap();
+        assert_eq!(access.bearer().unwrap(), "Bearer secret");
+        assert!(access.bearer().unwrap().is_sensitive());
+        std::fs::write(dir.path().join("token"), "two\nlines").unwrap();
+        let words = access.bearer().unwrap_err().to_string();
+        assert!(
+            words.contains("/token") && !words.contains("two"),
+            "{words}"
+        );
+    }
+}

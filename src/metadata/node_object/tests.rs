@@ -1,0 +1,113 @@
+use rstest::rstest;
+use serde_json::json;
+
+use super::*;
+
+const ALL: [(&str, &str); 3] = [
+    ("topology.kubernetes.io/zone", "eu-central-1b"),
+    ("topology.kubernetes.io/region", "eu-central-1"),
+    ("node.kubernetes.io/instance-type", "m5.large"),
+];
+
+fn node(provider_id: &str, labels: &[(&str, &str)]) -> Node {
+    let labels: serde_json::Map<_, _> = labels
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), json!(value)))
+        .collect();
+    let object = json!({
+        "metadata": {"name": "node-1", "labels": labels},
+        "spec": {"providerID": provider_id},
+    });
+    serde_json::from_value(object).unwrap()
+}
+
+fn refusal(provider_id: &str, labels: &[(&str, &str)]) -> String {
+    facts(&node(provider_id, labels)).unwrap_err().to_string()
+}
+
+#[rstest]
+#[case("aws:///eu-central-1b/i-0123456789abcdef0")]
+#[case("aws://eu-central-1b/i-0123456789abcdef0")]
+#[case("aws:///i-0123456789abcdef0")]
+#[case("aws://i-0123456789abcdef0")]
+fn a_provider_id_names_the_instance(#[case] provider_id: &str) {
+    let facts = facts(&node(provider_id, &ALL)).unwrap();
+    assert_eq!(facts.instance.as_str(), "i-0123456789abcdef0");
+    assert_eq!(facts.zone.as_str(), "eu-central-1b");
+    assert_eq!(facts.region.as_str(), "eu-central-1");
+    assert_eq!(facts.instance_type.as_str(), "m5.large");
+    assert_eq!(facts.in_use, None);
+}
+
+#[test]
+fn labels_are_read_by_their_old_names_too() {
+    let old = [
+        ("failure-domain.beta.kubernetes.io/zone", "eu-central-1b"),
+        ("failure-domain.beta.kubernetes.io/region", "eu-central-1"),
+        ("beta.kubernetes.io/instance-type", "m5.large"),
+    ];
+    let id = "aws:///i-0123456789abcdef0";
+    assert_eq!(facts(&node(id, &old)), facts(&node(id, &ALL)));
+    // The new name counts where there are both.
+    let both = [ALL[0], ALL[1], ALL[2], (old[2].0, "c5.large")];
+    assert_eq!(facts(&node(id, &both)), facts(&node(id, &ALL)));
+}
+
+#[test]
+fn the_provider_id_alone_names_the_zone() {
+    let facts = facts(&node("aws:///eu-central-1b/i-01234567", &ALL[1..])).unwrap();
+    assert_eq!(facts.zone.as_str(), "eu-central-1b");
+}
+
+#[rstest]
+#[case::fargate("aws:///eu-central-1b/0123456789-0123/fargate-ip-10-0-0-1")]
+#[case::another_cloud("gce://project/europe-west1-b/node-1")]
+#[case::an_eks_hybrid_node("eks-hybrid:///eu-central-1/cluster/mi-0123456789abcdef0")]
+#[case::a_volume("aws:///eu-central-1b/vol-01234567")]
+#[case::too_many_parts("aws:///x/eu-central-1b/i-01234567")]
+#[case::no_id("aws:///")]
+#[case::not_a_zone("aws:///EU/i-01234567")]
+fn other_machines_are_refused(#[case] provider_id: &str) {
+    let words = refusal(provider_id, &ALL);
+    assert!(
+        words.contains(provider_id) && words.contains("aws:///ZONE/i-"),
+        "{words}"
+    );
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    assert!(refusal("", &ALL).contains("node-1 has no spec.providerID"));
+    let id = "aws:///i-01234567";
+    for (missing, (label, _)) in ALL.iter().enumerate() {
+        let mut labels = ALL.to_vec();
+        labels.remove(missing);
+        assert!(refusal(id, &labels).contains(label));
+    }
+    assert!(facts(&Node::default()).is_err());
+}
+
+#[test]
+fn a_label_with_another_text_is_told() {
+    let labels = [ALL[0], ALL[1], (ALL[2].0, "M5 LARGE")];
+    let words = refusal("aws:///i-01234567", &labels);
+    assert!(
+        words.contains("M5 LARGE") && words.contains(ALL[2].0),
+        "{words}"
+    );
+}
+
+#[test]
+fn two_zones_are_both_named() {
+    let words = refusal("aws:///eu-central-1a/i-01234567", &ALL);
+    assert!(
+        words.contains("eu-central-1a") && words.contains("eu-central-1b"),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_controller_on_fargate_learns_its_region() {
+    let node = node("aws:///eu-central-1b/x/fargate-ip-10-0-0-1", &ALL[1..2]);
+    assert_eq!(region(&node).unwrap().as_str(), "eu-central-1");
+}
