@@ -22,9 +22,8 @@ flock 9 # two at once would pull each other's files away
 work=$(mktemp -d "$out/build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-musl=$(uname -m)-unknown-linux-musl
-cargo build --release --locked --target "$musl" --package ebs-csi 9>&-
-image/rootfs.sh "$work/rootfs" "$CARGO_TARGET_DIR/$musl/release/ebs-csi"
+build_shipped 9>&-
+image/rootfs.sh "$work/rootfs" "$shipped"
 
 # Everything that goes into the image: contents, names, modes, settings, and how it is packed.
 inputs=$(cd "$work/rootfs" && {

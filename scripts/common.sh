@@ -16,6 +16,9 @@ bin=$CARGO_TARGET_DIR/debug
 csi_sanity=$cache/tools/csi-sanity-v5.6.0/csi-sanity
 cargo_deny=$cache/tools/cargo-deny-0.20.2/bin/cargo-deny
 
+musl=$(uname -m)-unknown-linux-musl
+shipped=$CARGO_TARGET_DIR/$musl/release/ebs-csi
+
 say() { printf '%s\n' "$*"; }
 have() { command -v "$1" >/dev/null 2>&1; }
 die() {
@@ -26,6 +29,9 @@ die() {
 # Builds ebs-csi and ebs-lab. The small test among the targets makes cargo choose the dependencies'
 # features as for `cargo test`: without it each dependency would be built a second time there.
 build_programs() { cargo build --workspace --bins --test contract --locked; }
+
+# Builds the driver as it is shipped: optimized, static, stripped.
+build_shipped() { cargo build --release --locked --target "$musl" --package ebs-csi; }
 
 # wait_for SECONDS PID COMMAND...: until the command succeeds; fails when the time is up or the
 # process has ended.

@@ -36,7 +36,7 @@ if for_target bench image cluster; then
 fi
 if for_target image cluster; then
     need jq jq
-    [ -e /etc/ssl/certs/ca-certificates.crt ] || required+=(ca-certificates)
+    [ -d /usr/share/ca-certificates/mozilla ] || required+=(ca-certificates)
 fi
 if for_target cluster; then
     have go || required+=(golang-go)
@@ -91,7 +91,6 @@ if for_target test && ! { cargo fmt --version && cargo clippy --version; } >/dev
     rustup component add rustfmt clippy
 fi
 if for_target bench image cluster; then
-    musl=$(uname -m)-unknown-linux-musl
     if [ -d "$(rustc --print sysroot)/lib/rustlib/$musl" ]; then
         : # it is there
     elif have rustup; then

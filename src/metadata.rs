@@ -12,6 +12,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use ebs_types::{InstanceId, InstanceType, Region, Zone};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -27,8 +29,6 @@ pub(crate) struct NodeIdentity {
     pub(crate) instance: InstanceId,
     /// Its availability zone: only volumes of this zone can be attached.
     pub(crate) zone: Zone,
-    /// Its region.
-    pub(crate) region: Region,
     /// Its instance type.
     pub(crate) instance_type: InstanceType,
     /// How many CSI volumes can be attached at once, at least 1.
@@ -82,7 +82,7 @@ impl SourceError {
 #[derive(Debug)]
 pub(crate) enum Source {
     /// The instance metadata service.
-    Imds(Imds),
+    Imds(Box<Imds>),
     /// This node's object in Kubernetes.
     Kubernetes(Kubernetes),
 }
@@ -92,7 +92,6 @@ pub(crate) enum Source {
 struct Facts {
     instance: InstanceId,
     zone: Zone,
-    region: Region,
     instance_type: InstanceType,
     /// `None` where the source doesn't know.
     in_use: Option<InUse>,
@@ -158,7 +157,7 @@ impl Metadata {
     /// Several callers share one attempt.
     pub(crate) async fn identity(&self) -> Result<&NodeIdentity, MetadataError> {
         let fetch = || async {
-            let facts = self.ask(Source::facts).await?;
+            let facts = self.facts().await?;
             self.warn_of_guess(&facts);
             let identity = self.identify(facts);
             tracing::info!(
@@ -173,16 +172,23 @@ impl Metadata {
         self.known.get_or_try_init(fetch).await
     }
 
-    /// The region alone.
+    /// The region that this process runs in. Every source knows it equally well and a controller cannot serve before, so all are
+    /// asked at once. Asked at each call: a controller needs it once.
     pub(crate) async fn region(&self) -> Result<Region, MetadataError> {
-        self.ask(Source::region).await
+        let ask = |source| retried(PATIENCE, move || Source::region(source));
+        let mut answers: FuturesUnordered<_> = self.sources.iter().map(ask).collect();
+        let mut failures = Vec::new();
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(region) => return Ok(region),
+                Err(error) => failures.push(error),
+            }
+        }
+        Err(MetadataError { failures })
     }
 
-    /// The first answer.
-    async fn ask<T>(
-        &self,
-        question: impl AsyncFn(&Source) -> Result<T, SourceError>,
-    ) -> Result<T, MetadataError> {
+    /// What the first source tells that does.
+    async fn facts(&self) -> Result<Facts, MetadataError> {
         let mut failures = Vec::new();
         let mut sources = self.sources.iter().peekable();
         while let Some(source) = sources.next() {
@@ -190,7 +196,7 @@ impl Metadata {
                 Some(_) => PATIENCE_BEFORE_NEXT,
                 None => PATIENCE,
             };
-            match retried(patience, || question(source)).await {
+            match retried(patience, || source.facts()).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
                     if let Some(next) = sources.peek() {
@@ -206,7 +212,9 @@ impl Metadata {
     fn warn_of_guess(&self, facts: &Facts) {
         if facts.in_use.is_none() && !matches!(self.limit, AttachLimit::Fixed(_)) {
             tracing::warn!(
-                "Kubernetes does not know what else is attached to this node's instance: the attachment limit allows for its root volume                  and one network interface. If it has more, set --reserved-volume-attachments or let this pod reach instance metadata"
+                "Kubernetes does not know what else is attached to this node's instance: the attachment limit allows for its root \
+                 volume and one network interface; if it has more, set --reserved-volume-attachments or let this pod reach instance \
+                 metadata"
             );
         }
     }
@@ -216,7 +224,6 @@ impl Metadata {
         NodeIdentity {
             instance: facts.instance,
             zone: facts.zone,
-            region: facts.region,
             instance_type: facts.instance_type,
             max_volumes,
         }

@@ -80,7 +80,7 @@ impl Surroundings {
 
     fn metadata(&self, limit: AttachLimit) -> Metadata {
         let source = |source: &MetadataSource| match source {
-            MetadataSource::Imds => Source::Imds(self.imds.clone()),
+            MetadataSource::Imds => Source::Imds(Box::new(self.imds.clone())),
             MetadataSource::Kubernetes => Source::Kubernetes(self.kubernetes.clone()),
         };
         Metadata::new(self.sources.iter().map(source).collect(), limit)

@@ -128,7 +128,6 @@ impl Imds {
         Ok(Facts {
             instance: document.instance_id,
             zone: document.availability_zone,
-            region: document.region,
             instance_type: document.instance_type,
             in_use: Some(InUse {
                 volumes: count(&mappings, |name| name.starts_with("ebs")),

@@ -84,13 +84,12 @@ pub(super) fn facts(node: &Node) -> Result<Facts, NodeObjectError> {
     Ok(Facts {
         instance,
         zone: zone(node, named)?,
-        region: region(node)?,
         instance_type: required(node, INSTANCE_TYPE)?,
         in_use: None,
     })
 }
 
-/// The region alone: a controller may run where there is no instance, as on Fargate.
+/// The region, which only a controller needs: it may run where there is no instance, as on Fargate.
 pub(super) fn region(node: &Node) -> Result<Region, NodeObjectError> {
     required(node, REGION)
 }

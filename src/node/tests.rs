@@ -31,7 +31,6 @@ impl Lab {
         let identity = NodeIdentity {
             instance: "i-0123456789abcdef0".parse().unwrap(),
             zone: "eu-central-1b".parse().unwrap(),
-            region: "eu-central-1".parse().unwrap(),
             instance_type: "m5.large".parse().unwrap(),
             max_volumes: 26,
         };

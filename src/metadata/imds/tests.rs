@@ -65,7 +65,7 @@ impl Service {
 
     fn metadata(&self) -> Metadata {
         let imds = Imds::new(Some(&format!("http://{}/", self.address))).unwrap();
-        Metadata::new(vec![Source::Imds(imds)], AttachLimit::Counted)
+        Metadata::new(vec![Source::Imds(Box::new(imds))], AttachLimit::Counted)
     }
 }
 
@@ -109,7 +109,6 @@ async fn an_instance_is_read_once_and_kept() {
     let identity = metadata.identity().await.unwrap().clone();
     assert_eq!(identity.instance.as_str(), "i-0123456789abcdef0");
     assert_eq!(identity.zone.as_str(), "eu-central-1b");
-    assert_eq!(identity.region.as_str(), "eu-central-1");
     assert_eq!(identity.instance_type.as_str(), "m5.large");
     // 27, less the root volume, one more volume and one more interface.
     assert_eq!(identity.max_volumes, 24);
@@ -117,6 +116,13 @@ async fn an_instance_is_read_once_and_kept() {
     let requests = service.requests.load(Ordering::SeqCst);
     assert_eq!(metadata.identity().await.unwrap(), &identity);
     assert_eq!(service.requests.load(Ordering::SeqCst), requests);
+}
+
+#[tokio::test]
+async fn the_region_is_told() {
+    let service = Service::start(0, StatusCode::OK, DOCUMENT).await;
+    let region = service.metadata().region().await.unwrap();
+    assert_eq!(region.as_str(), "eu-central-1");
 }
 
 #[tokio::test]
@@ -145,7 +151,7 @@ async fn a_silent_service_is_told_with_the_hop_limit() {
         .local_addr()
         .unwrap();
     let imds = Imds::new(Some(&format!("http://{address}"))).unwrap();
-    let metadata = Metadata::new(vec![Source::Imds(imds)], AttachLimit::Counted);
+    let metadata = Metadata::new(vec![Source::Imds(Box::new(imds))], AttachLimit::Counted);
     let error = metadata.identity().await.unwrap_err().to_string();
     assert!(
         error.contains("hop limit") && error.contains("refused"),

@@ -3,9 +3,9 @@ use serde_json::json;
 
 use super::*;
 
-const ALL: [(&str, &str); 3] = [
+const REGION_LABEL: (&str, &str) = ("topology.kubernetes.io/region", "eu-central-1");
+const ALL: [(&str, &str); 2] = [
     ("topology.kubernetes.io/zone", "eu-central-1b"),
-    ("topology.kubernetes.io/region", "eu-central-1"),
     ("node.kubernetes.io/instance-type", "m5.large"),
 ];
 
@@ -34,7 +34,6 @@ fn a_provider_id_names_the_instance(#[case] provider_id: &str) {
     let facts = facts(&node(provider_id, &ALL)).unwrap();
     assert_eq!(facts.instance.as_str(), "i-0123456789abcdef0");
     assert_eq!(facts.zone.as_str(), "eu-central-1b");
-    assert_eq!(facts.region.as_str(), "eu-central-1");
     assert_eq!(facts.instance_type.as_str(), "m5.large");
     assert_eq!(facts.in_use, None);
 }
@@ -43,13 +42,12 @@ fn a_provider_id_names_the_instance(#[case] provider_id: &str) {
 fn labels_are_read_by_their_old_names_too() {
     let old = [
         ("failure-domain.beta.kubernetes.io/zone", "eu-central-1b"),
-        ("failure-domain.beta.kubernetes.io/region", "eu-central-1"),
         ("beta.kubernetes.io/instance-type", "m5.large"),
     ];
     let id = "aws:///i-0123456789abcdef0";
     assert_eq!(facts(&node(id, &old)), facts(&node(id, &ALL)));
     // The new name counts where there are both.
-    let both = [ALL[0], ALL[1], ALL[2], (old[2].0, "c5.large")];
+    let both = [ALL[0], ALL[1], (old[1].0, "c5.large")];
     assert_eq!(facts(&node(id, &both)), facts(&node(id, &ALL)));
 }
 
@@ -89,10 +87,10 @@ fn what_is_missing_is_named() {
 
 #[test]
 fn a_label_with_another_text_is_told() {
-    let labels = [ALL[0], ALL[1], (ALL[2].0, "M5 LARGE")];
+    let labels = [ALL[0], (ALL[1].0, "M5 LARGE")];
     let words = refusal("aws:///i-01234567", &labels);
     assert!(
-        words.contains("M5 LARGE") && words.contains(ALL[2].0),
+        words.contains("M5 LARGE") && words.contains(ALL[1].0),
         "{words}"
     );
 }
@@ -108,6 +106,12 @@ fn two_zones_are_both_named() {
 
 #[test]
 fn a_controller_on_fargate_learns_its_region() {
-    let node = node("aws:///eu-central-1b/x/fargate-ip-10-0-0-1", &ALL[1..2]);
-    assert_eq!(region(&node).unwrap().as_str(), "eu-central-1");
+    let provider_id = "aws:///eu-central-1b/x/fargate-ip-10-0-0-1";
+    let old = ("failure-domain.beta.kubernetes.io/region", "eu-central-1");
+    for label in [REGION_LABEL, old] {
+        let node = node(provider_id, &[label]);
+        assert_eq!(region(&node).unwrap().as_str(), "eu-central-1");
+    }
+    let words = region(&node(provider_id, &ALL)).unwrap_err().to_string();
+    assert!(words.contains(REGION_LABEL.0), "{words}");
 }

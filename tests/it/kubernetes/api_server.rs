@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 /// The only node.
@@ -152,28 +153,31 @@ impl ApiServer {
     /// Waits until something was asked so often.
     pub(crate) async fn was_asked(&self, what: &str, times: usize) {
         let asked = || self.asked().iter().filter(|one| *one == what).count();
-        let waited = tokio::time::timeout(Duration::from_secs(30), async {
-            while asked() < times {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        });
-        let words = format!("{what} was not asked {times} times");
-        waited.await.expect(&words);
+        until(&format!("{what} is asked {times} times"), || {
+            asked() >= times
+        })
+        .await;
     }
 
     /// Waits until the node has these taints.
     pub(crate) async fn has_taints(&self, keys: &[&str]) {
-        let waited = tokio::time::timeout(Duration::from_secs(60), async {
-            while self.taints() != keys {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        });
-        let arrived = waited.await;
-        assert!(arrived.is_ok(), "{:?} are not {keys:?}", self.taints());
+        until(&format!("the taints are {keys:?}"), || {
+            self.taints() == keys
+        })
+        .await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+}
+
+/// Waits for something that takes the driver seconds.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

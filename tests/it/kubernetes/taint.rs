@@ -5,7 +5,7 @@ use std::time::Duration;
 use lab::program::Program;
 use tokio::time::Instant;
 
-use super::api_server::{ApiServer, Trouble};
+use super::api_server::{ApiServer, Trouble, until};
 use super::{NOBODY, Plugin};
 
 const TAINT: &str = "ebs.csi.aws.com/agent-not-ready";
@@ -22,9 +22,8 @@ async fn it_stays_until_the_driver_is_registered() {
 
     api.register();
     api.has_taints(&[OTHER]).await;
-    while !plugin.log().contains("the startup taint is removed") {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let words = "the startup taint is removed";
+    until(words, || plugin.log().contains(words)).await;
 }
 
 #[tokio::test]
@@ -53,9 +52,7 @@ async fn trouble_is_told_once_and_outlasted() {
     api.was_asked("PATCH nodes", 2).await;
     let asked = api.asked().len();
     api.trouble(Trouble::Failing);
-    while api.asked().len() < asked + 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("it is asked again", || api.asked().len() >= asked + 2).await;
     api.trouble(None);
     api.has_taints(&[]).await;
     let log = plugin.log();
