@@ -21,7 +21,7 @@ start() {
     done
     mkdir -p "$E/data" "$R/logs"
     rm -f "$E/ready" # a killed one's says nothing about this one
-    nsenter --net="/run/netns/$BR-net" setsid "$bin/ebs-lab" emulate --data "$E/data" \
+    nsenter --net="/run/netns/$BR-net" setsid "${CLUSTER_LAB:?}" emulate --data "$E/data" \
         --region "$CLUSTER_REGION" --zones 3 --instances "$instances" --instance-type "$CLUSTER_INSTANCE_TYPE" \
         --listen "$NET.0.254:8080" --control "$NET.0.254:8081" --insecure-bind --ready-file "$E/ready" \
         </dev/null >>"$R/logs/emulator.log" 2>&1 9>&- &

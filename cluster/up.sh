@@ -35,7 +35,9 @@ until_ready() {
 start_all() {
     local n
     mkdir -p "$R/logs"
-    for name in "${cluster_settings[@]}"; do printf '%s=%q\n' "$name" "${!name}"; done >"$R/settings"
+    # emulator.sh may be called with another target directory in its environment.
+    CLUSTER_LAB=$bin/ebs-lab
+    for name in "${cluster_settings[@]}" CLUSTER_LAB; do printf '%s=%q\n' "$name" "${!name}"; done >"$R/settings"
     store_use
     network_make
     "$root/cluster/emulator.sh" start
