@@ -36,6 +36,7 @@ start_all() {
     local n
     mkdir -p "$R/logs"
     # emulator.sh may be called with another target directory in its environment.
+    # shellcheck disable=SC2034 # by its name, below
     CLUSTER_LAB=$bin/ebs-lab
     for name in "${cluster_settings[@]}" CLUSTER_LAB; do printf '%s=%q\n' "$name" "${!name}"; done >"$R/settings"
     store_use

@@ -13,6 +13,13 @@
 )]
 
 mod default_class;
+mod empty_zone;
+mod expand;
+mod mysql_static;
 mod nginx_sts;
 mod redis_move;
+mod snapshot_restore;
 mod timing;
+mod trouble;
+mod workload;
+mod wrong_class;
