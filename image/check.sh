@@ -8,6 +8,8 @@
 archive=${1:+$(realpath "$1")}
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/common.sh"
+# shellcheck source=scripts/checks.sh
+. scripts/checks.sh
 
 if [ -z "$archive" ]; then
     image/build.sh
@@ -26,18 +28,6 @@ clean_up() {
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
-
-passed=0 failed=0 skipped=0
-# check SENTENCE ACTUAL EXPECTED
-check() {
-    if [ "$2" = "$3" ]; then
-        passed=$((passed + 1))
-        say "ok      $1"
-    else
-        failed=$((failed + 1))
-        say "FAILED  $1: got '$2', expected '$3'"
-    fi
-}
 
 # --- What it is ----------------------------------------------------------------------------------
 
@@ -102,10 +92,6 @@ touch --date=@1 "$work/other/b" "$work/other/dir/a" "$work/other"
 for name in one other; do image/pack.sh "$work/$name" "$work/$name.tar" example.org/same:1 >"$work/said"; done
 check "the same files make the same bytes" "$(sha256 "$work/one.tar")" "$(sha256 "$work/other.tar")"
 
-finish() {
-    say "$passed passed, $failed failed, $skipped skipped"
-    [ "$failed" -eq 0 ]
-}
 if [ "$(id -u)" -ne 0 ]; then
     say "skipped: the driver is not tried in the image: that takes root"
     skipped=$((skipped + 1))

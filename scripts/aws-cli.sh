@@ -4,6 +4,8 @@
 
 # shellcheck source=scripts/emulator.sh
 . "$(dirname "${BASH_SOURCE[0]}")/emulator.sh"
+# shellcheck source=scripts/checks.sh
+. scripts/checks.sh
 
 if ! have aws; then
     say "skipped: there is no aws command (package awscli)"
@@ -27,17 +29,6 @@ export AWS_DEFAULT_REGION=$AWS_REGION
 # The `aws` of Debian 12 is older than AWS_ENDPOINT_URL_EC2.
 ec2() { aws --endpoint-url "$AWS_ENDPOINT_URL_EC2" --output json ec2 "$@"; }
 
-passed=0 failed=0
-# check SENTENCE ACTUAL EXPECTED
-check() {
-    if [ "$2" = "$3" ]; then
-        passed=$((passed + 1))
-        say "ok      $1"
-    else
-        failed=$((failed + 1))
-        say "FAILED  $1: got '$2', expected '$3'"
-    fi
-}
 # refused CODE COMMAND...: prints CODE if the command fails with it, else what it said.
 refused() {
     local code=$1 said
@@ -105,5 +96,4 @@ ec2 wait volume-deleted --volume-ids "$volume" "$copy"
 ec2 delete-snapshot --snapshot-id "$snapshot"
 check "nothing is left" "$(ec2 describe-volumes --filters Name=tag:KubernetesCluster,Values=demo | jq '.Volumes | length')" 0
 
-say "$passed passed, $failed failed, 0 skipped"
-[ "$failed" -eq 0 ]
+finish

@@ -49,7 +49,7 @@ fn a_node_plugin_killed_when_it_has_mounted() {
 /// The leading controller ends while EC2 makes the volume that it has asked for. There is one volume in the end, which is used.
 fn provisioning(name: &str, end: impl FnOnce(&Scenario, &Object)) {
     let s = Scenario::alone(name);
-    let slow = Slow::new(&s, "create_ms", 10_000);
+    let slow = Slow::new(&s, "create_ms", 4_000);
     let leader = leader(&s);
     s.apply_text(&workload::manifests("app", DEFAULT_CLASS, ""));
     let begun = s.until("EC2 makes a volume", || {
@@ -94,7 +94,7 @@ fn mounting(name: &str, moment: impl FnOnce(&Scenario, &Volume, &Node)) {
     let older = s.ready("older");
 
     // So that the looking begins before there is anything to see.
-    let slow = Slow::new(&s, "attach_ms", 3_000);
+    let slow = Slow::new(&s, "attach_ms", 2_000);
     apply("app");
     let volume = s.bound("app");
     moment(&s, &volume, node);
