@@ -11,6 +11,8 @@
 # shellcheck source=cluster/store.sh
 . "$root/cluster/store.sh"
 
+[ "$(id -u)" -eq 0 ] || die "not root: the cluster is root's"
+trap 'exit 130' INT TERM
 [ -e "$R/cluster.json" ] || die "no cluster is up: start one with cluster/up.sh"
 driver_image=${CLUSTER_DRIVER_IMAGE:-$cache/image/ebs-csi.tar}
 [ -e "$driver_image" ] || die "$driver_image is missing: image/build.sh makes it"

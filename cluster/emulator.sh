@@ -13,6 +13,8 @@
 # shellcheck source=cluster/nodes.sh
 . "$root/cluster/nodes.sh"
 
+[ "$(id -u)" -eq 0 ] || die "not root: the cluster is root's"
+
 start() {
     local pid index instances=4 E=$R/emulator
     [ -z "$(emulator_pids)" ] || die "the emulator runs already"

@@ -14,6 +14,9 @@ part() {
     parts+=("$(printf '%-24s %5d s' "$name" $((SECONDS - began)))")
 }
 
+# Before minutes are spent on building.
+if ! reason=$(cluster/up.sh --check); then die "no cluster can run here: $reason"; fi
+
 parts=()
 part "programs" build_programs
 part "image" image/build.sh

@@ -25,7 +25,6 @@ use crate::server::{self, Listener, Signals};
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let stop = Signals::catch()?.first();
     tokio::pin!(stop);
-    let listener = Listener::bind(&config.serve.endpoint).await?;
     let surroundings = Surroundings::new(config.metadata)?;
     let taint_goes = match &config.role {
         Role::Controller(_) => false,
@@ -36,6 +35,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         services = services(config.role, &surroundings) => services?,
         () = &mut stop => return Ok(()),
     };
+    // Sidecars connect as soon as there is a socket, and give up on one that does not answer.
+    let listener = Listener::bind(&config.serve.endpoint).await?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         endpoint = %config.serve.endpoint,

@@ -12,6 +12,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod class_mistakes;
 mod default_class;
 mod empty_zone;
 mod expand;
@@ -22,4 +23,3 @@ mod snapshot_restore;
 mod timing;
 mod trouble;
 mod workload;
-mod wrong_class;

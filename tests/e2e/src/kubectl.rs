@@ -7,6 +7,9 @@ use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 
+/// Seconds that one may take: longer than any wait of its own that is asked for here, and an end to a `delete` that cannot end.
+const LIMIT: &str = "180";
+
 /// How to run `kubectl` on this cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct Kubectl {
@@ -32,9 +35,11 @@ impl Kubectl {
             clippy::disallowed_methods,
             reason = "whole programs are started here, not a node's tools"
         )]
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new("timeout");
         command
             .current_dir(project())
+            .args(["--kill-after=5", LIMIT])
+            .arg(&self.program)
             .arg("--kubeconfig")
             .arg(&self.kubeconfig)
             .arg("--cache-dir")
@@ -43,10 +48,13 @@ impl Kubectl {
             .args(args);
         let output = with_input(&mut command, input)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
-        Ok(if output.status.success() {
-            Ended::Done(text(&output.stdout))
-        } else {
-            Ended::Refused(text(&output.stderr))
+        Ok(match output.status.code() {
+            Some(0) => Ended::Done(text(&output.stdout)),
+            // timeout(1)
+            Some(124) => {
+                Ended::Refused(format!("not done after {LIMIT} s {}", text(&output.stderr)))
+            }
+            _ => Ended::Refused(text(&output.stderr)),
         })
     }
 

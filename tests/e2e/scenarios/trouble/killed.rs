@@ -29,7 +29,7 @@ fn a_controller_pod_deleted_while_it_makes_a_volume() {
 
 #[test]
 fn a_node_plugin_killed_before_it_mounts() {
-    mounting("node-killed-before", |s, volume, node| {
+    mounting("node-killed-before", <[Node]>::first, |s, volume, node| {
         watched(s, "the device is there", || {
             node.device(&volume.id).is_some()
         });
@@ -38,7 +38,7 @@ fn a_node_plugin_killed_before_it_mounts() {
 
 #[test]
 fn a_node_plugin_killed_when_it_has_mounted() {
-    mounting("node-killed-after", |s, volume, node| {
+    mounting("node-killed-after", <[Node]>::last, |s, volume, node| {
         watched(s, "the volume is mounted", || {
             let mounts = node.mounts_of(&volume.id, &volume.pv).unwrap();
             !mounts.is_empty()
@@ -85,9 +85,15 @@ fn leader(s: &Scenario) -> Object {
 
 /// The node plugin is killed as soon as `moment` has come in the mounting of a volume. What is mounted already stays; the volume
 /// is mounted in the end, with one file system, made once.
-fn mounting(name: &str, moment: impl FnOnce(&Scenario, &Volume, &Node)) {
+///
+/// Each scenario chooses a node of its own: kubelet waits longer every time before it starts what has died there.
+fn mounting(
+    name: &str,
+    choose: fn(&[Node]) -> Option<&Node>,
+    moment: impl FnOnce(&Scenario, &Volume, &Node),
+) {
     let s = Scenario::alone(name);
-    let node = s.cluster.nodes.last().unwrap();
+    let node = choose(&s.cluster.nodes).unwrap();
     let selector = format!("kubernetes.io/hostname: {}", node.name);
     let apply = |name| s.apply_text(&workload::manifests(name, DEFAULT_CLASS, &selector));
     apply("older");
