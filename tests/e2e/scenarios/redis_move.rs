@@ -65,10 +65,11 @@ fn moved(s: &Scenario, first: &Pod) -> Pod {
     second
 }
 
-/// Another pod finds it by the name of its Service.
+/// Another pod finds it by the name of its Service. It may have to ask twice: its node learns only after the pod is ready where
+/// the Service leads to now.
 fn found_by_name(s: &Scenario) {
     let name = format!("redis.{}.svc.cluster.local", s.namespace);
-    let run = ["run", "client", "--image=redis:7", "--restart=Never"];
+    let run = ["run", "client", "--image=redis:7", "--restart=OnFailure"];
     let command = ["--command", "--", "redis-cli", "-h", &name, "get", "foo"];
     s.kubectl(&[&run[..], &command[..]].concat());
     s.until("the client has ended", || {
