@@ -116,6 +116,8 @@ pub(crate) struct Node {
     pub(crate) attach_limit: AttachLimit,
     /// Whether the taint that keeps pods away until the driver is registered is left to others.
     pub(crate) keep_startup_taint: bool,
+    /// NVMe models whose disks are taken for EBS volumes.
+    pub(crate) nvme_models: Vec<String>,
 }
 
 /// Where the number of volumes that a node takes comes from.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
 
 use super::duration;
 use super::process::ProcessArgs;
@@ -44,6 +44,10 @@ pub(super) struct NodeArgs {
     /// Leave the taint ebs.csi.aws.com/agent-not-ready on this node once the driver is registered.
     #[arg(long, env = "DISABLE_TAINT_WATCHER", value_parser = FalseyValueParser::new())]
     keep_startup_taint: bool,
+
+    /// An NVMe model whose disks are taken for EBS volumes; for laboratories, whose controllers are not Amazon's.
+    #[arg(long, value_name = "MODEL", default_value = host::EBS_MODEL, value_parser = NonEmptyStringValueParser::new(), hide = true)]
+    nvme_model: Vec<String>,
 }
 
 impl Args {
@@ -67,6 +71,7 @@ impl NodeArgs {
             device_timeout: self.device_timeout,
             attach_limit,
             keep_startup_taint: self.keep_startup_taint,
+            nvme_models: self.nvme_model,
         }
     }
 }

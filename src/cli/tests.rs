@@ -48,6 +48,18 @@ fn a_node_is_configured() {
     assert_eq!(node.sys_dir.to_str(), Some("/s"));
     assert_eq!(node.device_timeout, Duration::from_secs(5));
     assert_eq!(node.attach_limit, AttachLimit::Fixed(7));
+    assert_eq!(node.nvme_models, ["Amazon Elastic Block Store"]);
+}
+
+#[test]
+fn a_laboratory_names_the_models_of_its_controllers() {
+    let arguments = "node --endpoint unix:/c.sock --nvme-model Lab --nvme-model Other";
+    let Role::Node(node) = config(arguments).unwrap().role else {
+        panic!("not a node");
+    };
+    assert_eq!(node.nvme_models, ["Lab", "Other"]);
+    // A disk without a model would be taken for a volume.
+    assert!(refusal("node --endpoint unix:/c.sock --nvme-model=").contains("--nvme-model"));
 }
 
 #[test]

@@ -171,7 +171,7 @@ fn node_service(config: config::Node, surroundings: &Surroundings) -> anyhow::Re
         programs: config
             .program_path
             .map_or_else(Programs::default, |path| Programs::from_path(&path)),
-        ..HostSettings::default()
+        models: config.nvme_models,
     });
     let settings = node::Settings {
         device_timeout: config.device_timeout,

@@ -27,7 +27,7 @@ pub use grow::Grown;
 pub use host::Host;
 pub use inspect::{Contents, Filesystem};
 pub use jobs::Busy;
-pub use linux::{HostSettings, LinuxHost};
+pub use linux::{EBS_MODEL, HostSettings, LinuxHost};
 pub use mount::{InvalidMountOption, Mount, MountOptions};
 pub use stats::{Stats, Usage};
 

@@ -18,6 +18,9 @@ use crate::{
     inspect, mount, stats,
 };
 
+/// The model of an EBS volume's NVMe controller (EBS user guide, "Map NVMe volumes").
+pub const EBS_MODEL: &str = "Amazon Elastic Block Store";
+
 /// Where this machine's devices and programs are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostSettings {
@@ -37,7 +40,7 @@ impl Default for HostSettings {
             dev_dir: "/dev".into(),
             sys_dir: "/sys".into(),
             programs: Programs::default(),
-            models: vec!["Amazon Elastic Block Store".to_owned()],
+            models: vec![EBS_MODEL.to_owned()],
         }
     }
 }
