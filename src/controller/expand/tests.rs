@@ -61,6 +61,14 @@ async fn a_lost_reply_is_joined_by_the_next_try() {
     assert_eq!(fake.calls(Action::ModifyVolume), 1);
 }
 
+/// Expands the volume to 200 GiB, and EC2 has ended with that.
+async fn expanded_before(fake: &FakeEc2, service: &ControllerService, volume: &str) {
+    expand(service, volume, 200, 0).await.unwrap();
+    for modification in fake.state().modifications.values_mut() {
+        modification.state = ModificationState::Completed;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_a_process_before_began_is_joined() {
     let fake = FakeEc2::new();
@@ -91,11 +99,7 @@ async fn a_modification_that_is_not_shown_yet_is_aborted() {
     let fake = FakeEc2::new();
     let service = service(&fake);
     let volume = volume(&service).await;
-    expand(&service, &volume, 200, 0).await.unwrap();
-    fake.state()
-        .modifications
-        .values_mut()
-        .for_each(|m| m.state = ModificationState::Completed);
+    expanded_before(&fake, &service, &volume).await;
     let unseen = Fault::Refuse(ErrorKind::ModificationInProgress);
     fake.fault(Action::ModifyVolume, unseen);
     let status = expand(&service, &volume, 300, 0).await.unwrap_err();
@@ -122,11 +126,7 @@ async fn too_soon_says_how_long_to_wait() {
     let fake = FakeEc2::new();
     let service = service(&fake);
     let volume = volume(&service).await;
-    expand(&service, &volume, 200, 0).await.unwrap();
-    fake.state()
-        .modifications
-        .values_mut()
-        .for_each(|m| m.state = ModificationState::Completed);
+    expanded_before(&fake, &service, &volume).await;
     let soon = Fault::Refuse(ErrorKind::ModificationRateExceeded);
     fake.fault(Action::ModifyVolume, soon);
     let status = expand(&service, &volume, 300, 0).await.unwrap_err();

@@ -67,16 +67,8 @@ fn corrected(s: &Scenario, name: &str) {
 }
 
 fn class(name: &str, parameters: &str) -> String {
-    format!(
-        r#"
-apiVersion: storage.k8s.io/v1
-kind: StorageClass
-metadata: {{name: {name}}}
-provisioner: ebs.csi.aws.com
-volumeBindingMode: WaitForFirstConsumer
-parameters: {parameters}
-"#
-    )
+    let rest = format!("volumeBindingMode: WaitForFirstConsumer\nparameters: {parameters}");
+    workload::class(name, &rest)
 }
 
 fn manifests(name: &str, parameters: &str) -> String {

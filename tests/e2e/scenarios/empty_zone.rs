@@ -58,15 +58,8 @@ fn apply(s: &Scenario, name: &str, binding: &str) {
 }
 
 fn class(name: &str, binding: &str, zone: &str) -> String {
-    format!(
-        r#"
-apiVersion: storage.k8s.io/v1
-kind: StorageClass
-metadata: {{name: {name}}}
-provisioner: ebs.csi.aws.com
-volumeBindingMode: {binding}
-allowedTopologies:
-  - matchLabelExpressions: [{{key: topology.kubernetes.io/zone, values: [{zone}]}}]
-"#
-    )
+    let term =
+        format!("matchLabelExpressions: [{{key: topology.kubernetes.io/zone, values: [{zone}]}}]");
+    let rest = format!("volumeBindingMode: {binding}\nallowedTopologies:\n  - {term}");
+    workload::class(name, &rest)
 }

@@ -30,6 +30,19 @@ spec:
     )
 }
 
+/// A class of this driver; `rest` is what it says beyond its name, in YAML.
+pub(crate) fn class(name: &str, rest: &str) -> String {
+    format!(
+        r#"
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {{name: {name}}}
+provisioner: ebs.csi.aws.com
+{rest}
+"#
+    )
+}
+
 /// The class that the driver brings.
 pub(crate) const DEFAULT_CLASS: &str = "ebs-csi-default-sc";
 
