@@ -104,7 +104,7 @@ fn mount_access(field: &str, mount: &MountVolume) -> Result<MountAccess, Invalid
 }
 
 /// The file systems on offer, for messages.
-pub(crate) const FS_TYPES: &str = "use ext4 or xfs";
+pub(crate) const FS_TYPES: &str = "use ext3, ext4, xfs or btrfs";
 
 fn mode(field: &str, mode: Option<i32>) -> Result<AccessMode, InvalidRequest> {
     let raw = mode.unwrap_or_default();
@@ -186,7 +186,7 @@ mod tests {
         );
         assert_eq!(
             words(parse(Some(mount("ntfs")), 1)),
-            r#"volume_capability.mount.fs_type is "ntfs": use ext4 or xfs"#
+            r#"volume_capability.mount.fs_type is "ntfs": use ext3, ext4, xfs or btrfs"#
         );
         assert!(words(parse(None, 1)).contains("block or mount"));
         assert!(words(Capability::parse("volume_capability", None)).contains("is missing"));

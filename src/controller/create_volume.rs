@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use csi::v1::volume_content_source::{SnapshotSource, Type};
 use csi::v1::{CreateVolumeRequest, CreateVolumeResponse, VolumeContentSource};
-use ebs_types::{Gibibytes, SOURCE_SNAPSHOT_KEY, SnapshotState, VolumeId, VolumeState, Zone};
+use ebs_types::{Gibibytes, SnapshotState, VolumeId, VolumeState, Zone};
 use ec2::{Ec2Error, ErrorKind, Outcome, Volume};
 
 use super::error::Error;
@@ -51,17 +51,11 @@ fn render(spec: &VolumeSpec, volume: &Volume) -> CreateVolumeResponse {
             snapshot_id: snapshot.to_string(),
         })),
     });
-    // The node never formats a volume that is to hold a snapshot's contents, however blank it looks.
-    let volume_context = spec
-        .snapshot
-        .iter()
-        .map(|snapshot| (SOURCE_SNAPSHOT_KEY.to_owned(), snapshot.to_string()))
-        .collect();
     CreateVolumeResponse {
         volume: Some(csi::v1::Volume {
             capacity_bytes: volume.size.bytes().to_csi(),
             volume_id: volume.id.to_string(),
-            volume_context,
+            volume_context: spec.context().collect(),
             content_source,
             accessible_topology: topology::accessible_from(&volume.zone),
         }),

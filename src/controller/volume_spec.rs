@@ -3,8 +3,8 @@
 use csi::v1::volume_content_source::Type as SourceMessage;
 use csi::v1::{CreateVolumeRequest, VolumeContentSource};
 use ebs_types::{
-    Access, CapacityRange, ClientToken, FsType, Gibibytes, Performance, SnapshotId, Source, Tags,
-    VolumeKind, VolumeType, Zone, keys,
+    Access, CapacityRange, ClientToken, FormatParameters, FsType, Gibibytes, Performance,
+    SOURCE_SNAPSHOT_KEY, SnapshotId, Source, Tags, VolumeKind, VolumeType, Zone, keys,
 };
 use ec2::{CreateVolume, Encryption, Volume};
 
@@ -28,6 +28,7 @@ pub(super) struct VolumeSpec {
     kind: VolumeKind,
     encryption: Encryption,
     tags: Tags,
+    format: FormatParameters,
 }
 
 impl VolumeSpec {
@@ -49,6 +50,7 @@ impl VolumeSpec {
         let mut tags = tags::volume(settings, name)?;
         let wishes = Wishes::parse(message, &mut tags)?;
         check_fs(wishes.fs, &accesses)?;
+        check_format(&wishes.format, &accesses)?;
         let range = message
             .capacity_range
             .as_ref()
@@ -61,6 +63,7 @@ impl VolumeSpec {
             kind: wishes.kind,
             encryption: wishes.encryption,
             tags,
+            format: wishes.format,
         };
         // What no snapshot can make right is refused before any is looked up.
         spec.size(None)?;
@@ -92,6 +95,14 @@ impl VolumeSpec {
             encryption: self.encryption.clone(),
             tags: self.tags.clone(),
         }
+    }
+
+    /// What the nodes must be told of the volume.
+    pub(super) fn context(&self) -> impl Iterator<Item = (String, String)> {
+        // A node never formats a volume that is to hold a snapshot's contents, however blank it looks.
+        let source = self.snapshot.iter();
+        let source = source.map(|id| (SOURCE_SNAPSHOT_KEY.to_owned(), id.to_string()));
+        source.chain(self.format.to_context())
     }
 
     /// Why an existing volume of this name is not what is wanted; `None` if it is.
@@ -188,6 +199,7 @@ struct Wishes {
     kind: VolumeKind,
     encryption: Encryption,
     fs: Option<FsType>,
+    format: FormatParameters,
 }
 
 impl Wishes {
@@ -207,6 +219,7 @@ impl Wishes {
             map.take_parsed("csi.storage.k8s.io/fstype", FS_TYPES)?,
             map.take_parsed("fstype", FS_TYPES)?,
         ];
+        let format = FormatParameters::take(|key| map.take(key));
         for (parameter, tag) in [
             ("csi.storage.k8s.io/pvc/name", keys::PVC_NAME),
             ("csi.storage.k8s.io/pvc/namespace", keys::PVC_NAMESPACE),
@@ -221,6 +234,7 @@ impl Wishes {
             kind: VolumeKind::new(volume_type, asked)?,
             encryption: encryption(encrypted, key),
             fs: fs.into_iter().flatten().next(),
+            format,
         })
     }
 }
@@ -253,6 +267,21 @@ fn check_fs(parameter: Option<FsType>, accesses: &[Access]) -> Result<(), Invali
                 ),
             ));
         }
+    }
+    Ok(())
+}
+
+/// Nodes format by these, long after this call: what no node could do is refused now.
+fn check_format(format: &FormatParameters, accesses: &[Access]) -> Result<(), InvalidRequest> {
+    for access in accesses {
+        let judged = match access {
+            Access::Block => format.for_block(),
+            Access::Mount(mount) => format.for_fs(mount.fs).map(drop),
+        };
+        judged.map_err(|refused| {
+            let field = format!("parameters.{}", refused.key.parameter());
+            InvalidRequest::value(field, refused.value, refused.allowed)
+        })?;
     }
     Ok(())
 }

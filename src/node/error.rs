@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use ebs_types::{Bytes, InvalidId, OutOfRange, VolumeId};
+use ebs_types::{Bytes, InvalidFormatOption, InvalidId, OutOfRange, VolumeId};
 use host::{
     CheckError, FindError, FormatError, GrowError, InspectError, InvalidMountOption, MountError,
     StatsError,
@@ -24,6 +24,9 @@ pub(crate) enum NodeError {
     /// One of the mount options is.
     #[error("volume_capability.mount.mount_flags: {0}")]
     MountOption(#[from] InvalidMountOption),
+    /// One of the format options is.
+    #[error("volume_context: {0}")]
+    FormatOption(#[from] InvalidFormatOption),
     /// The capacity range is.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
@@ -63,16 +66,16 @@ pub(crate) enum NodeError {
         /// The file system asked for.
         wanted: &'static str,
     },
-    /// The device holds nothing that is known, and should hold what its snapshot held.
+    /// The device holds nothing that is known, and should hold what its snapshot or origin held.
     #[error(
-        "volume {volume} was made from snapshot {snapshot}, and no known file system is on it: it is not formatted, because \
-         what the snapshot held may be there; use it as a raw block device, or make an empty volume"
+        "volume {volume} was made from {origin}, and no known file system is on it: it is not formatted, because \
+         what that held may be there; use it as a raw block device, or make an empty volume"
     )]
-    BlankFromSnapshot {
+    BlankCopy {
         /// The volume.
         volume: VolumeId,
         /// Where its contents come from.
-        snapshot: String,
+        origin: String,
     },
     /// mkfs did not succeed.
     #[error(transparent)]

@@ -43,7 +43,7 @@ impl NodeService {
             .map_err(|_| NodeError::ForeignContents {
                 volume: request.volume.clone(),
                 found: mount.to_string(),
-                wanted: "ext4 or xfs",
+                wanted: FsType::NAMES,
             })?;
         let path = self.writable_place(request, device).await?;
         self.host.grow_mounted(device, fs, path.as_path()).await?;

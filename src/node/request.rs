@@ -3,12 +3,16 @@
 //!
 //! An id of the wrong form is judged last: a request that is wrong in itself says so even if it names no volume that can exist.
 
+use std::collections::HashMap;
+
 use csi::v1::volume_capability::AccessType;
 use csi::v1::{
     NodeExpandVolumeRequest, NodeGetVolumeStatsRequest, NodePublishVolumeRequest,
     NodeStageVolumeRequest, NodeUnpublishVolumeRequest, NodeUnstageVolumeRequest,
 };
-use ebs_types::{CapacityRange, SOURCE_SNAPSHOT_KEY, VolumeId};
+use ebs_types::{
+    CapacityRange, FormatParameters, SOURCE_SNAPSHOT_KEY, SOURCE_VOLUME_KEY, VolumeId,
+};
 
 use super::error::NodeError;
 use super::path::CleanPath;
@@ -21,8 +25,11 @@ pub(super) struct Stage {
     pub(super) volume: VolumeId,
     pub(super) staging: CleanPath,
     pub(super) capability: Capability,
-    /// The snapshot that the volume's contents come from.
-    pub(super) snapshot: Option<String>,
+    /// The snapshot or volume that its contents come from, for messages.
+    pub(super) source: Option<String>,
+    /// How a file system is to be made on it; judged only where one is made, so that a volume that has one can be used whatever its
+    /// context says.
+    pub(super) format: FormatParameters,
 }
 
 /// Undo [`Stage`].
@@ -73,7 +80,7 @@ pub(super) struct Stats {
 impl TryFrom<NodeStageVolumeRequest> for Stage {
     type Error = NodeError;
 
-    fn try_from(mut request: NodeStageVolumeRequest) -> Result<Self, NodeError> {
+    fn try_from(request: NodeStageVolumeRequest) -> Result<Self, NodeError> {
         present(&request.volume_id)?;
         let staging = CleanPath::parse("staging_target_path", &request.staging_target_path)?;
         let capability =
@@ -82,7 +89,8 @@ impl TryFrom<NodeStageVolumeRequest> for Stage {
             volume: volume(&request.volume_id)?,
             staging,
             capability,
-            snapshot: request.volume_context.remove(SOURCE_SNAPSHOT_KEY),
+            format: FormatParameters::of_context(&request.volume_context),
+            source: source(&request.volume_context),
         })
     }
 }
@@ -168,6 +176,15 @@ impl TryFrom<NodeGetVolumeStatsRequest> for Stats {
             path,
         })
     }
+}
+
+fn source(context: &HashMap<String, String>) -> Option<String> {
+    [
+        (SOURCE_SNAPSHOT_KEY, "snapshot"),
+        (SOURCE_VOLUME_KEY, "volume"),
+    ]
+    .iter()
+    .find_map(|(key, what)| Some(format!("{what} {}", context.get(*key)?)))
 }
 
 fn present(volume_id: &str) -> Result<(), InvalidRequest> {

@@ -88,13 +88,13 @@ impl NodeService {
     ) -> Result<bool, NodeError> {
         let found = match self.host.inspect(device).await? {
             Contents::Blank(blank) => {
-                if let Some(snapshot) = &request.snapshot {
-                    return Err(NodeError::BlankFromSnapshot {
+                if let Some(source) = &request.source {
+                    return Err(NodeError::BlankCopy {
                         volume: request.volume.clone(),
-                        snapshot: snapshot.clone(),
+                        origin: source.clone(),
                     });
                 }
-                self.host.format(blank, fs).await?;
+                self.host.format(blank, request.format.for_fs(fs)?).await?;
                 return Ok(true);
             }
             Contents::Filesystem(found) if found.fs == fs => {

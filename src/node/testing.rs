@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ebs_types::{Bytes, FsType, GIB, VolumeId};
+use ebs_types::{Bytes, FormatOptions, FsType, GIB, VolumeId};
 use host::{
     BlankDevice, Busy, CheckError, Contents, Device, DeviceNumber, Filesystem, FindError,
     FormatError, GrowError, Grown, Host, InspectError, Mount, MountError, MountOptions, Stats,
@@ -166,7 +166,8 @@ impl Host for FakeHost {
         })
     }
 
-    async fn format(&self, device: BlankDevice, fs: FsType) -> Result<(), FormatError> {
+    async fn format(&self, device: BlankDevice, options: FormatOptions) -> Result<(), FormatError> {
+        let fs = options.fs();
         self.formatting.notify_one();
         if let Some(hold) = &self.hold_format {
             hold.notified().await;

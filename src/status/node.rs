@@ -13,14 +13,16 @@ impl From<NodeError> for Status {
 
 fn code(error: &NodeError) -> Code {
     match error {
-        NodeError::Invalid(_) | NodeError::MountOption(_) => Code::InvalidArgument,
+        NodeError::Invalid(_) | NodeError::MountOption(_) | NodeError::FormatOption(_) => {
+            Code::InvalidArgument
+        }
         NodeError::OutOfRange(_) => Code::OutOfRange,
         NodeError::NoSuchVolume(_) | NodeError::NoPlace { .. } | NodeError::NotMounted { .. } => {
             Code::NotFound
         }
         NodeError::InFlight(_) | NodeError::Writing(_) => Code::Aborted,
         NodeError::ForeignContents { .. }
-        | NodeError::BlankFromSnapshot { .. }
+        | NodeError::BlankCopy { .. }
         | NodeError::NotStaged { .. }
         | NodeError::SingleWriter { .. } => Code::FailedPrecondition,
         NodeError::Occupied { .. } => Code::AlreadyExists,

@@ -10,29 +10,49 @@ use crate::SnapshotId;
 /// A file system that this driver formats and mounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FsType {
+    /// ext3.
+    Ext3,
     /// ext4, the default.
     #[default]
     Ext4,
     /// XFS.
     Xfs,
+    /// btrfs, on one device.
+    Btrfs,
 }
 
 /// A file system that this driver does not offer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{value:?} is not a file system type of this driver: use ext4 or xfs")]
+#[error(
+    "{value:?} is not a file system type of this driver: use {}",
+    FsType::NAMES
+)]
 pub struct UnknownFsType {
     /// What was given.
     pub value: String,
 }
 
 impl FsType {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Ext3, Self::Ext4, Self::Xfs, Self::Btrfs];
+    /// Their names, for messages.
+    pub const NAMES: &str = "ext3, ext4, xfs or btrfs";
+
     /// The name that mount(2) and `csi.storage.k8s.io/fstype` use.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Ext3 => "ext3",
             Self::Ext4 => "ext4",
             Self::Xfs => "xfs",
+            Self::Btrfs => "btrfs",
         }
+    }
+
+    /// Whether it is one of ext's.
+    #[must_use]
+    pub fn is_ext(self) -> bool {
+        matches!(self, Self::Ext3 | Self::Ext4)
     }
 }
 
@@ -42,8 +62,10 @@ impl FromStr for FsType {
     /// Case-sensitive, as the kernel is; the empty string is no type (callers decide on the default).
     fn from_str(text: &str) -> Result<Self, UnknownFsType> {
         match text {
+            "ext3" => Ok(Self::Ext3),
             "ext4" => Ok(Self::Ext4),
             "xfs" => Ok(Self::Xfs),
+            "btrfs" => Ok(Self::Btrfs),
             _ => Err(UnknownFsType {
                 value: text.to_owned(),
             }),
@@ -78,6 +100,9 @@ pub struct MountAccess {
 /// The key of a CSI volume context that names the snapshot a volume was made from. CreateVolume answers with it, and a node never
 /// formats a volume that carries it.
 pub const SOURCE_SNAPSHOT_KEY: &str = "ebs.csi.aws.com/source-snapshot";
+
+/// The same for a volume that was cloned from another one.
+pub const SOURCE_VOLUME_KEY: &str = "ebs.csi.aws.com/source-volume";
 
 /// What a new volume starts out with.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod access;
 mod capacity;
 mod client_token;
 mod device_name;
+mod format;
 mod ids;
 mod instance_limits;
 mod place;
@@ -16,10 +17,16 @@ mod tags;
 pub mod topology;
 mod volume_kind;
 
-pub use access::{Access, FsType, MountAccess, SOURCE_SNAPSHOT_KEY, Source, UnknownFsType};
+pub use access::{
+    Access, FsType, MountAccess, SOURCE_SNAPSHOT_KEY, SOURCE_VOLUME_KEY, Source, UnknownFsType,
+};
 pub use capacity::{CapacityRange, OutOfRange};
 pub use client_token::ClientToken;
 pub use device_name::{DeviceName, InvalidDeviceName};
+pub use format::{
+    Clusters, Ext4Options, ExtOptions, FormatKey, FormatOptions, FormatParameters, Inodes,
+    InvalidFormatOption, XfsOptions,
+};
 pub use ids::{InstanceId, InvalidId, SnapshotId, VolumeId};
 pub use instance_limits::{AttachmentLimit, Hypervisor, attachment_limit, listed_limits};
 pub use place::{InstanceType, InvalidPlace, Region, Zone};

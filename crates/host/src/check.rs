@@ -29,8 +29,8 @@ pub(crate) async fn check(
     fs: FsType,
 ) -> Result<(), CheckError> {
     match fs {
-        FsType::Ext4 => fsck(programs, device, Depth::Preen).await,
-        FsType::Xfs => Ok(()),
+        FsType::Ext3 | FsType::Ext4 => fsck(programs, device, Depth::Preen).await,
+        FsType::Xfs | FsType::Btrfs => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::fs::{File, TryLockError};
 use std::time::Duration;
 
-use ebs_types::FsType;
+use ebs_types::{FormatOptions, FsType};
 use nix::libc;
 
 use crate::exec::{self, Program, Programs};
@@ -20,6 +20,10 @@ const LOCK_PAUSES: [Duration; 10] = [Duration::from_millis(100); 10];
 /// The program that makes this file system.
 pub(crate) fn mkfs(fs: FsType) -> Program {
     match fs {
+        FsType::Ext3 => Program {
+            name: "mkfs.ext3",
+            package: "e2fsprogs",
+        },
         FsType::Ext4 => Program {
             name: "mkfs.ext4",
             package: "e2fsprogs",
@@ -28,6 +32,10 @@ pub(crate) fn mkfs(fs: FsType) -> Program {
             name: "mkfs.xfs",
             package: "xfsprogs",
         },
+        FsType::Btrfs => Program {
+            name: "mkfs.btrfs",
+            package: "btrfs-progs",
+        },
     }
 }
 
@@ -35,9 +43,9 @@ fn arguments(fs: FsType) -> &'static [&'static str] {
     match fs {
         // -F: the descriptor's path does not look like a device's name, about which mkfs would ask. Once, not twice: twice
         // would format a device that is in use. -m0: no blocks kept for root, who is not who fills a volume.
-        FsType::Ext4 => &["-q", "-F", "-m0", exec::DEVICE],
+        FsType::Ext3 | FsType::Ext4 => &["-q", "-F", "-m0", exec::DEVICE],
         // Without -f it refuses a device that holds a signature.
-        FsType::Xfs => &["-q", exec::DEVICE],
+        FsType::Xfs | FsType::Btrfs => &["-q", exec::DEVICE],
     }
 }
 
@@ -46,11 +54,11 @@ pub(crate) async fn format(
     programs: &Programs,
     finder: &Finder,
     blank: &BlankDevice,
-    fs: FsType,
+    options: &FormatOptions,
 ) -> Result<(), FormatError> {
     let device = blank.device();
     lock(device).await?;
-    let made = make(programs, finder, device, fs).await;
+    let made = make(programs, finder, device, options.fs()).await;
     unlock(device);
     made
 }

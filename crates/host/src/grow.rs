@@ -59,7 +59,7 @@ pub(crate) async fn before_mount(
     fs: FsType,
 ) -> Result<Grown, GrowError> {
     let before = on_disk(device, fs).await?;
-    if fs == FsType::Xfs || !has_room(before, device_size(device)?) {
+    if !fs.is_ext() || !has_room(before, device_size(device)?) {
         return Ok(Grown::not(before));
     }
     check::fsck(programs, device, Depth::Full).await?;
@@ -98,16 +98,23 @@ pub(crate) fn mounted(device: &Device, fs: FsType, path: &Path) -> Result<Grown,
     let place = File::open(path).map_err(kernel)?;
     let room = device_size(device)?;
     let grown = match fs {
-        FsType::Ext4 => ext4(device, &place, path, room)?,
+        FsType::Ext3 | FsType::Ext4 => ext(device, &place, path, fs, room)?,
+        FsType::Btrfs => btrfs(device, &place, path, room)?,
         FsType::Xfs => xfs(&place, room).map_err(|errno| refused(path, errno, "CAP_SYS_ADMIN"))?,
     };
     report(device, grown);
     Ok(grown)
 }
 
-fn ext4(device: &Device, place: &File, path: &Path, room: Bytes) -> Result<Grown, GrowError> {
+fn ext(
+    device: &Device,
+    place: &File,
+    path: &Path,
+    fs: FsType,
+    room: Bytes,
+) -> Result<Grown, GrowError> {
     // A mounted ext4 keeps its superblock in the device's own cache: what is read here is up to date.
-    let before = size_of(inspect::superblock(device)?, device, FsType::Ext4)?;
+    let before = size_of(inspect::superblock(device)?, device, fs)?;
     if !has_room(before, room) {
         return Ok(Grown::not(before));
     }
@@ -119,7 +126,7 @@ fn ext4(device: &Device, place: &File, path: &Path, room: Bytes) -> Result<Grown
         .fragment_size();
     ioctl::resize_ext4(place, room.0 / block.max(1))
         .map_err(|errno| refused(path, errno, "CAP_SYS_RESOURCE"))?;
-    let after = size_of(inspect::superblock(device)?, device, FsType::Ext4)?;
+    let after = size_of(inspect::superblock(device)?, device, fs)?;
     Ok(Grown { before, after })
 }
 
@@ -136,6 +143,18 @@ fn xfs(place: &File, room: Bytes) -> Result<Grown, Errno> {
             .data_blocks
             .saturating_mul(block),
     );
+    Ok(Grown { before, after })
+}
+
+/// The superblock on the disk is behind what is mounted by a transaction at most: a file system that was grown a moment ago is
+/// asked to grow again, which changes nothing.
+fn btrfs(device: &Device, place: &File, path: &Path, room: Bytes) -> Result<Grown, GrowError> {
+    let before = size_of(inspect::superblock(device)?, device, FsType::Btrfs)?;
+    if !has_room(before, room) {
+        return Ok(Grown::not(before));
+    }
+    ioctl::resize_btrfs(place).map_err(|errno| refused(path, errno, "CAP_SYS_ADMIN"))?;
+    let after = size_of(inspect::superblock(device)?, device, FsType::Btrfs)?;
     Ok(Grown { before, after })
 }
 

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ebs_types::{FsType, VolumeId};
+use ebs_types::{FormatOptions, FsType, VolumeId};
 
 use crate::{
     BlankDevice, Busy, CheckError, Contents, Device, FindError, FormatError, GrowError, Grown,
@@ -52,17 +52,17 @@ pub trait Host: Send + Sync + 'static {
     /// # Errors
     /// [`FormatError::InUse`] where another process holds the device, [`FormatError::NotBlank`] where it is blank no longer,
     /// [`FormatError::Program`] with what mkfs said.
-    async fn format(&self, device: BlankDevice, fs: FsType) -> Result<(), FormatError>;
+    async fn format(&self, device: BlankDevice, options: FormatOptions) -> Result<(), FormatError>;
 
     /// Checks the file system on an unmounted device and repairs what can be repaired without asking (`fsck -p`). Nothing
-    /// to do for xfs, whose log the kernel replays when it mounts. Runs as a job of its volume.
+    /// to do for xfs and btrfs, whose logs the kernel replays when it mounts. Runs as a job of its volume.
     ///
     /// # Errors
     /// [`CheckError::Damaged`] where a person has to decide.
     async fn check(&self, device: &Device, fs: FsType) -> Result<(), CheckError>;
 
-    /// Grows an ext4 file system on an unmounted device to the device's size, which needs no capability. Does nothing for
-    /// xfs, which grows only while mounted, nor where there is nothing to grow. Runs as a job of its volume.
+    /// Grows an ext file system on an unmounted device to the device's size, which needs no capability. Does nothing for
+    /// xfs and btrfs, which grow only while mounted, nor where there is nothing to grow. Runs as a job of its volume.
     ///
     /// # Errors
     /// [`GrowError`].

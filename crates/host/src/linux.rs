@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ebs_types::{FsType, VolumeId};
+use ebs_types::{FormatOptions, FsType, VolumeId};
 
 use crate::exec::Programs;
 use crate::find::Finder;
@@ -91,11 +91,12 @@ impl Host for LinuxHost {
         inspect::inspect(&self.programs, device).await
     }
 
-    async fn format(&self, device: BlankDevice, fs: FsType) -> Result<(), FormatError> {
+    async fn format(&self, device: BlankDevice, options: FormatOptions) -> Result<(), FormatError> {
         let (programs, finder) = (self.programs.clone(), self.finder.clone());
         let volume = device.device().volume().clone();
-        let work = async move { format::format(&programs, &finder, &device, fs).await };
-        self.jobs.run(&volume, format::mkfs(fs).name, work).await
+        let job = format::mkfs(options.fs()).name;
+        let work = async move { format::format(&programs, &finder, &device, &options).await };
+        self.jobs.run(&volume, job, work).await
     }
 
     async fn check(&self, device: &Device, fs: FsType) -> Result<(), CheckError> {

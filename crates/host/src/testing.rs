@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ebs_types::{FsType, VolumeId};
+use ebs_types::{FormatOptions, FsType, VolumeId};
 use nix::mount::{MntFlags, umount2};
 use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::unistd::Uid;
@@ -152,7 +152,10 @@ impl TestVolume {
         let Contents::Blank(blank) = self.host().inspect(&device).await.unwrap() else {
             panic!("a new volume is not blank");
         };
-        self.host().format(blank, fs).await.unwrap();
+        self.host()
+            .format(blank, FormatOptions::defaults(fs))
+            .await
+            .unwrap();
         device
     }
 

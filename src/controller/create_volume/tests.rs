@@ -394,7 +394,7 @@ async fn a_snapshot_gives_its_size_and_must_be_ready() {
     let restored = create(&service, restore("pvc", &id)).await.unwrap();
     assert_eq!(restored.capacity_bytes, 4 << 30);
     assert!(restored.content_source.is_some());
-    assert_eq!(restored.volume_context[SOURCE_SNAPSHOT_KEY], id);
+    assert_eq!(restored.volume_context[ebs_types::SOURCE_SNAPSHOT_KEY], id);
     let mut small = of_gib("small", 2);
     small.volume_content_source = restore("small", &id).volume_content_source;
     assert_eq!(code(&service, small).await, Code::OutOfRange);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use csi::v1::CapacityRange as RangeMessage;
+use csi::v1::volume_capability::{AccessType, BlockVolume, MountVolume};
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -78,7 +79,9 @@ fn encryption_follows_the_key(#[case] parameters: &[(&str, &str)], #[case] wante
 #[case(&[("type", "gp2"), ("throughput", "125")], "cannot be set on a volume of type gp2")]
 #[case(&[("iops", "100")], "3000 to 80000 are allowed")]
 #[case(&[("encrypted", "maybe")], "use true or false")]
-#[case(&[("fstype", "ntfs")], "use ext4 or xfs")]
+#[case(&[("fstype", "ntfs")], "use ext3, ext4, xfs or btrfs")]
+#[case(&[("blockSize", "3000")], "parameters.blockSize is \"3000\": give a power of two")]
+#[case(&[("inodesSize", "256")], "did you mean \"inodeSize\"?")]
 #[case(&[("csi.storage.k8s.io/fstype", "xfs")], "the volume capability asks for ext4")]
 fn wrong_parameters_are_refused_with_a_way_out(
     #[case] parameters: &[(&str, &str)],
@@ -86,6 +89,50 @@ fn wrong_parameters_are_refused_with_a_way_out(
 ) {
     let words = words(&request(parameters));
     assert!(words.contains(part), "{words}");
+}
+
+#[test]
+fn format_options_are_handed_on_to_the_nodes() {
+    let spec = parse(&request(&[
+        ("blockSize", "2k"),
+        ("INODESIZE", "512"),
+        ("ext4BigAlloc", "True"),
+        ("ext4EncryptionSupport", "false"),
+    ]))
+    .unwrap();
+    let context: HashMap<_, _> = spec.context().collect();
+    let expected = [
+        ("blocksize", "2048"),
+        ("inodesize", "512"),
+        ("ext4bigalloc", "true"),
+    ];
+    let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(context, HashMap::from(expected));
+}
+
+#[test]
+fn format_options_must_suit_every_use() {
+    let mut message = request(&[("bytesPerInode", "8192")]);
+    let mount = |fs: &str| {
+        AccessType::Mount(MountVolume {
+            fs_type: fs.to_owned(),
+            ..MountVolume::default()
+        })
+    };
+    for (access, reason) in [
+        (mount("xfs"), "xfs has no such option"),
+        (mount("btrfs"), "btrfs has no such option"),
+        (AccessType::Block(BlockVolume {}), "raw block volume"),
+    ] {
+        message.volume_capabilities[0].access_type = Some(access);
+        let words = words(&message);
+        assert!(
+            words.starts_with("parameters.bytesPerInode is \"8192\"") && words.contains(reason),
+            "{words}"
+        );
+    }
+    message.volume_capabilities[0].access_type = Some(mount("ext3"));
+    parse(&message).unwrap();
 }
 
 #[test]

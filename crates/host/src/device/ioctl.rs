@@ -52,8 +52,17 @@ struct XfsGrowth {
 const _: () = assert!(size_of::<XfsGeometry>() == 112);
 const _: () = assert!(size_of::<XfsGrowth>() == 16);
 
+/// `struct btrfs_ioctl_vol_args` (linux/btrfs.h).
+#[repr(C)]
+struct BtrfsResize {
+    descriptor: i64,
+    name: [u8; 4088],
+}
+
+const _: () = assert!(size_of::<BtrfsResize>() == 4096);
+
 mod raw {
-    use super::{XfsGeometry, XfsGrowth};
+    use super::{BtrfsResize, XfsGeometry, XfsGrowth};
 
     // BLKGETSIZE64 is declared with size_t, though it writes 64 bits everywhere (linux/fs.h).
     nix::ioctl_read!(size, 0x12, 114, usize);
@@ -62,6 +71,8 @@ mod raw {
     // XFS_IOC_FSGEOMETRY_V1 and XFS_IOC_FSGROWFSDATA (xfs_fs.h).
     nix::ioctl_read!(xfs_geometry, b'X', 100, XfsGeometry);
     nix::ioctl_write_ptr!(grow_xfs, b'X', 110, XfsGrowth);
+    // BTRFS_IOC_RESIZE (linux/btrfs.h).
+    nix::ioctl_write_ptr!(resize_btrfs, 0x94, 3, BtrfsResize);
 }
 
 /// The size of an open block device, in bytes.
@@ -98,4 +109,17 @@ pub(crate) fn grow_xfs(place: &File, data_blocks: u64, inode_percent: u32) -> Re
     };
     // SAFETY: the descriptor is open, and `growth` is a live structure of the kernel's size, which the kernel only reads.
     unsafe { raw::grow_xfs(place.as_raw_fd(), &raw const growth) }.map(drop)
+}
+
+/// Grows the mounted btrfs that `place` lies on to the size of its one device, and commits that.
+pub(crate) fn resize_btrfs(place: &File) -> Result<()> {
+    let mut wish = BtrfsResize {
+        descriptor: 0,
+        name: [0; 4088],
+    };
+    for (byte, letter) in wish.name.iter_mut().zip(b"max") {
+        *byte = *letter;
+    }
+    // SAFETY: the descriptor is open, and `wish` is a live structure of the kernel's size, which the kernel only reads.
+    unsafe { raw::resize_btrfs(place.as_raw_fd(), &raw const wish) }.map(drop)
 }

@@ -59,16 +59,11 @@ fn ext(head: &[u8]) -> Option<Superblock> {
     let ext3 = incompat & !INCOMPAT_EXT3 == 0 && ro_compat & !RO_COMPAT_EXT3 == 0;
     Some(if incompat & INCOMPAT_JOURNAL_DEVICE != 0 {
         Superblock::Other("the external journal of an ext file system".to_owned())
-    } else if ext3 {
-        let name = if compat & COMPAT_JOURNAL == 0 {
-            "ext2"
-        } else {
-            "ext3"
-        };
-        Superblock::Other(format!("an {name} file system"))
+    } else if ext3 && compat & COMPAT_JOURNAL == 0 {
+        Superblock::Other("an ext2 file system".to_owned())
     } else {
         Superblock::Ours(Filesystem {
-            fs: FsType::Ext4,
+            fs: if ext3 { FsType::Ext3 } else { FsType::Ext4 },
             uuid: bytes(sb, 0x68)?,
             size: Bytes(blocks.saturating_mul(1024 << log_block_size)),
         })
@@ -155,11 +150,7 @@ mod tests {
 
     #[test]
     fn the_older_ext_are_told_apart() {
-        for (compat, incompat, what) in [
-            (0, 0x2, "an ext2 "),
-            (4, 0x6, "an ext3 "),
-            (0, 0x8, "external journal"),
-        ] {
+        for (compat, incompat, what) in [(0, 0x2, "an ext2 "), (0, 0x8, "external journal")] {
             match recognise(&ext_head(compat, incompat, 0x3)) {
                 Superblock::Other(found) => assert!(found.contains(what), "{found}"),
                 other => panic!("{other:?}"),

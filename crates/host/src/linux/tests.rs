@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use ebs_types::GIB;
+use ebs_types::{FormatOptions, GIB};
 use rstest::rstest;
 
 use super::*;
@@ -150,14 +150,22 @@ async fn a_device_that_was_blank_is_looked_at_again_before_mkfs() {
     };
     let seen = blank().await;
     test.write(4096, b"data");
-    let error = test.host().format(seen, FsType::Ext4).await.unwrap_err();
+    let error = test
+        .host()
+        .format(seen, FormatOptions::defaults(FsType::Ext4))
+        .await
+        .unwrap_err();
     assert!(matches!(error, FormatError::NotBlank { .. }), "{error}");
     test.write(4096, &[0; 4]);
 
     let seen = blank().await;
     let serial = "sys/class/nvme/nvme1/serial";
     test.tree.put(serial, "vol00000000000000000");
-    let error = test.host().format(seen, FsType::Ext4).await.unwrap_err();
+    let error = test
+        .host()
+        .format(seen, FormatOptions::defaults(FsType::Ext4))
+        .await
+        .unwrap_err();
     assert!(matches!(error, FormatError::Identity(_)), "{error}");
     test.tree.put(serial, &volume().nvme_serial());
 
@@ -170,7 +178,11 @@ async fn a_device_that_was_blank_is_looked_at_again_before_mkfs() {
         .custom_flags(nix::libc::O_EXCL)
         .open(node)
         .unwrap();
-    let error = test.host().format(seen, FsType::Xfs).await.unwrap_err();
+    let error = test
+        .host()
+        .format(seen, FormatOptions::defaults(FsType::Xfs))
+        .await
+        .unwrap_err();
     assert!(matches!(error, FormatError::InUse { .. }), "{error}");
     drop(held);
     assert!(matches!(contents(&test).await, Contents::Blank(_)));
@@ -192,7 +204,10 @@ async fn a_missing_or_failing_mkfs_is_named_with_its_words() {
     });
     let format = || async {
         match contents(&test).await {
-            Contents::Blank(blank) => host.format(blank, FsType::Ext4).await.unwrap_err(),
+            Contents::Blank(blank) => host
+                .format(blank, FormatOptions::defaults(FsType::Ext4))
+                .await
+                .unwrap_err(),
             other => panic!("{other:?}"),
         }
     };
@@ -280,7 +295,7 @@ async fn mkfs_outlives_its_caller_and_nothing_else_begins_meanwhile() {
         panic!("not blank");
     };
     tokio::select! {
-        result = host.format(blank, FsType::Ext4) => panic!("{result:?}"),
+        result = host.format(blank, FormatOptions::defaults(FsType::Ext4)) => panic!("{result:?}"),
         () = until(|| begun.exists()) => {}
     }
     let busy = host.inspect(&device).await.unwrap_err().to_string();
