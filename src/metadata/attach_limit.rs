@@ -1,6 +1,6 @@
 //! How many CSI volumes a node takes.
 
-use ebs_types::{InstanceType, attachment_limit};
+use ebs_types::{AttachmentLimit, InstanceType};
 
 use super::InUse;
 use crate::config::AttachLimit;
@@ -17,7 +17,7 @@ pub(super) fn max_volumes(
     in_use: Option<InUse>,
 ) -> u32 {
     let in_use = in_use.unwrap_or(InUse::LEAST);
-    let offered = attachment_limit(instance_type);
+    let offered = AttachmentLimit::listed(instance_type).unwrap_or(AttachmentLimit::COMMON_NITRO);
     let root = 1;
     let volumes = match limit {
         AttachLimit::Fixed(count) => return count.max(1),

@@ -28,7 +28,7 @@ pub use format::{
     InvalidFormatOption, XfsOptions,
 };
 pub use ids::{InstanceId, InvalidId, SnapshotId, VolumeId};
-pub use instance_limits::{AttachmentLimit, Hypervisor, attachment_limit, listed_limits};
+pub use instance_limits::{AttachmentLimit, Hypervisor, InvalidLimit, ListedLimit, listed_limits};
 pub use place::{InstanceType, InvalidPlace, Region, Zone};
 pub use size::{Bytes, GIB, Gibibytes};
 pub use states::{

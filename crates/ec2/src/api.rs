@@ -1,7 +1,7 @@
 //! The EC2 actions that the driver uses, one method each, in domain types.
 
 use async_trait::async_trait;
-use ebs_types::{DeviceName, InstanceId, SnapshotId, VolumeId};
+use ebs_types::{DeviceName, InstanceId, InstanceType, ListedLimit, SnapshotId, VolumeId};
 
 use crate::{
     Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2Error, Instance, Modification,
@@ -61,4 +61,11 @@ pub trait Ec2: Send + Sync + 'static {
 
     /// DescribeAvailabilityZones: the zones of the region.
     async fn describe_availability_zones(&self) -> Result<Vec<AvailabilityZone>, Ec2Error>;
+
+    /// DescribeInstanceTypes: how many volumes instances of this type take. `None` where EC2 does not say: endpoints that are
+    /// older than the field, and EC2-compatible ones. EC2 refuses a type that the region does not have.
+    async fn describe_instance_type(
+        &self,
+        instance_type: &InstanceType,
+    ) -> Result<Option<ListedLimit>, Ec2Error>;
 }

@@ -18,6 +18,7 @@ pub enum Action {
     DescribeSnapshots,
     DescribeInstances,
     DescribeAvailabilityZones,
+    DescribeInstanceTypes,
 }
 
 impl Action {
@@ -36,7 +37,8 @@ impl Action {
             | Self::DescribeVolumesModifications
             | Self::DescribeSnapshots
             | Self::DescribeInstances
-            | Self::DescribeAvailabilityZones => false,
+            | Self::DescribeAvailabilityZones
+            | Self::DescribeInstanceTypes => false,
         }
     }
 }

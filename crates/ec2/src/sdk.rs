@@ -7,6 +7,7 @@
 mod connect;
 mod convert;
 mod failure;
+mod instance_types;
 mod instances;
 mod pages;
 mod retry;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
-use ebs_types::{DeviceName, InstanceId, SnapshotId, VolumeId};
+use ebs_types::{DeviceName, InstanceId, InstanceType, ListedLimit, SnapshotId, VolumeId};
 use tokio::sync::OnceCell;
 
 use self::connect::Plan;
@@ -104,6 +105,13 @@ impl Ec2 for SdkEc2 {
 
     async fn describe_availability_zones(&self) -> Result<Vec<AvailabilityZone>, Ec2Error> {
         zones::describe(self.client().await).await
+    }
+
+    async fn describe_instance_type(
+        &self,
+        instance_type: &InstanceType,
+    ) -> Result<Option<ListedLimit>, Ec2Error> {
+        instance_types::describe(self.client().await, instance_type).await
     }
 }
 

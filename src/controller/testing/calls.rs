@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use ebs_types::{
-    AttachmentState, DeviceName, InstanceId, InstanceState, ModificationState, SnapshotId,
-    SnapshotState, VolumeId, VolumeState,
+    AttachmentState, DeviceName, InstanceId, InstanceState, InstanceType, ListedLimit,
+    ModificationState, SnapshotId, SnapshotState, VolumeId, VolumeState,
 };
 use ec2::{
     Action, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2, Ec2Error, ErrorKind,
@@ -322,5 +322,13 @@ impl Ec2 for FakeEc2 {
                 .collect())
         })
         .await
+    }
+
+    async fn describe_instance_type(
+        &self,
+        _instance_type: &InstanceType,
+    ) -> Result<Option<ListedLimit>, Ec2Error> {
+        self.act(Action::DescribeInstanceTypes, |_, _| Ok(None))
+            .await
     }
 }

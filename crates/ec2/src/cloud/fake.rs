@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use ebs_types::{
-    AttachmentState, DeviceName, Gibibytes, InstanceId, InstanceState, ModificationState,
-    SnapshotId, VolumeId, VolumeState, VolumeType, keys,
+    AttachmentState, DeviceName, Gibibytes, InstanceId, InstanceState, InstanceType, ListedLimit,
+    ModificationState, SnapshotId, VolumeId, VolumeState, VolumeType, keys,
 };
 use tokio::time::{Instant, sleep};
 
@@ -368,6 +368,14 @@ impl Ec2 for Fake {
 
     async fn describe_availability_zones(&self) -> Result<Vec<AvailabilityZone>, Ec2Error> {
         self.call(Action::DescribeAvailabilityZones, 0, |_| Ok(Vec::new()))
+            .await
+    }
+
+    async fn describe_instance_type(
+        &self,
+        _instance_type: &InstanceType,
+    ) -> Result<Option<ListedLimit>, Ec2Error> {
+        self.call(Action::DescribeInstanceTypes, 1, |_| Ok(None))
             .await
     }
 }

@@ -29,7 +29,8 @@ fn policy(action: Action) -> Repeat {
         | Action::DescribeVolumesModifications
         | Action::DescribeSnapshots
         | Action::DescribeInstances
-        | Action::DescribeAvailabilityZones => Repeat::Harmless,
+        | Action::DescribeAvailabilityZones
+        | Action::DescribeInstanceTypes => Repeat::Harmless,
         // Its client token makes EC2 answer with the first one's volume.
         Action::CreateVolume => Repeat::Harmless,
         // Each asks for an end state. A repetition after success is answered with "not found", VolumeInUse or IncorrectState,

@@ -343,6 +343,32 @@ async fn instances_and_zones_are_read() {
     assert_eq!(ordinary, [true, false]);
 }
 
+#[rstest]
+#[case(
+    "<hypervisor>nitro</hypervisor><ebsInfo><maximumEbsAttachments>128</maximumEbsAttachments>\
+     <attachmentLimitType>dedicated</attachmentLimitType><maximumEbsCards>2</maximumEbsCards></ebsInfo>",
+    Some("zz9.large,nitro,128,dedicated,2")
+)]
+#[case(
+    "<hypervisor>xen</hypervisor><ebsInfo><maximumEbsAttachments>39</maximumEbsAttachments>\
+     <attachmentLimitType>a new kind</attachmentLimitType></ebsInfo>",
+    Some("zz9.large,xen,39,shared,1")
+)]
+#[case("<ebsInfo><nvmeSupport>required</nvmeSupport></ebsInfo>", None)]
+#[case("", None)]
+#[tokio::test]
+async fn the_limit_of_an_instance_type_is_read(#[case] told: &str, #[case] line: Option<&str>) {
+    let types = format!(
+        "<instanceTypeSet><item><instanceType>zz9.large</instanceType>{told}</item></instanceTypeSet>"
+    );
+    let server = Server::start([done("DescribeInstanceTypes", &types)]).await;
+    let instance_type = "zz9.large".parse().unwrap();
+    let limit = server.ec2.describe_instance_type(&instance_type).await;
+    let limit = limit.unwrap().map(|limit| limit.to_string());
+    assert_eq!(limit.as_deref(), line);
+    has(&server.requests()[0], &["InstanceType.1=zz9.large"]);
+}
+
 #[tokio::test]
 async fn snapshots_of_no_volume_are_read() {
     let found = "<snapshotSet><item><snapshotId>snap-0123456789abcdef0</snapshotId><volumeId>vol-ffffffff</volumeId>\

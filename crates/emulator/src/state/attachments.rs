@@ -1,6 +1,8 @@
 //! AttachVolume, DetachVolume, and the way of an attachment from `attaching` to gone.
 
-use ebs_types::{Hypervisor, InstanceId, InstanceState, VolumeId, VolumeState, attachment_limit};
+use ebs_types::{
+    AttachmentLimit, Hypervisor, InstanceId, InstanceState, InstanceType, VolumeId, VolumeState,
+};
 
 use super::{Ctx, Event, Link, RegionState};
 use crate::model::{
@@ -218,12 +220,24 @@ pub(super) fn link(volume: &VolumeId, attachment: &Attachment) -> Link {
     }
 }
 
-/// How many volumes an instance takes beside its root. Every instance here has one network interface and no instance
-/// store disks that count.
+/// The limit of a type that the table lacks: unlike the one that is common, so that whoever guesses is found out.
+const NEWER: AttachmentLimit = AttachmentLimit {
+    hypervisor: Hypervisor::Nitro,
+    volumes: 40,
+    shared: false,
+    ebs_cards: 1,
+};
+
+/// How many volumes instances of a type take.
+pub(super) fn attachment_limit(instance_type: &InstanceType) -> AttachmentLimit {
+    AttachmentLimit::listed(instance_type).unwrap_or(NEWER)
+}
+
+/// How many volumes an instance takes beside its root. EC2's figure has the primary network interface taken off already where
+/// interfaces count, and an instance here has no other.
 pub(super) fn room(instance: &Instance) -> usize {
     let limit = attachment_limit(&instance.instance_type);
-    let others = if limit.shared { 2 } else { 1 };
-    usize::try_from(limit.volumes.saturating_sub(others)).unwrap_or(usize::MAX)
+    usize::try_from(limit.volumes.saturating_sub(1)).unwrap_or(usize::MAX)
 }
 
 fn check_instance(instance: &Instance) -> Result<(), ApiError> {

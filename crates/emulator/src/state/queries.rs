@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use ebs_types::{
-    Hypervisor, InstanceId, InstanceType, SnapshotId, VolumeId, attachment_limit, listed_limits,
-};
+use ebs_types::{Hypervisor, InstanceId, InstanceType, SnapshotId, VolumeId, listed_limits};
 
 use super::RegionState;
+use super::attachments::attachment_limit;
 use super::filters::{self, Filtered};
 use crate::config::Settings;
 use crate::model::{
@@ -190,7 +189,7 @@ impl RegionState {
     }
 }
 
-/// The types of the table, or those named; a named one that the table doesn't have is newer, and has the common limit.
+/// The types of the table, or those named; a named one that the table doesn't have is newer.
 fn instance_types(selection: &Selection<InstanceType>) -> Result<Page<InstanceTypeInfo>, ApiError> {
     filters::check::<InstanceTypeInfo>(&selection.filters, false)?;
     let mut all: Vec<_> = if selection.ids.is_empty() {

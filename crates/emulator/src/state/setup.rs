@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_default_type_is_a_nitro_one() {
-        let limit = ebs_types::attachment_limit(&default_instance_type());
+        let limit = ebs_types::AttachmentLimit::listed(&default_instance_type()).unwrap();
         assert_eq!(limit.hypervisor, ebs_types::Hypervisor::Nitro);
     }
 }
