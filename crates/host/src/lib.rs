@@ -10,6 +10,7 @@ pub mod exec;
 mod find;
 mod format;
 mod grow;
+mod hardware;
 mod host;
 mod inspect;
 mod jobs;
@@ -24,6 +25,7 @@ pub use error::{
 };
 pub use exec::{ProgramError, Programs};
 pub use grow::Grown;
+pub use hardware::Hardware;
 pub use host::Host;
 pub use inspect::{Contents, Filesystem};
 pub use jobs::Busy;
