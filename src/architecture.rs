@@ -28,7 +28,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
             "telemetry",
         ],
     ),
-    ("server", &["telemetry"]),
+    ("server", &["cause", "telemetry"]),
     // It maps the errors of both services to codes, so it knows their types.
     ("status", &["controller", "inflight", "node"]),
     ("telemetry", &["config", "inflight"]),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ebs_types::{Region, Tags};
 
 use crate::kubernetes::{Access, NodeName};
-use crate::server::Endpoint;
+use crate::server::{Endpoint, HttpAddress};
 
 /// One process of the driver.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub(crate) struct Serve {
     pub(crate) endpoint: Endpoint,
     /// How long RPCs, and what they began, may go on after SIGTERM or SIGINT.
     pub(crate) drain: Duration,
+    /// Where metrics and health are shown; `None` for nowhere.
+    pub(crate) http: Option<HttpAddress>,
 }
 
 /// How to log.

@@ -1,9 +1,10 @@
-//! Serves gRPC on a unix socket or a TCP port until told to stop, then drains.
+//! Serves gRPC on a unix socket or a TCP port until told to stop, then drains; and metrics over HTTP.
 //!
-//! Answers for: the listener and its socket file, a span and a log line for each RPC, and an orderly end. Doesn't answer for:
+//! Answers for: the listener and its socket file, a span, a log line and a count for each RPC, and an orderly end. Doesn't answer for:
 //! which services there are (`cli`), nor what they do.
 
 mod endpoint;
+mod http;
 mod listener;
 mod rpc_log;
 mod shutdown;
@@ -17,8 +18,11 @@ use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 
 pub(crate) use endpoint::Endpoint;
+pub(crate) use http::{Health, HttpAddress, HttpListener, Pages};
 pub(crate) use listener::Listener;
 pub(crate) use shutdown::Signals;
+
+use crate::telemetry::RpcMetrics;
 
 /// Why serving ended before anyone asked for it.
 #[derive(Debug, thiserror::Error)]
@@ -30,12 +34,18 @@ pub(crate) struct ServeError(#[from] tonic::transport::Error);
 pub(crate) async fn serve(
     listener: Listener,
     routes: Routes,
+    metrics: RpcMetrics,
     stop: impl Future<Output = ()>,
     rest: impl Future<Output = ()>,
     drain: Duration,
 ) -> Result<(), ServeError> {
     let draining = CancellationToken::new();
-    let server = accept(listener, routes, draining.clone().cancelled_owned());
+    let server = accept(
+        listener,
+        routes,
+        metrics,
+        draining.clone().cancelled_owned(),
+    );
     tokio::pin!(server);
     tokio::select! {
         ended = &mut server => return ended,
@@ -63,10 +73,11 @@ pub(crate) async fn serve(
 async fn accept(
     listener: Listener,
     routes: Routes,
+    metrics: RpcMetrics,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let router = tonic::transport::Server::builder()
-        .layer(rpc_log::RpcLogLayer)
+        .layer(rpc_log::RpcLogLayer::new(metrics))
         .add_routes(routes);
     match listener {
         Listener::Unix { socket, file } => {

@@ -1,6 +1,8 @@
-//! Logs: their form, their level, and the span that every RPC's lines share.
+//! Logs: their form, their level, and the span that every RPC's lines share; and the registry of metrics.
 //!
-//! Answers for: the names of the fields that identify things in the log. Doesn't answer for: what is worth a line.
+//! Answers for: the names of the fields that identify things in the log, and of metrics. Doesn't answer for: what is worth a line.
+
+mod metrics;
 
 use std::fmt::Display;
 use std::io;
@@ -15,6 +17,8 @@ use tracing_subscriber::{Layer as _, fmt};
 
 use crate::config::{Log, LogFormat};
 use crate::inflight::Key;
+
+pub(crate) use metrics::{Form, Metrics, RpcMetrics};
 
 /// Crates below ours that tell much at `info` and below, and nothing that a user of the driver can act on.
 const NOISY: [&str; 9] = [

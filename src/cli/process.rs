@@ -6,8 +6,9 @@ use tracing::Level;
 
 use super::duration;
 use super::metadata::MetadataArgs;
+use super::or_unset::OrUnset;
 use crate::config::{Config, Log, LogFormat, Role, Serve};
-use crate::server::Endpoint;
+use crate::server::{Endpoint, HttpAddress};
 
 /// Flags of every role.
 #[derive(Debug, clap::Args)]
@@ -23,6 +24,10 @@ pub(super) struct ProcessArgs {
     /// How long RPCs, and what they began, may go on after SIGTERM or SIGINT before the process exits.
     #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = duration::parse)]
     drain_timeout: Duration,
+
+    /// Where to show /metrics and /healthz over HTTP, as IP:PORT or :PORT for every address [default: nowhere].
+    #[arg(long, value_name = "ADDR:PORT", value_parser = http_address)]
+    http_endpoint: Option<OrUnset<HttpAddress>>,
 
     /// Form of the log, which goes to stderr.
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
@@ -51,6 +56,7 @@ impl ProcessArgs {
         let serve = Serve {
             endpoint: self.endpoint,
             drain: self.drain_timeout,
+            http: self.http_endpoint.and_then(OrUnset::given),
         };
         let log = Log {
             format: self.log_format,
@@ -63,4 +69,8 @@ impl ProcessArgs {
             log,
         })
     }
+}
+
+fn http_address(text: &str) -> anyhow::Result<OrUnset<HttpAddress>> {
+    OrUnset::parse(text, |text| Ok(text.parse()?))
 }

@@ -10,6 +10,8 @@ use csi::v1::node_server::NodeServer;
 use ebs_types::Region;
 use ec2::{Cloud, CloudSettings, SdkEc2, SdkSettings};
 use host::{HostSettings, LinuxHost, Programs};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use crate::config::{self, AttachLimit, Config, MetadataSource, Role};
@@ -19,13 +21,16 @@ use crate::inflight::InFlight;
 use crate::kubernetes::Kubernetes;
 use crate::metadata::{Imds, Metadata, Source};
 use crate::node::{self, NodeService};
-use crate::server::{self, Listener, Signals};
+use crate::server::{self, Health, HttpListener, Listener, Pages, Signals};
+use crate::telemetry::Metrics;
 
 /// Serves until a signal comes.
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let stop = Signals::catch()?.first();
     tokio::pin!(stop);
     let surroundings = Surroundings::new(config.metadata)?;
+    let metrics = Metrics::new();
+    let shown = Shown::start(&config.serve, &metrics).await?;
     let taint_goes = match &config.role {
         Role::Controller(_) => false,
         Role::Node(node) | Role::All(_, node) => !node.keep_startup_taint,
@@ -53,12 +58,48 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     server::serve(
         listener,
         routes,
+        metrics.rpcs().clone(),
         stop,
         operations.idle(),
         config.serve.drain,
     )
     .await?;
+    shown.end().await;
     Ok(())
+}
+
+/// Metrics and health over HTTP, from before the first call to after the last.
+struct Shown {
+    stop: CancellationToken,
+    server: Option<JoinHandle<()>>,
+}
+
+impl Shown {
+    /// A wrong address is told here, before anything is waited for.
+    async fn start(serve: &config::Serve, metrics: &Metrics) -> anyhow::Result<Self> {
+        let stop = CancellationToken::new();
+        let server = match serve.http {
+            Some(address) => {
+                let listener = HttpListener::bind(address).await?;
+                tracing::info!(http.endpoint = %listener.address()?, "showing /metrics and /healthz");
+                let pages = Pages {
+                    metrics: metrics.clone(),
+                    health: Health::new(serve.endpoint.clone()),
+                };
+                Some(tokio::spawn(listener.serve(pages, stop.clone())))
+            }
+            None => None,
+        };
+        Ok(Self { stop, server })
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        if let Some(server) = self.server {
+            // What it failed with, if it did, was nobody's call.
+            let _ = server.await;
+        }
+    }
 }
 
 /// Whom this process can ask what it runs on.

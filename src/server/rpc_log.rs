@@ -1,4 +1,4 @@
-//! A span around each RPC and a log line at its end: method, ids, code, milliseconds. Never a request's contents.
+//! A span around each RPC, and at its end a log line and a count: method, ids, code, milliseconds. Never a request's contents.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,17 +10,29 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
-use crate::telemetry;
+use crate::telemetry::{self, RpcMetrics};
 
 /// Wraps a service in [`RpcLog`].
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RpcLogLayer;
+#[derive(Clone, Debug)]
+pub(super) struct RpcLogLayer {
+    metrics: RpcMetrics,
+}
+
+impl RpcLogLayer {
+    /// Counts into these.
+    pub(super) fn new(metrics: RpcMetrics) -> Self {
+        Self { metrics }
+    }
+}
 
 impl<S> Layer<S> for RpcLogLayer {
     type Service = RpcLog<S>;
 
     fn layer(&self, inner: S) -> RpcLog<S> {
-        RpcLog { inner }
+        RpcLog {
+            inner,
+            metrics: self.metrics.clone(),
+        }
     }
 }
 
@@ -28,6 +40,7 @@ impl<S> Layer<S> for RpcLogLayer {
 #[derive(Clone, Debug)]
 pub(super) struct RpcLog<S> {
     inner: S,
+    metrics: RpcMetrics,
 }
 
 impl<S, In, Out> Service<Request<In>> for RpcLog<S>
@@ -52,7 +65,7 @@ where
             .unwrap_or_default()
             .to_owned();
         let span = telemetry::rpc_span(&method);
-        let mut call = Call::begin(method);
+        let mut call = Call::begin(method, self.metrics.clone());
         let answer = span.in_scope(|| self.inner.call(request));
         Box::pin(
             async move {
@@ -70,14 +83,17 @@ where
 /// An RPC in flight. Dropped before its end, it was given up by its caller.
 struct Call {
     method: String,
+    metrics: RpcMetrics,
     began: Instant,
     ended: bool,
 }
 
 impl Call {
-    fn begin(method: String) -> Self {
+    fn begin(method: String, metrics: RpcMetrics) -> Self {
+        metrics.began(&method);
         Self {
             method,
+            metrics,
             began: Instant::now(),
             ended: false,
         }
@@ -89,6 +105,7 @@ impl Call {
         let ms = self.milliseconds();
         let status = Status::from_header_map(headers).unwrap_or_else(|| Status::ok(""));
         let (code, reason) = (status.code(), status.message());
+        self.metrics.ended(&self.method, code, self.began.elapsed());
         match code {
             Code::Ok if is_chatter(&self.method) => {
                 tracing::debug!(rpc.code = ?code, rpc.ms = ms, "rpc ended");
@@ -110,6 +127,8 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         if !self.ended {
+            let took = self.began.elapsed();
+            self.metrics.ended(&self.method, Code::Cancelled, took);
             let ms = self.milliseconds();
             tracing::warn!(rpc.ms = ms, "rpc given up by its caller");
         }

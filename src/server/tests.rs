@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status};
 
 use super::listener::BindError;
 use super::*;
+use crate::telemetry::Metrics;
 
 /// An Identity service whose Probe answers only when let go.
 #[derive(Clone, Default)]
@@ -70,7 +71,14 @@ impl Served {
         let stopped = async move {
             let _ = stopped.await;
         };
-        let server = tokio::spawn(serve(listener, routes, stopped, rest, drain));
+        let server = tokio::spawn(serve(
+            listener,
+            routes,
+            Metrics::new().rpcs().clone(),
+            stopped,
+            rest,
+            drain,
+        ));
         Self {
             _directory: directory,
             path,

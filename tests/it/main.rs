@@ -19,6 +19,7 @@ mod histories;
 mod idempotence;
 mod kubernetes;
 mod lifecycle;
+mod metrics;
 mod node;
 mod options;
 mod outage;
