@@ -25,7 +25,7 @@ pub(super) struct ProcessArgs {
     #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = duration::parse)]
     drain_timeout: Duration,
 
-    /// Where to show /metrics and /healthz over HTTP, as IP:PORT or :PORT for every address [default: nowhere].
+    /// Where to show /metrics and /healthz over HTTP, as IP:PORT or :PORT for every address; without it nowhere.
     #[arg(long, value_name = "ADDR:PORT", value_parser = http_address)]
     http_endpoint: Option<OrUnset<HttpAddress>>,
 
