@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ebs_types::{SnapshotId, VolumeId};
+use ebs_types::{DeviceName, SnapshotId, VolumeHandle, VolumeId};
 use tokio::sync::Notify;
 
 /// What an operation has for itself while it runs.
@@ -17,6 +17,8 @@ use tokio::sync::Notify;
 pub(crate) enum Key {
     /// A volume that exists: attach, detach and delete; on a node stage, unstage and expand.
     Volume(VolumeId),
+    /// On a node, the volume that is attached to it under this name.
+    LocalVolume(DeviceName),
     /// A volume's modification, which may go on while the volume is attached or detached.
     Modification(VolumeId),
     /// A volume that is being made, by its CSI name.
@@ -29,10 +31,20 @@ pub(crate) enum Key {
     Target(PathBuf),
 }
 
+impl From<&VolumeHandle> for Key {
+    fn from(volume: &VolumeHandle) -> Self {
+        match volume {
+            VolumeHandle::Ebs(id) => Self::Volume(id.clone()),
+            VolumeHandle::Local(name) => Self::LocalVolume(name.clone()),
+        }
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Volume(id) => write!(f, "volume {id}"),
+            Self::LocalVolume(name) => write!(f, "node-local volume {name}"),
             Self::Modification(id) => write!(f, "the modification of volume {id}"),
             Self::VolumeName(name) => write!(f, "the volume named {name:?}"),
             Self::Snapshot(id) => write!(f, "snapshot {id}"),

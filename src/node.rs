@@ -33,7 +33,7 @@ use csi::v1::{
     NodeStageVolumeResponse, NodeUnpublishVolumeRequest, NodeUnpublishVolumeResponse,
     NodeUnstageVolumeRequest, NodeUnstageVolumeResponse,
 };
-use ebs_types::VolumeId;
+use ebs_types::VolumeHandle;
 use host::{Host, Mount};
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
@@ -80,8 +80,8 @@ impl NodeService {
     }
 
     /// Takes a volume for one operation that changes it.
-    fn begin(&self, volume: &VolumeId, rpc: &'static str) -> Result<Guard, NodeError> {
-        Ok(self.in_flight.begin(Key::Volume(volume.clone()), rpc)?)
+    fn begin(&self, volume: &VolumeHandle, rpc: &'static str) -> Result<Guard, NodeError> {
+        Ok(self.in_flight.begin(Key::from(volume), rpc)?)
     }
 
     /// Takes a target path: several workloads' targets of one volume don't wait for each other.
@@ -93,8 +93,8 @@ impl NodeService {
 }
 
 /// Names the volume in the log lines of the RPC at hand.
-fn about(volume: &VolumeId) {
-    telemetry::about(&Key::Volume(volume.clone()));
+fn about(volume: &VolumeHandle) {
+    telemetry::about(&Key::from(volume));
 }
 
 /// Does blocking work on a thread that may block.

@@ -80,6 +80,7 @@ pub(crate) fn rpc_span(method: &str) -> Span {
 pub(crate) fn about(subject: &Key) {
     let (field, value): (_, &dyn Display) = match subject {
         Key::Volume(id) | Key::Modification(id) => ("volume.id", id),
+        Key::LocalVolume(name) => ("volume.id", name),
         Key::Snapshot(id) => ("snapshot.id", id),
         Key::VolumeName(name) | Key::SnapshotName(name) => ("csi.name", name),
         Key::Target(path) => ("target.path", &path.display()),

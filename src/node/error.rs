@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use ebs_types::{Bytes, InvalidFormatOption, InvalidId, OutOfRange, VolumeId};
+use ebs_types::{Bytes, InvalidFormatOption, InvalidHandle, OutOfRange, VolumeHandle};
 use host::{
     CheckError, FindError, FormatError, GrowError, InspectError, InvalidMountOption, MountError,
     StatsError,
@@ -32,7 +32,7 @@ pub(crate) enum NodeError {
     OutOfRange(#[from] OutOfRange),
     /// No volume can have this id.
     #[error("there is no such volume: {0}")]
-    NoSuchVolume(#[from] InvalidId),
+    NoSuchVolume(#[from] InvalidHandle),
     /// No volume can be at such a path.
     #[error(
         "no volume is at {path:?}: volumes are staged and published at absolute paths without . and .."
@@ -60,7 +60,7 @@ pub(crate) enum NodeError {
     )]
     ForeignContents {
         /// The volume.
-        volume: VolumeId,
+        volume: VolumeHandle,
         /// What is on it.
         found: String,
         /// The file system asked for.
@@ -73,7 +73,7 @@ pub(crate) enum NodeError {
     )]
     BlankCopy {
         /// The volume.
-        volume: VolumeId,
+        volume: VolumeHandle,
         /// Where its contents come from.
         origin: String,
     },
@@ -105,13 +105,13 @@ pub(crate) enum NodeError {
         /// What is there.
         found: String,
         /// The volume to be there.
-        volume: VolumeId,
+        volume: VolumeHandle,
     },
     /// NodePublishVolume before NodeStageVolume.
     #[error("volume {volume} is not staged at {staging} ({found}): call NodeStageVolume first")]
     NotStaged {
         /// The volume.
-        volume: VolumeId,
+        volume: VolumeHandle,
         /// Where it should be staged.
         staging: CleanPath,
         /// What is there.
@@ -121,7 +121,7 @@ pub(crate) enum NodeError {
     #[error("volume {volume} is not mounted at {path} ({found})")]
     NotMounted {
         /// The volume.
-        volume: VolumeId,
+        volume: VolumeHandle,
         /// Where it should be mounted.
         path: CleanPath,
         /// What is there.
@@ -134,7 +134,7 @@ pub(crate) enum NodeError {
     )]
     SingleWriter {
         /// The volume.
-        volume: VolumeId,
+        volume: VolumeHandle,
         /// Where it is published.
         published: PathBuf,
     },
@@ -145,7 +145,7 @@ pub(crate) enum NodeError {
     )]
     DeviceTooSmall {
         /// The volume.
-        volume: VolumeId,
+        volume: VolumeHandle,
         /// The device's size.
         size: Bytes,
         /// What the request wants.

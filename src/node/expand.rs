@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ebs_types::{Bytes, FsType};
-use host::{Device, Mount};
+use host::{Device, Mount, Part, Wanted};
 
 use super::error::NodeError;
 use super::path::CleanPath;
@@ -19,7 +19,14 @@ impl NodeService {
         if mount.is_none() && !request.block {
             return Err(not_mounted(&request, None));
         }
-        let device = self.host.find(&request.volume, Duration::ZERO).await?;
+        let wanted = Wanted {
+            // The request does not say which part of the disk it is about; what is mounted does.
+            part: mount.as_ref().map_or(Part::Disk, |mount| {
+                Part::Numbered(mount.node.unwrap_or(mount.device))
+            }),
+            ..Wanted::disk(request.volume.clone())
+        };
+        let device = self.host.find(&wanted, Duration::ZERO).await?;
         match mount {
             Some(mount) if !mount.carries(&device) => {
                 return Err(not_mounted(&request, Some(&mount)));

@@ -24,7 +24,7 @@ impl NodeService {
             // They took effect when the volume was staged; a wrong one is told all the same.
             MountOptions::parse(&wanted.flags)?;
         }
-        let device = self.host.find(&request.volume, Duration::ZERO).await?;
+        let device = self.host.find(&request.wanted, Duration::ZERO).await?;
         if request.capability.mode == AccessMode::SingleWriter {
             self.only_here(&request, &device).await?;
         }

@@ -11,8 +11,9 @@ use csi::v1::{
     NodeStageVolumeRequest, NodeUnpublishVolumeRequest, NodeUnstageVolumeRequest,
 };
 use ebs_types::{
-    CapacityRange, FormatParameters, SOURCE_SNAPSHOT_KEY, SOURCE_VOLUME_KEY, VolumeId,
+    CapacityRange, FormatParameters, SOURCE_SNAPSHOT_KEY, SOURCE_VOLUME_KEY, VolumeHandle,
 };
+use host::{Part, Wanted};
 
 use super::error::NodeError;
 use super::path::CleanPath;
@@ -22,7 +23,9 @@ use crate::status::InvalidRequest;
 /// Mount the volume once for this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stage {
-    pub(super) volume: VolumeId,
+    pub(super) volume: VolumeHandle,
+    /// The device to stage.
+    pub(super) wanted: Wanted,
     pub(super) staging: CleanPath,
     pub(super) capability: Capability,
     /// The snapshot or volume that its contents come from, for messages.
@@ -35,14 +38,16 @@ pub(super) struct Stage {
 /// Undo [`Stage`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unstage {
-    pub(super) volume: VolumeId,
+    pub(super) volume: VolumeHandle,
     pub(super) staging: CleanPath,
 }
 
 /// Show the volume to one workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Publish {
-    pub(super) volume: VolumeId,
+    pub(super) volume: VolumeHandle,
+    /// The device to publish.
+    pub(super) wanted: Wanted,
     pub(super) staging: CleanPath,
     pub(super) target: CleanPath,
     pub(super) capability: Capability,
@@ -52,14 +57,14 @@ pub(super) struct Publish {
 /// Undo [`Publish`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unpublish {
-    pub(super) volume: VolumeId,
+    pub(super) volume: VolumeHandle,
     pub(super) target: CleanPath,
 }
 
 /// Make the file system as large as its device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Expand {
-    pub(super) volume: VolumeId,
+    pub(super) volume: VolumeHandle,
     /// Where the volume is staged or published.
     pub(super) path: CleanPath,
     /// Where it is staged, if the caller says so.
@@ -72,7 +77,7 @@ pub(super) struct Expand {
 /// Measure the volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stats {
-    pub(super) volume: VolumeId,
+    pub(super) volume: VolumeHandle,
     /// Where the volume is staged or published.
     pub(super) path: CleanPath,
 }
@@ -85,8 +90,11 @@ impl TryFrom<NodeStageVolumeRequest> for Stage {
         let staging = CleanPath::parse("staging_target_path", &request.staging_target_path)?;
         let capability =
             Capability::parse("volume_capability", request.volume_capability.as_ref())?;
+        let part = part(&request.volume_context)?;
+        let volume = volume(&request.volume_id)?;
         Ok(Self {
-            volume: volume(&request.volume_id)?,
+            wanted: wanted(&volume, part, &request.publish_context),
+            volume,
             staging,
             capability,
             format: FormatParameters::of_context(&request.volume_context),
@@ -117,8 +125,11 @@ impl TryFrom<NodePublishVolumeRequest> for Publish {
         let staging = CleanPath::parse("staging_target_path", &request.staging_target_path)?;
         let capability =
             Capability::parse("volume_capability", request.volume_capability.as_ref())?;
+        let part = part(&request.volume_context)?;
+        let volume = volume(&request.volume_id)?;
         Ok(Self {
-            volume: volume(&request.volume_id)?,
+            wanted: wanted(&volume, part, &request.publish_context),
+            volume,
             staging,
             target,
             read_only: request.readonly || capability.mode.is_read_only(),
@@ -197,8 +208,50 @@ fn present(volume_id: &str) -> Result<(), InvalidRequest> {
     Ok(())
 }
 
-fn volume(volume_id: &str) -> Result<VolumeId, NodeError> {
-    Ok(VolumeId::from_handle(volume_id)?)
+fn volume(volume_id: &str) -> Result<VolumeHandle, NodeError> {
+    Ok(volume_id.parse()?)
+}
+
+/// Key of the volume context, as other drivers and Kubernetes' in-tree volumes have it.
+const PARTITION_KEY: &str = "partition";
+/// Key of the publish context: the device name that the controller attached the volume under.
+const DEVICE_PATH_KEY: &str = "devicePath";
+
+/// The part of the disk that the volume context asks for. Its keys are read without regard to case.
+fn part(context: &HashMap<String, String>) -> Result<Part, InvalidRequest> {
+    let asked = context
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(PARTITION_KEY));
+    let Some((key, value)) = asked else {
+        return Ok(Part::Disk);
+    };
+    match value.as_str() {
+        "" | "0" => Ok(Part::Disk),
+        number if number.starts_with(|c: char| c.is_ascii_digit() && c != '0') => number
+            .parse()
+            .map(Part::Partition)
+            .map_err(|_| unusable_partition(key, value)),
+        _ => Err(unusable_partition(key, value)),
+    }
+}
+
+fn unusable_partition(key: &str, value: &str) -> InvalidRequest {
+    InvalidRequest::value(
+        format!("volume_context.{key}"),
+        value,
+        "give the number of a partition, 1 to 255, or 0 or nothing for the whole disk",
+    )
+}
+
+fn wanted(volume: &VolumeHandle, part: Part, published: &HashMap<String, String>) -> Wanted {
+    Wanted {
+        volume: volume.clone(),
+        part,
+        // A hint: one that can't be read is none.
+        attached_as: published
+            .get(DEVICE_PATH_KEY)
+            .and_then(|name| name.parse().ok()),
+    }
 }
 
 /// A path at which a volume should be. Where it should be and cannot be, it is not found (CSI specification, NodeGetVolumeStats

@@ -20,7 +20,7 @@ impl NodeService {
         );
         // Waiting for the device ends with the caller; nothing has been changed by then.
         let wait = self.settings.device_timeout;
-        let device = self.host.find(&request.volume, wait).await?;
+        let device = self.host.find(&request.wanted, wait).await?;
         let node = self.clone();
         to_the_end(async move {
             let _guards = guards;

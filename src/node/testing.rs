@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ebs_types::{Bytes, FormatOptions, FsType, GIB, VolumeId};
+use ebs_types::{Bytes, FormatOptions, FsType, GIB, VolumeHandle};
 use host::{
     BlankDevice, Busy, CheckError, Contents, Device, DeviceNumber, Filesystem, FindError,
     FormatError, GrowError, Grown, Host, InspectError, Mount, MountError, MountOptions, Stats,
-    StatsError, Usage,
+    StatsError, Usage, Wanted,
 };
 use tokio::sync::Notify;
 
@@ -35,7 +35,7 @@ pub(super) struct FakeHost {
 
 #[derive(Default)]
 struct State {
-    disks: HashMap<VolumeId, (u64, Disk)>,
+    disks: HashMap<VolumeHandle, (u64, Disk)>,
     mounts: HashMap<PathBuf, Mount>,
     writes: Vec<String>,
     grow_refused: bool,
@@ -121,7 +121,7 @@ fn mount(device: DeviceNumber, target: &Path, fs_type: &str, read_only: bool) ->
 
 #[async_trait]
 impl Host for FakeHost {
-    fn idle(&self, volume: &VolumeId) -> Result<(), Busy> {
+    fn idle(&self, volume: &VolumeHandle) -> Result<(), Busy> {
         match self.state.lock().unwrap().busy {
             true => Err(Busy {
                 volume: volume.clone(),
@@ -131,7 +131,14 @@ impl Host for FakeHost {
         }
     }
 
-    async fn find(&self, volume: &VolumeId, wait: Duration) -> Result<Device, FindError> {
+    async fn lost(&self, mount: &Mount) -> Result<bool, MountError> {
+        let own = mount.node.unwrap_or(mount.device);
+        let state = self.state.lock().unwrap();
+        Ok(!state.disks.values().any(|disk| number(disk.0) == own))
+    }
+
+    async fn find(&self, wanted: &Wanted, wait: Duration) -> Result<Device, FindError> {
+        let volume = &wanted.volume;
         self.idle(volume)?;
         let found = self
             .state
@@ -144,7 +151,7 @@ impl Host for FakeHost {
             return Err(FindError::Missing {
                 volume: volume.clone(),
                 waited_ms: wait.as_millis(),
-                wanted: volume.nvme_serial(),
+                wanted: volume.to_string(),
                 seen: "nothing".to_owned(),
             });
         };

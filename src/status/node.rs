@@ -45,9 +45,10 @@ fn find(error: &FindError) -> Code {
         FindError::Busy(_) => Code::Aborted,
         // The volume exists; only its device is not there yet. NOT_FOUND would say that there is no such volume.
         FindError::Missing { .. } => Code::Unavailable,
-        FindError::Ambiguous { .. } | FindError::Mismatch { .. } | FindError::Io { .. } => {
-            Code::Internal
-        }
+        FindError::Ambiguous { .. }
+        | FindError::Unproven { .. }
+        | FindError::Mismatch { .. }
+        | FindError::Io { .. } => Code::Internal,
     }
 }
 

@@ -8,6 +8,7 @@ mod capacity;
 mod client_token;
 mod device_name;
 mod format;
+mod handle;
 mod ids;
 mod instance_limits;
 mod place;
@@ -27,6 +28,7 @@ pub use format::{
     Clusters, Ext4Options, ExtOptions, FormatKey, FormatOptions, FormatParameters, Inodes,
     InvalidFormatOption, XfsOptions,
 };
+pub use handle::{InvalidHandle, VolumeHandle};
 pub use ids::{InstanceId, InvalidId, SnapshotId, VolumeId};
 pub use instance_limits::{AttachmentLimit, Hypervisor, InvalidLimit, ListedLimit, listed_limits};
 pub use place::{InstanceType, InvalidPlace, Region, Zone};

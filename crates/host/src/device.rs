@@ -6,16 +6,18 @@
 //! device, so that a number compared later still means the same disk, whatever names under the device directory do.
 
 pub(crate) mod ioctl;
+pub(crate) mod nvme;
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::num::NonZeroU8;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ebs_types::{Bytes, VolumeId};
+use ebs_types::{Bytes, VolumeHandle};
 use nix::libc::dev_t;
 use nix::sys::stat::{major, makedev, minor};
 
@@ -54,6 +56,11 @@ impl DeviceNumber {
         })
     }
 
+    /// Whether it stands for no device, as that of a file system which keeps its devices to itself (btrfs, tmpfs).
+    pub(crate) fn is_anonymous(self) -> bool {
+        self.major == 0
+    }
+
     /// The number as `st_rdev` has it.
     #[must_use]
     pub fn dev_t(self) -> dev_t {
@@ -67,42 +74,54 @@ impl fmt::Display for DeviceNumber {
     }
 }
 
+/// Opens a block device for reading.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    // The standard library opens with O_CLOEXEC: programs get the descriptor as their standard input, and nothing else.
+    let file = OpenOptions::new().read(true).open(path)?;
+    if !file.metadata()?.file_type().is_block_device() {
+        return Err(io::Error::other("not a block device"));
+    }
+    Ok(file)
+}
+
 /// The device of a volume. Clones share the descriptor.
 #[derive(Clone, Debug)]
 pub struct Device {
-    volume: VolumeId,
+    volume: VolumeHandle,
     path: PathBuf,
     number: DeviceNumber,
     file: Arc<File>,
-    /// Where sysfs says whose device this is, to be asked again before writing; `None` for one found by its name.
-    serial: Option<PathBuf>,
+    /// What says whose device this is, to be asked again before writing; `None` for a fake.
+    origin: Option<Origin>,
+}
+
+/// Where a device was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    /// The whole disk's directory in sysfs.
+    pub(crate) disk: PathBuf,
+    /// The number of the partition on it; `None` for the whole disk.
+    pub(crate) partition: Option<NonZeroU8>,
+    /// The node or link that led there, where the disk itself does not tell which volume it is.
+    pub(crate) name: Option<PathBuf>,
 }
 
 impl Device {
     /// Opens the node for reading.
-    pub(crate) fn open(
-        volume: &VolumeId,
-        path: &Path,
-        serial: Option<PathBuf>,
-    ) -> io::Result<Self> {
-        // The standard library opens with O_CLOEXEC: programs get the descriptor as their standard input, and nothing else.
-        let file = OpenOptions::new().read(true).open(path)?;
-        let found = file.metadata()?;
-        if !found.file_type().is_block_device() {
-            return Err(io::Error::other("not a block device"));
-        }
+    pub(crate) fn open(volume: &VolumeHandle, path: &Path, origin: Origin) -> io::Result<Self> {
+        let file = open(path)?;
         Ok(Self {
             volume: volume.clone(),
             path: path.to_owned(),
-            number: DeviceNumber::from_dev_t(found.rdev()),
+            number: DeviceNumber::from_dev_t(file.metadata()?.rdev()),
             file: Arc::new(file),
-            serial,
+            origin: Some(origin),
         })
     }
 
     /// The volume that this device was found for.
     #[must_use]
-    pub fn volume(&self) -> &VolumeId {
+    pub fn volume(&self) -> &VolumeHandle {
         &self.volume
     }
 
@@ -135,8 +154,8 @@ impl Device {
             .open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
     }
 
-    pub(crate) fn serial(&self) -> Option<&Path> {
-        self.serial.as_deref()
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -170,20 +189,20 @@ impl BlankDevice {
 /// `/dev/null`'s.
 #[cfg(feature = "fakes")]
 mod fake {
-    use super::{Arc, BlankDevice, Device, DeviceNumber, File, Path, VolumeId, io};
+    use super::{Arc, BlankDevice, Device, DeviceNumber, File, Path, VolumeHandle, io};
 
     impl Device {
         /// A device that can't be read, with the given path and number.
         ///
         /// # Errors
         /// Where `/dev/null` can't be opened.
-        pub fn fake(volume: &VolumeId, path: &Path, number: DeviceNumber) -> io::Result<Self> {
+        pub fn fake(volume: &VolumeHandle, path: &Path, number: DeviceNumber) -> io::Result<Self> {
             Ok(Self {
                 volume: volume.clone(),
                 path: path.to_owned(),
                 number,
                 file: Arc::new(File::open("/dev/null")?),
-                serial: None,
+                origin: None,
             })
         }
     }

@@ -5,7 +5,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use ebs_types::VolumeId;
+use ebs_types::VolumeHandle;
 
 use crate::{Busy, DeviceNumber, ProgramError};
 
@@ -21,7 +21,7 @@ pub enum FindError {
     )]
     Missing {
         /// The volume.
-        volume: VolumeId,
+        volume: VolumeHandle,
         /// How long it was waited for, in milliseconds.
         waited_ms: u128,
         /// What would have been accepted.
@@ -33,15 +33,25 @@ pub enum FindError {
     #[error("more than one device says that it is volume {volume}: {seen}; refusing to choose")]
     Ambiguous {
         /// The volume.
-        volume: VolumeId,
+        volume: VolumeHandle,
         /// The devices.
+        seen: String,
+    },
+    /// None says that it is the volume, and one that might be does not say what it is.
+    #[error(
+        "no device says that it is volume {volume}, and the serial number of what may be it can't be read: {seen}; refusing to guess"
+    )]
+    Unproven {
+        /// The volume.
+        volume: VolumeHandle,
+        /// Disks and controllers of the right model without a serial number.
         seen: String,
     },
     /// The device node and sysfs contradict each other.
     #[error("{path:?} is not the device of volume {volume}: {why}; refusing to use it")]
     Mismatch {
         /// The volume.
-        volume: VolumeId,
+        volume: VolumeHandle,
         /// The node.
         path: PathBuf,
         /// The contradiction.
@@ -51,7 +61,7 @@ pub enum FindError {
     #[error("cannot {action} {path:?} while looking for volume {volume}: {source}")]
     Io {
         /// The volume.
-        volume: VolumeId,
+        volume: VolumeHandle,
         /// What was tried, as a verb.
         action: &'static str,
         /// The file.

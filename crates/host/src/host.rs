@@ -13,11 +13,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ebs_types::{FormatOptions, FsType, VolumeId};
+use ebs_types::{FormatOptions, FsType, VolumeHandle};
 
 use crate::{
     BlankDevice, Busy, CheckError, Contents, Device, FindError, FormatError, GrowError, Grown,
-    InspectError, Mount, MountError, MountOptions, Stats, StatsError,
+    InspectError, Mount, MountError, MountOptions, Stats, StatsError, Wanted,
 };
 
 /// This node's kernel.
@@ -28,18 +28,26 @@ pub trait Host: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Busy`] while one is.
-    fn idle(&self, volume: &VolumeId) -> Result<(), Busy>;
+    fn idle(&self, volume: &VolumeHandle) -> Result<(), Busy>;
 
     /// Finds the volume's device by identity: model and serial number of the NVMe controller in sysfs, the device number there
-    /// equal to that of the opened node, and both read again after opening. Names and links count only on a machine whose
-    /// sysfs shows no NVMe controller at all. Waits up to `wait` for a device that is not there yet; zero looks once.
+    /// equal to that of the opened node, and both read again after opening. A partition is found through sysfs below that
+    /// disk. Names and links count only on a machine whose sysfs shows no NVMe controller at all. A node-local volume is the EBS
+    /// disk whose controller tells the wanted device name. Waits up to `wait` for a device that is not there yet; zero looks once.
     ///
     /// # Errors
     /// At once: [`FindError::Busy`], and [`FindError::Ambiguous`] with two devices of one serial number. When `wait` is over:
-    /// [`FindError::Missing`] with what was looked for and what was there, [`FindError::Mismatch`] where node and sysfs
-    /// contradict each other, [`FindError::Io`] where something that is there can't be opened or read; each of them may be a
-    /// device that is just coming or going.
-    async fn find(&self, volume: &VolumeId, wait: Duration) -> Result<Device, FindError>;
+    /// [`FindError::Missing`] with what was looked for and what was there, [`FindError::Unproven`] where that might be the volume
+    /// but does not tell, [`FindError::Mismatch`] where node and sysfs contradict each other, [`FindError::Io`] where something
+    /// that is there can't be opened or read; each of them may be a device that is just coming or going.
+    async fn find(&self, wanted: &Wanted, wait: Duration) -> Result<Device, FindError>;
+
+    /// Whether the device behind a mount of this driver has gone from this machine: pulled out, or detached by force. The mount
+    /// stays in the mount table then, and nothing can be read or written through it.
+    ///
+    /// # Errors
+    /// [`MountError::Kernel`] where sysfs can't be read.
+    async fn lost(&self, mount: &Mount) -> Result<bool, MountError>;
 
     /// Says what is on the device. [`Contents::Blank`] only where everything was read successfully and nothing was found.
     ///

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ebs_types::VolumeId;
+use ebs_types::VolumeHandle;
 
 /// Another job is at work on the volume: try again later.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +17,7 @@ use ebs_types::VolumeId;
 )]
 pub struct Busy {
     /// The volume.
-    pub volume: VolumeId,
+    pub volume: VolumeHandle,
     /// What is running, e.g. `mkfs.ext4` or `mount`.
     pub job: &'static str,
 }
@@ -25,14 +25,14 @@ pub struct Busy {
 /// The jobs of one host; clones share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Jobs {
-    running: Arc<Mutex<HashMap<VolumeId, &'static str>>>,
+    running: Arc<Mutex<HashMap<VolumeHandle, &'static str>>>,
 }
 
 /// A job's entry, removed when the job ends in whatever way.
 #[derive(Debug)]
 struct Entry {
     jobs: Jobs,
-    volume: VolumeId,
+    volume: VolumeHandle,
 }
 
 impl Drop for Entry {
@@ -43,7 +43,7 @@ impl Drop for Entry {
 
 impl Jobs {
     /// Whether no job runs on the volume.
-    pub(crate) fn idle(&self, volume: &VolumeId) -> Result<(), Busy> {
+    pub(crate) fn idle(&self, volume: &VolumeHandle) -> Result<(), Busy> {
         match self.lock().get(volume) {
             None => Ok(()),
             Some(job) => Err(Busy {
@@ -56,7 +56,7 @@ impl Jobs {
     /// Runs the job to its end, whether or not the caller stays.
     pub(crate) async fn run<T, E, F>(
         &self,
-        volume: &VolumeId,
+        volume: &VolumeHandle,
         job: &'static str,
         work: F,
     ) -> Result<T, E>
@@ -87,7 +87,7 @@ impl Jobs {
         }
     }
 
-    fn enter(&self, volume: &VolumeId, job: &'static str) -> Result<Entry, Busy> {
+    fn enter(&self, volume: &VolumeHandle, job: &'static str) -> Result<Entry, Busy> {
         let mut running = self.lock();
         if let Some(job) = running.get(volume) {
             return Err(Busy {
@@ -102,13 +102,13 @@ impl Jobs {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<VolumeId, &'static str>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<VolumeHandle, &'static str>> {
         // Nothing that holds the lock can panic halfway through a change.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn report<E: Display>(volume: &VolumeId, job: &'static str, error: Option<&E>) {
+fn report<E: Display>(volume: &VolumeHandle, job: &'static str, error: Option<&E>) {
     match error {
         None => tracing::info!(volume.id = %volume, job, "a job ended after its caller had gone"),
         Some(error) => {
@@ -131,7 +131,7 @@ mod tests {
         Busy(#[from] Busy),
     }
 
-    fn volume() -> VolumeId {
+    fn volume() -> VolumeHandle {
         "vol-0123456789abcdef0".parse().unwrap()
     }
 

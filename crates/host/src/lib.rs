@@ -24,6 +24,7 @@ pub use error::{
     CheckError, FindError, FormatError, GrowError, InspectError, MountError, StatsError,
 };
 pub use exec::{ProgramError, Programs};
+pub use find::{Part, Wanted};
 pub use grow::Grown;
 pub use hardware::Hardware;
 pub use host::Host;

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ebs_types::{FormatOptions, FsType, VolumeId};
+use ebs_types::{FormatOptions, FsType, VolumeHandle};
 
 use crate::exec::Programs;
 use crate::find::Finder;
 use crate::jobs::Jobs;
 use crate::{
     BlankDevice, Busy, CheckError, Contents, Device, FindError, FormatError, GrowError, Grown,
-    Host, InspectError, Mount, MountError, MountOptions, Stats, StatsError, check, format, grow,
-    inspect, mount, stats,
+    Host, InspectError, Mount, MountError, MountOptions, Stats, StatsError, Wanted, check, format,
+    grow, inspect, mount, stats,
 };
 
 /// The model of an EBS volume's NVMe controller (EBS user guide, "Map NVMe volumes").
@@ -77,13 +77,24 @@ impl LinuxHost {
 
 #[async_trait]
 impl Host for LinuxHost {
-    fn idle(&self, volume: &VolumeId) -> Result<(), Busy> {
+    fn idle(&self, volume: &VolumeHandle) -> Result<(), Busy> {
         self.jobs.idle(volume)
     }
 
-    async fn find(&self, volume: &VolumeId, wait: Duration) -> Result<Device, FindError> {
-        self.jobs.idle(volume)?;
-        self.finder.find(volume, wait).await
+    async fn find(&self, wanted: &Wanted, wait: Duration) -> Result<Device, FindError> {
+        self.jobs.idle(&wanted.volume)?;
+        self.finder.find(wanted, wait).await
+    }
+
+    async fn lost(&self, mount: &Mount) -> Result<bool, MountError> {
+        let (finder, mount) = (self.finder.clone(), mount.clone());
+        let lost = blocking(move || finder.lost(&mount)).await;
+        lost.map_err(|(path, source)| MountError::Kernel {
+            action: "read",
+            path,
+            source,
+            hint: String::new(),
+        })
     }
 
     async fn inspect(&self, device: &Device) -> Result<Contents, InspectError> {

@@ -11,6 +11,7 @@ use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::unistd::Uid;
 use tempfile::TempDir;
 
+use crate::find::Finder;
 use crate::loop_device::{LoopDevice, LoopDevices, Release};
 use crate::{Contents, Device, DeviceNumber, Host, HostSettings, LinuxHost};
 
@@ -51,6 +52,15 @@ impl Tree {
         }
     }
 
+    pub(crate) fn finder(&self) -> Finder {
+        let settings = self.settings();
+        Finder {
+            dev_dir: settings.dev_dir,
+            sys_dir: settings.sys_dir,
+            models: settings.models,
+        }
+    }
+
     pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.dir.path().join(below)
     }
@@ -66,10 +76,47 @@ impl Tree {
         let controller = format!("sys/class/nvme/nvme{number}");
         self.put(&format!("{controller}/model"), &format!("{model:<40}\n"));
         self.put(&format!("{controller}/serial"), &format!("{serial:<20}\n"));
-        let disk = format!("sys/class/block/nvme{number}n1");
+        self.add_namespace(number, 1, dev);
+    }
+
+    /// Another disk of the controller.
+    pub(crate) fn add_namespace(&self, controller: u32, namespace: u32, dev: &str) {
+        let disk = format!("sys/class/block/nvme{controller}n{namespace}");
         self.put(&format!("{disk}/dev"), &format!("{dev}\n"));
-        std::os::unix::fs::symlink(self.path(&controller), self.path(&format!("{disk}/device")))
-            .unwrap();
+        self.link(
+            &format!("../../nvme/nvme{controller}"),
+            &format!("{disk}/device"),
+        );
+    }
+
+    /// Takes the controller `nvmeN` and its first disk away.
+    pub(crate) fn remove_nvme(&self, number: u32) {
+        fs::remove_dir_all(self.path(&format!("sys/class/nvme/nvme{number}"))).unwrap();
+        fs::remove_dir_all(self.path(&format!("sys/class/block/nvme{number}n1"))).unwrap();
+        let _ = fs::remove_file(self.path(&format!("dev/nvme{number}n1")));
+    }
+
+    /// A disk as Xen shows them: without a model or serial number.
+    pub(crate) fn add_xen(&self, name: &str, number: DeviceNumber) {
+        let disk = format!("sys/class/block/{name}");
+        self.put(&format!("{disk}/dev"), &format!("{number}\n"));
+        self.put(&format!("{disk}/device/devtype"), "vbd\n");
+        self.add_node(name, number);
+    }
+
+    /// A partition of the disk, in sysfs alone.
+    pub(crate) fn add_partition(&self, disk: &str, name: &str, index: &str, dev: &str) {
+        for dir in [format!("{disk}/{name}"), name.to_owned()] {
+            self.put(&format!("sys/class/block/{dir}/partition"), index);
+            self.put(&format!("sys/class/block/{dir}/dev"), dev);
+        }
+    }
+
+    /// A symbolic link at `below`.
+    pub(crate) fn link(&self, to: &str, below: &str) {
+        let path = self.path(below);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(to, path).unwrap();
     }
 
     pub(crate) fn add_node(&self, name: &str, number: DeviceNumber) {
@@ -93,19 +140,25 @@ pub(crate) struct TestVolume {
 
 impl TestVolume {
     pub(crate) fn new(size: u64) -> Self {
-        let tree = Tree::new();
-        let file = tree.path("image");
-        File::create(&file).unwrap().set_len(size).unwrap();
-        let loops = LoopDevices::new(tree.path("nodes"));
-        let device = loops.attach(&file).unwrap();
-        let number = DeviceNumber::from_dev_t(device.dev());
-        tree.add_nvme(
+        let test = Self::unplugged(size);
+        let number = test.number();
+        test.tree.add_nvme(
             1,
             "Amazon Elastic Block Store",
             &volume().nvme_serial(),
             &number.to_string(),
         );
-        tree.add_node("nvme1n1", number);
+        test.tree.add_node("nvme1n1", number);
+        test
+    }
+
+    /// A loop device that its tree does not show.
+    pub(crate) fn unplugged(size: u64) -> Self {
+        let tree = Tree::new();
+        let file = tree.path("image");
+        File::create(&file).unwrap().set_len(size).unwrap();
+        let loops = LoopDevices::new(tree.path("nodes"));
+        let device = loops.attach(&file).unwrap();
         Self {
             tree,
             loops,
@@ -114,12 +167,20 @@ impl TestVolume {
         }
     }
 
+    /// The loop device's number.
+    pub(crate) fn number(&self) -> DeviceNumber {
+        DeviceNumber::from_dev_t(self.device.dev())
+    }
+
     pub(crate) fn host(&self) -> LinuxHost {
         LinuxHost::new(self.tree.settings())
     }
 
     pub(crate) async fn find(&self) -> Device {
-        self.host().find(&volume(), Duration::ZERO).await.unwrap()
+        self.host()
+            .find(&volume().into(), Duration::ZERO)
+            .await
+            .unwrap()
     }
 
     /// Writes to the device behind everybody's back.

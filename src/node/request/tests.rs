@@ -33,7 +33,7 @@ fn refusal(request: NodePublishVolumeRequest) -> Status {
 #[test]
 fn a_complete_request_is_read() {
     let publish = Publish::try_from(publish()).unwrap();
-    assert_eq!(publish.volume.as_str(), "vol-0123456789abcdef0");
+    assert_eq!(publish.volume.to_string(), "vol-0123456789abcdef0");
     assert_eq!(publish.target.as_path().to_str(), Some("/target"));
     assert!(!publish.read_only);
 }
@@ -45,7 +45,7 @@ fn an_id_of_the_in_tree_driver_is_read() {
         ..publish()
     };
     let volume = Publish::try_from(request).unwrap().volume;
-    assert_eq!(volume.as_str(), "vol-0123456789abcdef0");
+    assert_eq!(volume.to_string(), "vol-0123456789abcdef0");
 }
 
 #[test]

@@ -1,103 +1,212 @@
-//! What sysfs shows of NVMe: controllers and disks with model, serial number and device number.
+//! What sysfs shows of disks: model, serial number, device number, partitions.
 //!
 //! Answers for: reading it, and saying in a message what was seen. Doesn't answer for: which disk is wanted.
 
 use std::fmt;
 use std::fs;
 use std::io;
+use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
 
 use crate::DeviceNumber;
 
-/// A whole disk (no partition) that tells its model.
+/// States of an NVMe controller that does nothing any more (nvme_sysfs_show_state in the kernel's drivers/nvme/host/sysfs.c).
+const DYING: [&str; 3] = ["deleting", "deleting (no IO)", "dead"];
+
+/// A whole disk with hardware behind it: no partition, no loop device.
 #[derive(Debug)]
 pub(super) struct Disk {
     /// Its kernel name, e.g. `nvme1n1`.
     pub(super) name: String,
     /// Its directory, e.g. `/sys/class/block/nvme1n1`.
     pub(super) dir: PathBuf,
-    /// Without padding.
-    pub(super) model: String,
+    /// Without padding; `None` for a disk that tells none, such as Xen's.
+    pub(super) model: Option<String>,
     /// Without padding; or why it can't be read.
     pub(super) serial: Result<String, String>,
+    /// `None` if it can't be read.
+    pub(super) number: Option<DeviceNumber>,
+    /// Its controller's state if that is one from which it doesn't come back.
+    pub(super) dying: Option<String>,
+}
+
+/// A partition of a disk.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Partition {
+    /// Its number in the partition table.
+    pub(super) index: NonZeroU8,
+    /// Its kernel name, e.g. `nvme1n1p1`.
+    pub(super) name: String,
     /// `None` if it can't be read.
     pub(super) number: Option<DeviceNumber>,
 }
 
 impl Disk {
-    /// `None` for what is not a whole disk with a model: partitions, loop devices, one that has just gone.
+    /// `None` for what is no whole disk: partitions, loop devices, one that has just gone.
     ///
     /// `device` leads to the controller, or with native multipath to the subsystem: both have model and serial number.
     pub(super) fn read(dir: &Path) -> Option<Self> {
-        let model = text(&dir.join("device/model")).ok()?;
         // With native multipath each path has a hidden disk beside the one that can be opened.
         let hidden = text(&dir.join("hidden")).is_ok_and(|hidden| hidden == "1");
-        if hidden || dir.join("partition").exists() {
+        if hidden || dir.join("partition").exists() || !dir.join("device").exists() {
             return None;
         }
         Some(Self {
-            name: dir.file_name()?.to_str()?.to_owned(),
+            name: name_of(dir)?,
             dir: dir.to_owned(),
-            model,
+            model: text(&dir.join("device/model")).ok(),
             serial: text(&dir.join("device/serial")).map_err(|error| error.to_string()),
-            number: text(&dir.join("dev"))
+            number: number(dir),
+            dying: text(&dir.join("device/state"))
                 .ok()
-                .and_then(|dev| DeviceNumber::parse(&dev)),
+                .filter(|state| DYING.contains(&state.as_str())),
         })
+    }
+
+    /// Whether it is of one of these models.
+    pub(super) fn is_one_of(&self, models: &[String]) -> bool {
+        self.model
+            .as_ref()
+            .is_some_and(|model| models.contains(model))
+    }
+
+    /// Its partitions by number: sysfs has them as directories below the disk's.
+    pub(super) fn partitions(&self) -> Vec<Partition> {
+        let partition = |dir: PathBuf| {
+            Some(Partition {
+                index: text(&dir.join("partition")).ok()?.parse().ok()?,
+                name: name_of(&dir)?,
+                number: number(&dir),
+            })
+        };
+        let below = entries(&self.dir).unwrap_or_default();
+        let mut partitions: Vec<_> = below.into_iter().filter_map(partition).collect();
+        partitions.sort_by_key(|partition| partition.index);
+        partitions
+    }
+
+    /// Whether the number is the disk's own or one of its partitions'.
+    pub(super) fn has(&self, number: DeviceNumber) -> bool {
+        let own = self.number == Some(number);
+        own || self
+            .partitions()
+            .iter()
+            .any(|partition| partition.number == Some(number))
     }
 }
 
 impl fmt::Display for Disk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (model {:?}, serial number ", self.name, self.model)?;
+        write!(f, "{} (", self.name)?;
+        if let Some(model) = &self.model {
+            write!(f, "model {model:?}, ")?;
+        }
         match &self.serial {
-            Ok(serial) => write!(f, "{serial:?}")?,
-            Err(error) => write!(f, "unreadable: {error}")?,
+            Ok(serial) if serial.is_empty() => f.write_str("serial number empty, ")?,
+            Ok(serial) => write!(f, "serial number {serial:?}, ")?,
+            // A disk of Xen has neither.
+            Err(_) if self.model.is_none() => {}
+            Err(error) => write!(f, "serial number unreadable: {error}, ")?,
+        }
+        if let Some(state) = &self.dying {
+            write!(f, "controller {state}, ")?;
         }
         match self.number {
-            Some(number) => write!(f, ", device {number})"),
-            None => f.write_str(", device number unreadable)"),
+            Some(number) => write!(f, "device {number})"),
+            None => f.write_str("device number unreadable)"),
         }
     }
 }
 
-/// All of it at one moment.
+/// The names in sysfs at one moment.
 #[derive(Debug)]
 pub(super) struct Sysfs {
-    /// In the order of their names.
-    pub(super) disks: Vec<Disk>,
-    /// Names of controllers, with serial numbers where readable: one without a disk yet is worth a word.
-    controllers: Vec<String>,
+    /// Directories of all block devices, in the order of their names.
+    block: Vec<PathBuf>,
+    /// Directories of controllers: one without a disk yet is worth a word.
+    controllers: Vec<PathBuf>,
+    subsystems: Vec<PathBuf>,
 }
 
 impl Sysfs {
-    /// Reads it; an error names the directory. A missing `class/nvme` means that there is no NVMe.
-    pub(super) fn read(root: &Path) -> Result<Self, (PathBuf, io::Error)> {
-        let disks = entries(&root.join("class/block"))?;
-        let controllers = entries(&root.join("class/nvme"))?;
+    /// Lists it; an error names the directory. Every machine has `class/block`; a missing `class/nvme` means that there is no NVMe.
+    pub(super) fn list(root: &Path) -> Result<Self, (PathBuf, io::Error)> {
+        let required = |class: &str| {
+            let dir = root.join(class);
+            entries(&dir).map_err(|error| (dir, error))
+        };
+        let optional = |class: &str| match required(class) {
+            Err((_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            listed => listed,
+        };
         Ok(Self {
-            disks: disks.iter().filter_map(|dir| Disk::read(dir)).collect(),
-            controllers: controllers.iter().map(|dir| controller(dir)).collect(),
+            block: required("class/block")?,
+            controllers: optional("class/nvme")?,
+            subsystems: optional("class/nvme-subsystem")?,
         })
     }
 
+    /// Whether the kernel shows anything of NVMe, a disk or not.
     pub(super) fn has_nvme(&self) -> bool {
-        !self.controllers.is_empty() || self.disks.iter().any(|disk| disk.name.starts_with("nvme"))
+        let named = |dir: &PathBuf| name_of(dir).is_some_and(|name| name.starts_with("nvme"));
+        !self.controllers.is_empty() || !self.subsystems.is_empty() || self.block.iter().any(named)
+    }
+
+    /// All disks.
+    pub(super) fn disks(&self) -> Vec<Disk> {
+        self.block
+            .iter()
+            .filter_map(|dir| Disk::read(dir))
+            .collect()
+    }
+
+    /// The disks of this serial number. Of the others nothing more is read: there may be many.
+    pub(super) fn disks_with_serial(&self, serial: &str) -> Vec<Disk> {
+        let alike =
+            |dir: &&PathBuf| text(&dir.join("device/serial")).is_ok_and(|own| own == serial);
+        let dirs = self.block.iter().filter(alike);
+        dirs.filter_map(|dir| Disk::read(dir)).collect()
+    }
+
+    /// Whether any block device has this number, a partition or loop device too.
+    pub(super) fn shows(&self, wanted: DeviceNumber) -> bool {
+        self.block.iter().any(|dir| number(dir) == Some(wanted))
+    }
+
+    /// Whether a block device has this name.
+    pub(super) fn names(&self, name: &str) -> bool {
+        self.block
+            .iter()
+            .any(|dir| name_of(dir).as_deref() == Some(name))
+    }
+
+    /// Controllers of these models whose serial number is empty or can't be read, for a message.
+    pub(super) fn silent_controllers(&self, models: &[String]) -> Vec<String> {
+        let silent = |dir: &&PathBuf| {
+            text(&dir.join("model")).is_ok_and(|model| models.contains(&model))
+                && !text(&dir.join("serial")).is_ok_and(|serial| !serial.is_empty())
+        };
+        let found = self.controllers.iter().filter(silent);
+        found.map(|dir| controller(dir)).collect()
     }
 }
 
 impl fmt::Display for Sysfs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let disks: Vec<String> = self.disks.iter().map(ToString::to_string).collect();
-        let disks = if disks.is_empty() {
-            "none".to_owned()
-        } else {
-            disks.join(", ")
+        let disks: Vec<String> = self.disks().iter().map(ToString::to_string).collect();
+        let controllers: Vec<String> = self.controllers.iter().map(|dir| controller(dir)).collect();
+        let or_none = |names: Vec<String>| {
+            if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            }
         };
         write!(
             f,
-            "disks: {disks}; controllers: {}",
-            self.controllers.join(", ")
+            "disks: {}; NVMe controllers: {}",
+            or_none(disks),
+            or_none(controllers)
         )
     }
 }
@@ -105,17 +214,23 @@ impl fmt::Display for Sysfs {
 fn controller(dir: &Path) -> String {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     match text(&dir.join("serial")) {
+        Ok(serial) if serial.is_empty() => format!("{name} (serial number empty)"),
         Ok(serial) => format!("{name} ({serial})"),
         Err(error) => format!("{name} (serial number unreadable: {error})"),
     }
 }
 
-fn entries(dir: &Path) -> Result<Vec<PathBuf>, (PathBuf, io::Error)> {
-    let listed = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        listed => listed.and_then(|listed| listed.map(|entry| Ok(entry?.path())).collect()),
-    };
-    let mut paths: Vec<PathBuf> = listed.map_err(|error| (dir.to_owned(), error))?;
+fn name_of(dir: &Path) -> Option<String> {
+    Some(dir.file_name()?.to_str()?.to_owned())
+}
+
+fn number(dir: &Path) -> Option<DeviceNumber> {
+    DeviceNumber::parse(&text(&dir.join("dev")).ok()?)
+}
+
+fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let listed: io::Result<Vec<_>> = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect();
+    let mut paths = listed?;
     paths.sort();
     Ok(paths)
 }

@@ -1,5 +1,6 @@
 use std::fs;
-use std::os::unix::fs::symlink;
+
+use rstest::rstest;
 
 use super::*;
 use crate::testing::{TestVolume, Tree, skipped_without_root, volume};
@@ -7,17 +8,18 @@ use crate::testing::{TestVolume, Tree, skipped_without_root, volume};
 const EBS: &str = "Amazon Elastic Block Store";
 const OTHER: &str = "vol00000000000000000";
 
-fn finder(tree: &Tree) -> Finder {
-    let settings = tree.settings();
-    Finder {
-        dev_dir: settings.dev_dir,
-        sys_dir: settings.sys_dir,
-        models: settings.models,
-    }
+fn by_id() -> String {
+    format!(
+        "dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{}",
+        volume().nvme_serial()
+    )
 }
 
 fn message(tree: &Tree) -> String {
-    finder(tree).look(&volume()).unwrap_err().to_string()
+    tree.finder()
+        .look(&volume().into())
+        .unwrap_err()
+        .to_string()
 }
 
 #[tokio::test(start_paused = true)]
@@ -26,7 +28,11 @@ async fn a_device_that_never_comes_is_reported_with_what_was_there() {
     tree.add_nvme(0, EBS, OTHER, "259:0");
     tree.put("sys/class/nvme/nvme5/serial", &volume().nvme_serial());
     let wait = Duration::from_secs(30);
-    let error = finder(&tree).find(&volume(), wait).await.unwrap_err();
+    let error = tree
+        .finder()
+        .find(&volume().into(), wait)
+        .await
+        .unwrap_err();
     assert!(matches!(&error, FindError::Missing { waited_ms, .. } if *waited_ms >= 30_000));
     let text = error.to_string();
     for part in [
@@ -59,7 +65,7 @@ fn of_two_candidates_none_is_chosen() {
     let tree = Tree::new();
     tree.add_nvme(0, EBS, &volume().nvme_serial(), "259:0");
     tree.add_nvme(7, EBS, &volume().nvme_serial(), "259:7");
-    let error = finder(&tree).look(&volume()).unwrap_err();
+    let error = tree.finder().look(&volume().into()).unwrap_err();
     assert!(matches!(error, FindError::Ambiguous { .. }), "{error}");
     let text = error.to_string();
     assert!(
@@ -68,13 +74,60 @@ fn of_two_candidates_none_is_chosen() {
     );
 }
 
-#[test]
-fn an_unreadable_serial_number_is_never_guessed() {
+#[rstest]
+#[case::empty(Some(""), "empty")]
+#[case::unreadable(None, "unreadable")]
+fn a_serial_number_that_is_not_told_is_never_guessed(
+    #[case] serial: Option<&str>,
+    #[case] why: &str,
+) {
     let tree = Tree::new();
-    tree.add_nvme(0, EBS, "", "259:0");
-    fs::remove_file(tree.path("sys/class/nvme/nvme0/serial")).unwrap();
+    tree.add_nvme(0, EBS, serial.unwrap_or_default(), "259:0");
+    if serial.is_none() {
+        fs::remove_file(tree.path("sys/class/nvme/nvme0/serial")).unwrap();
+    }
+    tree.link("../../nvme0n1", &by_id());
+    let error = tree.finder().look(&volume().into()).unwrap_err();
+    assert!(matches!(error, FindError::Unproven { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("nvme0n1") && text.contains(why), "{text}");
+}
+
+#[test]
+fn a_silent_controller_without_a_disk_is_refused_and_one_of_another_model_is_not() {
+    let tree = Tree::new();
+    tree.add_nvme(0, "Amazon EC2 NVMe Instance Storage", "", "259:0");
+    assert!(matches!(
+        tree.finder().look(&volume().into()),
+        Err(FindError::Missing { .. })
+    ));
+    tree.put("sys/class/nvme/nvme4/model", EBS);
+    tree.put("sys/class/nvme/nvme4/serial", "   ");
     let text = message(&tree);
-    assert!(text.contains("unreadable"), "{text}");
+    assert!(text.contains("nvme4 (serial number empty)"), "{text}");
+}
+
+#[test]
+fn a_controller_that_is_going_away_is_no_candidate() {
+    let tree = Tree::new();
+    tree.add_nvme(0, EBS, &volume().nvme_serial(), "259:0");
+    tree.put("sys/class/nvme/nvme0/state", "deleting (no IO)\n");
+    let text = message(&tree);
+    assert!(text.contains("controller deleting (no IO)"), "{text}");
+}
+
+#[test]
+fn of_two_namespaces_of_one_controller_none_is_chosen() {
+    let tree = Tree::new();
+    tree.add_nvme(3, EBS, &volume().nvme_serial(), "259:0");
+    tree.add_namespace(3, 2, "259:1");
+    let error = tree.finder().look(&volume().into()).unwrap_err();
+    assert!(matches!(error, FindError::Ambiguous { .. }), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("nvme3n1") && text.contains("nvme3n2"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -105,7 +158,7 @@ fn partitions_and_hidden_paths_are_no_candidates() {
     tree.add_nvme(1, EBS, &volume().nvme_serial(), "259:1");
     tree.put("sys/class/block/nvme1n1/hidden", "1\n");
     assert!(matches!(
-        finder(&tree).look(&volume()),
+        tree.finder().look(&volume().into()),
         Err(FindError::Missing { .. })
     ));
 }
@@ -117,30 +170,70 @@ async fn a_node_of_another_device_is_refused() {
     }
     let test = TestVolume::new(1 << 20);
     test.tree.put("sys/class/block/nvme1n1/dev", "259:77\n");
-    let error = finder(&test.tree).look(&volume()).unwrap_err();
+    let error = test.tree.finder().look(&volume().into()).unwrap_err();
     assert!(matches!(error, FindError::Mismatch { .. }), "{error}");
     assert!(error.to_string().contains("259:77"), "{error}");
 }
 
 #[tokio::test]
-async fn a_stale_link_does_not_count_beside_nvme_but_alone_it_does() {
+async fn a_stale_link_does_not_count_beside_nvme() {
     if skipped_without_root() {
         return;
     }
     let test = TestVolume::new(1 << 20);
-    let link = test
-        .tree
-        .path("dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0");
-    fs::create_dir_all(link.parent().unwrap()).unwrap();
-    symlink(test.tree.path("dev/nvme1n1"), &link).unwrap();
+    test.tree.link("../../nvme1n1", &by_id());
     test.tree.put("sys/class/nvme/nvme1/serial", OTHER);
     assert!(matches!(
-        finder(&test.tree).look(&volume()),
+        test.tree.finder().look(&volume().into()),
         Err(FindError::Missing { .. })
     ));
+}
 
-    fs::remove_dir_all(test.tree.path("sys/class")).unwrap();
-    assert_eq!(finder(&test.tree).look(&volume()).unwrap().path(), link);
+#[tokio::test]
+async fn a_disk_that_comes_back_under_another_number_is_found_by_its_serial() {
+    if skipped_without_root() {
+        return;
+    }
+    let test = TestVolume::new(1 << 20);
+    let number = test.find().await.number();
+    test.tree.remove_nvme(1);
+    test.tree.add_nvme(1, EBS, OTHER, "259:1");
+    test.tree
+        .add_nvme(7, EBS, &volume().nvme_serial(), &number.to_string());
+    test.tree.add_node("nvme7n1", number);
+    let device = test.find().await;
+    assert_eq!(device.path(), test.tree.path("dev/nvme7n1"));
+    assert_eq!(device.number(), number);
+}
+
+#[tokio::test]
+async fn with_multipath_the_subsystem_says_who_the_disk_is() {
+    if skipped_without_root() {
+        return;
+    }
+    let test = TestVolume::new(1 << 20);
+    let number = test.find().await.number();
+    test.tree.remove_nvme(1);
+    let subsystem = "sys/class/nvme-subsystem/nvme-subsys2";
+    test.tree.put(&format!("{subsystem}/model"), EBS);
+    test.tree
+        .put(&format!("{subsystem}/serial"), &volume().nvme_serial());
+    test.tree
+        .put("sys/class/block/nvme2n1/dev", &number.to_string());
+    test.tree.link(
+        "../../nvme-subsystem/nvme-subsys2",
+        "sys/class/block/nvme2n1/device",
+    );
+    test.tree.add_node("nvme2n1", number);
+    assert_eq!(test.find().await.number(), number);
+}
+
+#[test]
+fn without_sysfs_nothing_is_concluded() {
+    let tree = Tree::new();
+    fs::remove_dir_all(tree.path("sys/class")).unwrap();
+    let error = tree.finder().look(&volume().into()).unwrap_err();
+    assert!(matches!(error, FindError::Io { .. }), "{error}");
 }
 
 #[tokio::test]
@@ -151,12 +244,12 @@ async fn a_device_that_turns_up_late_is_found_and_loses_its_name_only_with_its_s
     let test = TestVolume::new(1 << 20);
     let (node, aside) = (test.tree.path("dev/nvme1n1"), test.tree.path("dev/aside"));
     fs::rename(&node, &aside).unwrap();
-    let finder = finder(&test.tree);
+    let finder = test.tree.finder();
     let (later, ()) = tokio::join!(
-        async { finder.find(&volume(), Duration::from_secs(60)).await },
+        async { finder.find(&volume().into(), Duration::from_secs(60)).await },
         async {
             assert!(matches!(
-                finder.look(&volume()),
+                finder.look(&volume().into()),
                 Err(FindError::Missing { .. })
             ));
             fs::rename(&aside, &node).unwrap();

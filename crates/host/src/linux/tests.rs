@@ -304,7 +304,7 @@ async fn mkfs_outlives_its_caller_and_nothing_else_begins_meanwhile() {
         "{busy}"
     );
     assert!(matches!(
-        host.find(&volume(), Duration::ZERO).await,
+        host.find(&volume().into(), Duration::ZERO).await,
         Err(FindError::Busy(_))
     ));
     let place = test.place("staging");
@@ -314,7 +314,7 @@ async fn mkfs_outlives_its_caller_and_nothing_else_begins_meanwhile() {
     assert!(matches!(mount, Err(MountError::Busy(_))));
 
     fs::write(go_on, "").unwrap();
-    until(|| host.idle(&volume()).is_ok()).await;
+    until(|| host.idle(&volume().into()).is_ok()).await;
     host.mount(&device, &place, FsType::Ext4, &MountOptions::default())
         .await
         .unwrap();
