@@ -7,6 +7,7 @@
 //! volume's id without hyphen (EBS user guide, "Map NVMe volumes"). The order of nvme0, nvme1, … is arbitrary, and links made
 //! by udev can be stale, so that names count only on a machine that shows no NVMe at all ([`names`]).
 
+mod events;
 mod names;
 mod sysfs;
 mod wanted;
@@ -15,16 +16,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ebs_types::{VolumeHandle, VolumeId};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::device::Origin;
 use crate::{Device, DeviceNumber, FindError, Mount};
+pub(crate) use events::Events;
 use sysfs::{Disk, Partition, Sysfs};
 pub use wanted::{Part, Wanted};
 
-/// How long the first and the longest pause between two looks are.
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How long the first and the longest pause between two looks are where no event asks for one.
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// Where devices are looked for, and which are taken for EBS volumes.
 #[derive(Clone, Debug)]
@@ -32,6 +35,9 @@ pub(crate) struct Finder {
     pub(crate) dev_dir: PathBuf,
     pub(crate) sys_dir: PathBuf,
     pub(crate) models: Vec<String>,
+    /// How long the first pause between two looks is where no event asks for one.
+    pub(crate) first_pause: Duration,
+    pub(crate) events: Events,
 }
 
 /// A disk, and what led to it where that was a name: its node or a link.
@@ -41,11 +47,12 @@ struct Found {
 }
 
 impl Finder {
-    /// Looks until the device is there or the time is over; a device that contradicts itself may be one that is just
-    /// coming or going, so that it is looked at again as well.
+    /// Looks until the device is there or the time is over, whenever something has happened to devices; a device that contradicts
+    /// itself may be one that is just coming or going, so that it is looked at again as well.
     pub(crate) async fn find(&self, wanted: &Wanted, wait: Duration) -> Result<Device, FindError> {
         let begin = Instant::now();
-        let mut pause = FIRST_PAUSE;
+        let mut events = None;
+        let mut pause = self.first_pause;
         loop {
             let (finder, owned) = (self.clone(), wanted.clone());
             let looked = crate::linux::blocking(move || finder.look(&owned)).await;
@@ -60,9 +67,25 @@ impl Finder {
             if waited >= wait {
                 return Err(after(error, waited));
             }
-            tokio::time::sleep(pause.min(wait.saturating_sub(waited))).await;
+            let Some(events) = &mut events else {
+                // What happens from now on is heard of; what has happened since the look is seen by another.
+                events = Some(self.events.listen(|| self.places()));
+                continue;
+            };
+            heard(events, pause.min(wait.saturating_sub(waited))).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// The directories that change when a device comes.
+    fn places(&self) -> Vec<PathBuf> {
+        let classes = ["block", "nvme", "nvme-subsystem"];
+        let classes = classes.map(|class| self.sys_dir.join("class").join(class));
+        let by_id = self.dev_dir.join("disk/by-id");
+        [self.dev_dir.clone(), by_id]
+            .into_iter()
+            .chain(classes)
+            .collect()
     }
 
     /// Looks once.
@@ -254,6 +277,17 @@ impl Finder {
             seen,
         }
     }
+}
+
+/// Waits for an event, at most so long.
+async fn heard(events: &mut watch::Receiver<()>, at_most: Duration) {
+    let event = async {
+        if events.changed().await.is_err() {
+            // The watcher has ended: there are no events.
+            std::future::pending::<()>().await;
+        }
+    };
+    let _ = tokio::time::timeout(at_most, event).await;
 }
 
 /// The one candidate; an error if there are several.

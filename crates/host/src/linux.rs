@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use ebs_types::{FormatOptions, FsType, VolumeHandle};
 
 use crate::exec::Programs;
-use crate::find::Finder;
+use crate::find::{Events, FIRST_PAUSE, Finder};
 use crate::jobs::Jobs;
 use crate::{
     BlankDevice, Busy, CheckError, Contents, Device, FindError, FormatError, GrowError, Grown,
@@ -68,6 +68,8 @@ impl LinuxHost {
                 dev_dir,
                 sys_dir,
                 models,
+                first_pause: FIRST_PAUSE,
+                events: Events::default(),
             },
             programs,
             jobs: Jobs::default(),

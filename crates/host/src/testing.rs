@@ -11,7 +11,7 @@ use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::unistd::Uid;
 use tempfile::TempDir;
 
-use crate::find::Finder;
+use crate::find::{Events, FIRST_PAUSE, Finder};
 use crate::loop_device::{LoopDevice, LoopDevices, Release};
 use crate::{Contents, Device, DeviceNumber, Host, HostSettings, LinuxHost};
 
@@ -58,6 +58,8 @@ impl Tree {
             dev_dir: settings.dev_dir,
             sys_dir: settings.sys_dir,
             models: settings.models,
+            first_pause: FIRST_PAUSE,
+            events: Events::default(),
         }
     }
 

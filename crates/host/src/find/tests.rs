@@ -237,25 +237,29 @@ fn without_sysfs_nothing_is_concluded() {
 }
 
 #[tokio::test]
-async fn a_device_that_turns_up_late_is_found_and_loses_its_name_only_with_its_serial() {
+async fn a_device_that_turns_up_late_is_found_by_an_event() {
     if skipped_without_root() {
         return;
     }
     let test = TestVolume::new(1 << 20);
     let (node, aside) = (test.tree.path("dev/nvme1n1"), test.tree.path("dev/aside"));
     fs::rename(&node, &aside).unwrap();
-    let finder = test.tree.finder();
-    let (later, ()) = tokio::join!(
-        async { finder.find(&volume().into(), Duration::from_secs(60)).await },
+    let finder = Finder {
+        // Only an event can tell of it in time.
+        first_pause: Duration::from_secs(3600),
+        ..test.tree.finder()
+    };
+    let (wanted, wait) = (volume().into(), Duration::from_secs(7200));
+    let (found, ()) = tokio::join!(
+        tokio::time::timeout(Duration::from_secs(30), finder.find(&wanted, wait)),
         async {
-            assert!(matches!(
-                finder.look(&volume().into()),
-                Err(FindError::Missing { .. })
-            ));
+            while !finder.events.are_awaited() {
+                tokio::task::yield_now().await;
+            }
             fs::rename(&aside, &node).unwrap();
         }
     );
-    let device = later.unwrap();
+    let device = found.unwrap().unwrap();
     finder.verify(&device).unwrap();
     test.tree.put("sys/class/nvme/nvme1/serial", OTHER);
     assert!(matches!(
