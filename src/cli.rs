@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use host::{Confinement, Duty};
 
 use crate::config::{Config, Role};
 
@@ -52,6 +53,8 @@ pub(crate) fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<()> {
     let config = cli.command.into_config()?;
     crate::telemetry::init(config.log);
+    // Before there are threads: each has capabilities of its own.
+    confine(&config.role)?;
     let runtime = runtime(&config.role)?;
     let ended = runtime.block_on(wire::run(config));
     // Work beyond the drain limit may hang in the kernel: this process must not wait for it.
@@ -67,6 +70,27 @@ impl Command {
             Self::All(args) => args.into_config(),
         }
     }
+}
+
+/// Gives up what this role does not need (docs/SECURITY.md).
+fn confine(role: &Role) -> anyhow::Result<()> {
+    let duty = match role {
+        Role::Controller(_) => Duty::Network,
+        Role::Node(_) | Role::All(..) => Duty::Node,
+    };
+    let Confinement {
+        kept,
+        missing,
+        bounded,
+    } = host::confine(duty).context("cannot give up the capabilities that are not needed")?;
+    let hex = |mask: u64| format!("{mask:016x}");
+    tracing::info!(
+        capabilities = hex(kept),
+        missing = hex(missing),
+        bounded,
+        "confined"
+    );
+    Ok(())
 }
 
 /// A node serves few RPCs at a time and waits for programs in all of them: one thread keeps its memory small.

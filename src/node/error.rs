@@ -108,7 +108,9 @@ pub(crate) enum NodeError {
         volume: VolumeHandle,
     },
     /// NodePublishVolume before NodeStageVolume.
-    #[error("volume {volume} is not staged at {staging} ({found}): call NodeStageVolume first")]
+    #[error(
+        "volume {volume} is not staged at {staging} (there is {found}): call NodeStageVolume first"
+    )]
     NotStaged {
         /// The volume.
         volume: VolumeHandle,

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use ebs_types::Access;
-use host::{Device, MountOptions};
+use host::{Device, MountError, MountOptions};
 
 use super::error::NodeError;
 use super::path::CleanPath;
 use super::request::Publish;
 use super::target::{self, Kind};
-use super::{NodeService, about, blocking, there};
+use super::{NodeService, about, blocking};
 use crate::capability::AccessMode;
 use crate::inflight::Guard;
 
@@ -47,19 +47,16 @@ impl NodeService {
 
     /// Refuses a volume for a single workload that is published to another one.
     async fn only_here(&self, request: &Publish, device: &Device) -> Result<(), NodeError> {
-        // The mounts' own paths, because those of the request may lead there through symbolic links.
+        // By the kernel's number of each mount: its path may be another, through a link above the kubelet's directories.
         let staged = self.host.mount_at(request.staging.as_path()).await?;
         let published = self.host.mount_at(request.target.as_path()).await?;
-        let own: Vec<_> = staged
+        let own: Vec<_> = [staged, published]
             .into_iter()
-            .chain(published)
-            .map(|mount| mount.target)
+            .flatten()
+            .map(|mount| mount.id)
             .collect();
         let mounts = self.host.mounts_of(device).await?;
-        match mounts
-            .into_iter()
-            .find(|mount| !own.contains(&mount.target))
-        {
+        match mounts.into_iter().find(|mount| !own.contains(&mount.id)) {
             None => Ok(()),
             Some(elsewhere) => Err(NodeError::SingleWriter {
                 volume: request.volume.clone(),
@@ -69,34 +66,36 @@ impl NodeService {
     }
 
     async fn publish_block(&self, request: &Publish, device: &Device) -> Result<(), NodeError> {
-        self.make(&request.target, Kind::File).await?;
+        make(&request.target, Kind::File).await?;
         let target = request.target.as_path();
-        Ok(self
-            .host
-            .bind_block(device, target, request.read_only)
-            .await?)
+        let host = &self.host;
+        Ok(host.bind_block(device, target, request.read_only).await?)
     }
 
     async fn publish_mount(&self, request: &Publish, device: &Device) -> Result<(), NodeError> {
-        let staged = self.host.mount_at(request.staging.as_path()).await?;
-        if !staged.as_ref().is_some_and(|mount| mount.carries(device)) {
-            return Err(NodeError::NotStaged {
-                volume: request.volume.clone(),
-                staging: request.staging.clone(),
-                found: there(staged.as_ref()),
-            });
-        }
-        self.make(&request.target, Kind::Directory).await?;
         let (staging, target) = (request.staging.as_path(), request.target.as_path());
-        Ok(self.host.bind(staging, target, request.read_only).await?)
-    }
-
-    /// Makes the target, unless something is mounted on it: what that is, is judged by binding.
-    async fn make(&self, target: &CleanPath, kind: Kind) -> Result<(), NodeError> {
-        if self.host.mount_at(target.as_path()).await?.is_some() {
-            return Ok(());
+        let made = make(&request.target, Kind::Directory).await?;
+        let bound = self
+            .host
+            .bind(device, staging, target, request.read_only)
+            .await;
+        let Err(MountError::NotMounted { found, .. }) = bound else {
+            return Ok(bound?);
+        };
+        if made {
+            let target = request.target.clone();
+            blocking(move || target::remove(&target)).await?;
         }
-        let target = target.clone();
-        blocking(move || target::make(&target, kind)).await
+        Err(NodeError::NotStaged {
+            volume: request.volume.clone(),
+            staging: request.staging.clone(),
+            found,
+        })
     }
+}
+
+/// Makes the target, unless something is mounted on it. Says whether it was made.
+async fn make(target: &CleanPath, kind: Kind) -> Result<bool, NodeError> {
+    let target = target.clone();
+    blocking(move || target::make(&target, kind)).await
 }

@@ -1,11 +1,11 @@
 //! The directory or file at which a volume is shown: made before the mount, removed after it.
 //!
-//! Answers for: never following a symbolic link at the target itself, never removing anything that holds data.
+//! Answers for: never following a symbolic link on the way to the target, nor at it, and never removing anything that holds data.
 
-use std::fs::{self, DirBuilder, FileType, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use host::{Place, PlaceError, Seen};
 
 use super::path::CleanPath;
 
@@ -28,16 +28,9 @@ pub(crate) enum TargetError {
         /// The target.
         path: PathBuf,
     },
-    /// The file system refused.
-    #[error("cannot {verb} {}: {source}", .path.display())]
-    Io {
-        /// What was tried.
-        verb: &'static str,
-        /// The target.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    /// It could not be reached, or the file system refused.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
 }
 
 /// What a target has to be before something is mounted on it.
@@ -57,96 +50,68 @@ impl Kind {
         }
     }
 
-    fn fits(self, found: FileType) -> bool {
+    fn fits(self, found: &Seen) -> bool {
         match self {
-            Self::Directory => found.is_dir(),
+            Self::Directory => found.is_directory(),
             Self::File => found.is_file(),
         }
     }
 }
 
-/// Makes the target, unless it is there. Blocks.
-pub(super) fn make(path: &CleanPath, kind: Kind) -> Result<(), TargetError> {
-    let path = path.as_path();
-    if let Some(found) = look(path)? {
-        return if kind.fits(found) {
-            Ok(())
-        } else {
-            Err(TargetError::WrongKind {
-                path: path.to_owned(),
-                found: name(found),
-                wanted: kind.name(),
-            })
-        };
+/// Makes the target, unless it is there or something is mounted on it: what that is, is judged by mounting. Says whether it was made.
+/// Blocks.
+pub(super) fn make(path: &CleanPath, kind: Kind) -> Result<bool, TargetError> {
+    let place = Place::find_or_make_way(path.as_path())?;
+    match place.look()? {
+        Some(found) if found.mount().is_some() || kind.fits(&found) => return Ok(false),
+        Some(found) => return Err(wrong(&place, &found, kind.name())),
+        None => {}
     }
-    let failed = |source| failed("make", path, source);
     match kind {
-        Kind::Directory => make_directory(path).map_err(failed),
-        Kind::File => {
-            if let Some(parent) = path.parent() {
-                make_directory(parent).map_err(failed)?;
-            }
-            let mut options = OpenOptions::new();
-            let made = options.write(true).create_new(true).mode(0o660).open(path);
-            made.map(drop).map_err(failed)
-        }
+        Kind::Directory => place.make_directory()?,
+        Kind::File => place.make_file()?,
     }
-}
-
-fn make_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o750).create(path)
+    Ok(true)
 }
 
 /// Removes the target, if it is there and empty. Blocks.
 pub(super) fn remove(path: &CleanPath) -> Result<(), TargetError> {
-    let path = path.as_path();
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => Ok(()),
-        io::ErrorKind::DirectoryNotEmpty => Err(TargetError::HoldsData {
-            path: path.to_owned(),
-        }),
-        _ => Err(failed("remove", path, source)),
+    let Some(place) = Place::find(path.as_path())? else {
+        return Ok(());
     };
-    match look(path)? {
+    let holds_data = || TargetError::HoldsData {
+        path: place.path().to_owned(),
+    };
+    match place.look()? {
         None => Ok(()),
-        Some(found) if found.is_dir() => fs::remove_dir(path).or_else(failed),
-        Some(found) if found.is_file() => match fs::symlink_metadata(path) {
-            Ok(file) if file.len() > 0 => Err(TargetError::HoldsData {
-                path: path.to_owned(),
-            }),
-            _ => fs::remove_file(path).or_else(failed),
+        Some(found) if found.is_directory() => match place.remove_directory() {
+            Err(PlaceError::Io { source, .. })
+                if source.kind() == io::ErrorKind::DirectoryNotEmpty =>
+            {
+                Err(holds_data())
+            }
+            removed => Ok(removed?),
         },
-        Some(found) => Err(TargetError::WrongKind {
-            path: path.to_owned(),
-            found: name(found),
-            wanted: "a directory or an empty file",
-        }),
+        Some(found) if found.is_file() && found.size() > 0 => Err(holds_data()),
+        Some(found) if found.is_file() => Ok(place.remove_file()?),
+        Some(found) => Err(wrong(&place, &found, "a directory or an empty file")),
     }
 }
 
-/// What is at the path itself, if anything.
-fn look(path: &Path) -> Result<Option<FileType>, TargetError> {
-    match fs::symlink_metadata(path) {
-        Ok(found) => Ok(Some(found.file_type())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(failed("look at", path, source)),
+fn wrong(place: &Place, found: &Seen, wanted: &'static str) -> TargetError {
+    TargetError::WrongKind {
+        path: place.path().to_owned(),
+        found: name(found),
+        wanted,
     }
 }
 
-fn failed(verb: &'static str, path: &Path, source: io::Error) -> TargetError {
-    TargetError::Io {
-        verb,
-        path: path.to_owned(),
-        source,
-    }
-}
-
-fn name(found: FileType) -> &'static str {
-    if found.is_dir() {
+fn name(found: &Seen) -> &'static str {
+    if found.is_directory() {
         "a directory"
     } else if found.is_file() {
         "a file"
-    } else if found.is_symlink() {
+    } else if found.is_link() {
         "a symbolic link"
     } else {
         "a special file"
@@ -155,6 +120,8 @@ fn name(found: FileType) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn at(directory: &tempfile::TempDir, name: &str) -> CleanPath {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -108,13 +109,18 @@ fn number(minor: u64) -> DeviceNumber {
 }
 
 fn mount(device: DeviceNumber, target: &Path, fs_type: &str, read_only: bool) -> Mount {
+    // A mount's path stands for its number.
+    let mut id = std::hash::DefaultHasher::new();
+    target.hash(&mut id);
     Mount {
+        id: id.finish(),
         device,
         root: "/".into(),
         target: target.to_owned(),
         fs_type: fs_type.to_owned(),
         source: OsString::from("/dev/fake"),
         read_only,
+        made_read_only: read_only,
         node: None,
     }
 }
@@ -231,9 +237,20 @@ impl Host for FakeHost {
         self.show(target, mount(device.number(), target, fs.as_str(), mode))
     }
 
-    async fn bind(&self, source: &Path, target: &Path, read_only: bool) -> Result<(), MountError> {
-        let origin = self.mounted(source).ok_or_else(|| MountError::NotMounted {
+    async fn bind(
+        &self,
+        device: &Device,
+        source: &Path,
+        target: &Path,
+        read_only: bool,
+    ) -> Result<(), MountError> {
+        let origin = self.mounted(source);
+        let found = origin.as_ref().map(Mount::to_string);
+        let staged = origin.filter(|mount| mount.carries(device));
+        let origin = staged.ok_or_else(|| MountError::NotMounted {
             path: source.to_owned(),
+            found: found.unwrap_or_else(|| "nothing".to_owned()),
+            wanted: device.number(),
         })?;
         let read_only = read_only || origin.read_only;
         self.show(

@@ -1,6 +1,8 @@
 //! The code for each error of the Node service.
 
-use host::{CheckError, FindError, FormatError, GrowError, InspectError, MountError, StatsError};
+use host::{
+    CheckError, FindError, FormatError, GrowError, InspectError, MountError, PlaceError, StatsError,
+};
 use tonic::{Code, Status};
 
 use crate::node::{NodeError, TargetError};
@@ -97,7 +99,8 @@ fn mount(error: &MountError) -> Code {
     match error {
         MountError::Busy(_) => Code::Aborted,
         MountError::Occupied { .. } => Code::AlreadyExists,
-        MountError::NotMounted { .. } => Code::FailedPrecondition,
+        MountError::NotMounted { .. } | MountError::Copy { .. } => Code::FailedPrecondition,
+        MountError::Place(error) => place(error),
         MountError::WrongDevice { .. } | MountError::Kernel { .. } => Code::Internal,
     }
 }
@@ -112,6 +115,13 @@ fn stats(error: &StatsError) -> Code {
 fn target(error: &TargetError) -> Code {
     match error {
         TargetError::WrongKind { .. } | TargetError::HoldsData { .. } => Code::FailedPrecondition,
-        TargetError::Io { .. } => Code::Internal,
+        TargetError::Place(error) => place(error),
+    }
+}
+
+fn place(error: &PlaceError) -> Code {
+    match error {
+        PlaceError::Link { .. } => Code::FailedPrecondition,
+        PlaceError::Io { .. } => Code::Internal,
     }
 }

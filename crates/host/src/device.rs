@@ -38,6 +38,14 @@ impl DeviceNumber {
         }
     }
 
+    /// The number of these two parts.
+    pub(crate) fn new(major: u32, minor: u32) -> Self {
+        Self {
+            major: major.into(),
+            minor: minor.into(),
+        }
+    }
+
     /// The number of the block device at the path; `None` where something else or nothing is there.
     pub(crate) fn of_node(path: &Path) -> Option<Self> {
         let found = path.metadata().ok()?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use ebs_types::VolumeHandle;
 
-use crate::{Busy, DeviceNumber, ProgramError};
+use crate::{Busy, DeviceNumber, PlaceError, ProgramError};
 
 /// Why a volume's device was not found.
 #[derive(Debug, thiserror::Error)]
@@ -259,11 +259,30 @@ pub enum MountError {
         /// What was to be mounted.
         wanted: String,
     },
-    /// Nothing is mounted where something should be.
-    #[error("nothing is mounted at {path:?}")]
+    /// What should be mounted at a place is not.
+    #[error("{path:?} does not have device {wanted} mounted, there is {found}")]
     NotMounted {
         /// Where.
         path: PathBuf,
+        /// What is there.
+        found: String,
+        /// What should be.
+        wanted: DeviceNumber,
+    },
+    /// The place could not be reached, looked at or made.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// A copy of the file system is mounted from another device, and the kernel can't tell the two apart.
+    #[error(
+        "the file system on {path:?} is a copy of one that is mounted on this machine (device {found}), and this kernel cannot mount \
+         both, because their UUIDs are equal: nothing was mounted; use the two on different nodes, a kernel of at least Linux 6.7, \
+         or another file system type"
+    )]
+    Copy {
+        /// The device.
+        path: PathBuf,
+        /// The device that the kernel takes for it, if that is known.
+        found: String,
     },
     /// The device's path leads to another device by now.
     #[error(

@@ -90,12 +90,13 @@ pub trait Host: Send + Sync + 'static {
         mounted_at: &Path,
     ) -> Result<Grown, GrowError>;
 
-    /// Mounts the device at the directory `target`, which has to exist, and makes sure that this device is what is mounted
-    /// there. `nouuid` is added for xfs. Success as well if exactly this device is mounted there already. Runs as a job of its
-    /// volume.
+    /// Mounts the device at the directory `target`, which has to exist, having made sure that this device is what is mounted.
+    /// `nouuid` is added for xfs; read-only, no journal is replayed. Success as well if exactly this device is mounted there already
+    /// in the same mode. Runs as a job of its volume.
     ///
     /// # Errors
-    /// [`MountError::Occupied`] where something else is mounted; [`MountError::Kernel`] with the kernel's words.
+    /// [`MountError::Occupied`] where something else is mounted, or the same in another mode; [`MountError::Copy`] where the kernel
+    /// takes the device for another one of the same UUID; [`MountError::Kernel`] with the kernel's words.
     async fn mount(
         &self,
         device: &Device,
@@ -104,14 +105,20 @@ pub trait Host: Send + Sync + 'static {
         options: &MountOptions,
     ) -> Result<(), MountError>;
 
-    /// Shows the file system mounted at `source` also at the directory `target`, which has to exist. The mount's own flags
+    /// Shows the device's file system, mounted at `source`, also at the directory `target`, which has to exist. The mount's own flags
     /// (nosuid, noexec, …) carry over; `read_only` adds to them. Success as well if it is there already.
     ///
     /// # Errors
-    /// [`MountError::NotMounted`] where nothing is mounted at `source`; [`MountError::Occupied`] where the target carries
+    /// [`MountError::NotMounted`] where the device is not what is mounted at `source`; [`MountError::Occupied`] where the target carries
     /// something else, or the same read-only where it is wanted writable. The same writable where it is wanted read-only
     /// is how a call that was cut short leaves it: it is made read-only, which is success.
-    async fn bind(&self, source: &Path, target: &Path, read_only: bool) -> Result<(), MountError>;
+    async fn bind(
+        &self,
+        device: &Device,
+        source: &Path,
+        target: &Path,
+        read_only: bool,
+    ) -> Result<(), MountError>;
 
     /// Shows the device itself at the file `target`, which has to exist. Success as well if it is there already. The
     /// kernel lets a device be written through a read-only mount of its node: `read_only` marks the mount, which is

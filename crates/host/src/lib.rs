@@ -4,6 +4,7 @@
 //! place that spawns. Start reading at [`Host`]. Doesn't answer for: what a CSI request means, and gRPC.
 
 mod check;
+mod confinement;
 mod device;
 mod error;
 pub mod exec;
@@ -17,8 +18,10 @@ mod jobs;
 mod linux;
 pub mod loop_device;
 mod mount;
+mod place;
 mod stats;
 
+pub use confinement::{Confinement, Duty, confine};
 pub use device::{BlankDevice, Device, DeviceNumber};
 pub use error::{
     CheckError, FindError, FormatError, GrowError, InspectError, MountError, StatsError,
@@ -32,6 +35,7 @@ pub use inspect::{Contents, Filesystem};
 pub use jobs::Busy;
 pub use linux::{EBS_MODEL, HostSettings, LinuxHost};
 pub use mount::{InvalidMountOption, Mount, MountOptions};
+pub use place::{Place, PlaceError, Seen};
 pub use stats::{Stats, Usage};
 
 #[cfg(test)]

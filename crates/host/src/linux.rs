@@ -147,9 +147,15 @@ impl Host for LinuxHost {
         self.jobs.run(device.volume(), "mount", work).await
     }
 
-    async fn bind(&self, source: &Path, target: &Path, read_only: bool) -> Result<(), MountError> {
-        let (source, target) = (source.to_owned(), target.to_owned());
-        blocking(move || mount::bind(&source, &target, read_only)).await
+    async fn bind(
+        &self,
+        device: &Device,
+        source: &Path,
+        target: &Path,
+        read_only: bool,
+    ) -> Result<(), MountError> {
+        let (device, source, target) = (device.clone(), source.to_owned(), target.to_owned());
+        blocking(move || mount::bind(&device, &source, &target, read_only)).await
     }
 
     async fn bind_block(

@@ -1,28 +1,49 @@
 //! Mounting, binding, unmounting, and what is mounted where.
 //!
-//! Answers for: that the very device that was found is what gets mounted, and that repeating each call is harmless. Doesn't
-//! answer for: what is on the device, and making or removing the targets.
+//! Answers for: that the very device that was found is what gets mounted, at the very place that was looked at, and that repeating
+//! each call is harmless. Doesn't answer for: what is on the device, and making or removing the targets.
+//!
+//! A mount is made where nobody sees it, looked at, and only then shown at its place, by descriptors alone (fsopen(2), open_tree(2),
+//! move_mount(2)): neither a device that has got another name nor a link that was planted on the way leads elsewhere.
 
+mod bind;
+mod btrfs;
+mod context;
+pub(crate) mod kernel_log;
 mod options;
+mod selinux;
 mod table;
 
+use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::Duration;
 
 use ebs_types::FsType;
-use nix::errno::Errno;
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sys::statvfs::{FsFlags, statvfs};
+use rustix::io::Errno;
+use rustix::mount::UnmountFlags;
 use tokio::time::Instant;
 
 use crate::exec::work_us;
-use crate::{Device, DeviceNumber, MountError};
+use crate::place::About;
+use crate::{Device, DeviceNumber, MountError, Place, Seen};
 
+pub(crate) use bind::{bind, bind_block};
+use context::{Context, Refusal};
+use options::Parameter;
 pub use options::{InvalidMountOption, MountOptions};
 pub use table::Mount;
 pub(crate) use table::{at, of};
 
 /// More mounts than this on top of each other at one path are somebody's mistake that unmounting does not mend.
 const MOST_LAYERS: usize = 64;
+
+/// How long unmounting waits in all for whoever uses the mount for a moment, in steps that double.
+const PATIENCE: [Duration; 4] = [
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(4),
+    Duration::from_millis(8),
+];
 
 /// Mounts the device at the target.
 pub(crate) fn device(
@@ -31,180 +52,148 @@ pub(crate) fn device(
     fs: FsType,
     options: &MountOptions,
 ) -> Result<(), MountError> {
-    if let Some(found) = at(target)? {
-        return if found.device == device.number() {
-            Ok(())
-        } else {
-            Err(occupied(
-                target,
-                &found,
-                format!("device {}", device.number()),
-            ))
-        };
+    let seen = seen_at(target)?;
+    if seen.mount().is_some() {
+        let read_only = options.is_read_only();
+        let wanted = format!("device {}", device.number());
+        let shown = shows(&seen, device)?;
+        return already(&seen, target, shown, read_only, &wanted).map(drop);
     }
     leads_to(device.path(), device.number())?;
-    let mut data = options.data().to_vec();
-    // A clone or a restored snapshot has its origin's UUID, by which xfs refuses to be mounted beside it (xfs(5)).
-    if fs == FsType::Xfs && !data.iter().any(|option| option == "nouuid") {
-        data.push("nouuid".to_owned());
+    let mut parameters = options.parameters(fs, selinux::enabled());
+    if panics(device, fs) && !options.has("errors") {
+        tracing::warn!(volume.id = %device.volume(), "the file system asks for a kernel panic when it meets an error: it is mounted with errors=remount-ro");
+        parameters.push(Parameter::parse("errors=remount-ro"));
     }
-    let data = data.join(",");
-    let began = Instant::now();
-    mount(
-        Some(device.path()),
-        target,
-        Some(fs.as_str()),
-        options.flags(),
-        Some(data.as_str()),
-    )
-    .map_err(|errno| refused("mount", device.path(), errno, MOUNT_HINT))?;
-    tracing::debug!(volume.id = %device.volume(), work_us = work_us(began), "mounted");
-    // The name could have been turned to another device between the look and mount(2). The number can't: the open descriptor keeps
+    let (began, logged) = (Instant::now(), kernel_log::now());
+    let mounted = Context::open(fs.as_str())
+        .and_then(|context| context.mount(device.path(), &parameters, options.attributes()));
+    let (mount, words) = mounted.map_err(|refusal| explained(device, fs, refusal, logged))?;
+    if !words.is_empty() {
+        tracing::info!(volume.id = %device.volume(), said = words.join("; "), "the kernel said while mounting");
+    }
+    // The name could have been turned to another device between the look and the mount. The number can't: the open descriptor keeps
     // the kernel from giving it to another device, so that equal numbers mean the same disk.
-    settle(
-        target,
-        |found| found.device == device.number(),
-        device.number(),
-    )
+    is_of(&mount, device, fs)?;
+    context::attach(&mount, &seen).map_err(|errno| refused("mount at", target, errno, ""))?;
+    tracing::debug!(volume.id = %device.volume(), work_us = work_us(began), "mounted");
+    Ok(())
 }
 
-/// Shows at the target what is mounted at the source.
-pub(crate) fn bind(source: &Path, target: &Path, read_only: bool) -> Result<(), MountError> {
-    let origin = at(source)?.ok_or_else(|| MountError::NotMounted {
-        path: source.to_owned(),
-    })?;
-    let same = |found: &Mount| found.device == origin.device && found.root == origin.root;
-    if !carries(
-        target,
-        same,
-        read_only || origin.read_only,
-        &origin.to_string(),
-    )? {
-        mount_bind(source, target)?;
-        settle(target, same, origin.device)?;
+/// What is at the target, which has to exist.
+fn seen_at(target: &Path) -> Result<Seen, MountError> {
+    let place = Place::find(target)?;
+    let seen = place.map_or(Ok(None), |place| place.look())?;
+    seen.ok_or_else(|| refused("mount at", target, Errno::NOENT, ""))
+}
+
+/// Whether what was just mounted, and nobody sees yet, lies on the device alone.
+fn is_of(mount: impl AsFd, device: &Device, fs: FsType) -> Result<(), MountError> {
+    let looked = |source| MountError::Kernel {
+        action: "look at what is to be mounted from",
+        path: device.path().to_owned(),
+        source,
+        hint: String::new(),
+    };
+    let found = if btrfs::is(&mount) {
+        btrfs::devices(&mount).map_err(looked)?
+    } else {
+        vec![About::of(&mount).map_err(looked)?.device]
+    };
+    if found == [device.number()] {
+        return Ok(());
     }
-    if read_only { restrict(target) } else { Ok(()) }
+    let found: Vec<String> = found.iter().map(DeviceNumber::to_string).collect();
+    let (path, found) = (device.path().to_owned(), found.join(", "));
+    Err(match fs.as_str() {
+        "btrfs" => MountError::Copy { path, found },
+        _ => MountError::WrongDevice {
+            path,
+            found,
+            wanted: device.number(),
+        },
+    })
 }
 
-/// Shows the device itself at the target.
-pub(crate) fn bind_block(
-    device: &Device,
-    target: &Path,
-    read_only: bool,
-) -> Result<(), MountError> {
-    let same = |found: &Mount| found.node == Some(device.number());
-    if !carries(
-        target,
-        same,
-        read_only,
-        &format!("device {}", device.number()),
-    )? {
-        leads_to(device.path(), device.number())?;
-        mount_bind(device.path(), target)?;
-        settle(target, same, device.number())?;
+/// Whether what is mounted at an open place is the device, through its file system or as itself.
+fn shows(seen: &Seen, device: &Device) -> Result<bool, MountError> {
+    let number = device.number();
+    match seen.about() {
+        Some(about) if about.device == number || about.node == Some(number) => Ok(true),
+        Some(_) if !btrfs::is(seen) => Ok(false),
+        // A btrfs, or one that can't answer any more.
+        Some(_) | None => Ok(table::described(seen)?.is_some_and(|mount| mount.carries(device))),
     }
-    if read_only { restrict(target) } else { Ok(()) }
 }
 
-/// Whether the target already carries what is wanted.
+/// Whether what is mounted at the target is what was wanted there: `true` if it is, `false` if all but the mode is right, which then
+/// is a writable mount where a read-only one is wanted.
 ///
-/// A writable mount where a read-only one is wanted is one whose making was cut short between its two steps: it counts, and is
-/// made read-only. The other way round it is somebody else's.
-fn carries(
+/// The other way round it is somebody else's, as is everything that is not `same`.
+fn already(
+    seen: &Seen,
     target: &Path,
-    same: impl Fn(&Mount) -> bool,
+    same: bool,
     read_only: bool,
     wanted: &str,
 ) -> Result<bool, MountError> {
-    match at(target)? {
-        None => Ok(false),
-        Some(found) if same(&found) && (read_only || !found.read_only) => Ok(true),
+    let found = table::described(seen)?;
+    match found {
+        // It has gone this moment: whoever takes mounts away here is not this driver.
+        None => Err(refused("look at", target, Errno::AGAIN, "")),
+        Some(found) if same && (read_only || !found.made_read_only) => {
+            Ok(found.made_read_only == read_only)
+        }
         Some(found) => {
             let mode = if read_only { "read-only" } else { "writable" };
-            Err(occupied(target, &found, format!("{wanted}, {mode}")))
+            Err(MountError::Occupied {
+                path: target.to_owned(),
+                found: found.to_string(),
+                wanted: format!("{wanted}, {mode}"),
+            })
         }
     }
-}
-
-fn mount_bind(source: &Path, target: &Path) -> Result<(), MountError> {
-    mount(
-        Some(source),
-        target,
-        None::<&str>,
-        MsFlags::MS_BIND,
-        None::<&str>,
-    )
-    .map_err(|errno| refused("bind to", target, errno, ""))
-}
-
-/// Makes a bind mount read-only. The kernel sets all flags of the mount anew at that: the others are handed back.
-fn restrict(target: &Path) -> Result<(), MountError> {
-    let step = |errno| refused("make read-only", target, errno, "");
-    let present = statvfs(target).map_err(step)?.flags();
-    if present.contains(FsFlags::ST_RDONLY) {
-        return Ok(());
-    }
-    let kept = [
-        (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),
-        (FsFlags::ST_NODEV, MsFlags::MS_NODEV),
-        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
-        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
-        (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
-    ];
-    // relatime needs no entry: a remount that names no way of keeping access times keeps the present one (mount(2)),
-    // and musl has no constant for it.
-    let flags = kept
-        .iter()
-        .filter(|(flag, _)| present.contains(*flag))
-        .fold(
-            MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY,
-            |flags, (_, flag)| flags | *flag,
-        );
-    mount(None::<&str>, target, None::<&str>, flags, None::<&str>).map_err(step)
 }
 
 /// Unmounts all layers at the target.
 pub(crate) fn unmount(target: &Path) -> Result<(), MountError> {
+    let Some(place) = Place::find(target)? else {
+        return Ok(());
+    };
     for _ in 0..MOST_LAYERS {
-        if at(target)?.is_none() {
+        // Nothing of what is looked at is kept: it would be in use.
+        let mounted = place.look()?.is_some_and(|seen| seen.mount().is_some());
+        if !mounted {
             return Ok(());
         }
-        detach(target)?;
+        detach(&place)?;
     }
     Err(refused(
         "unmount",
         target,
-        Errno::ELOOP,
+        Errno::LOOP,
         ": something is mounted there again and again",
     ))
 }
 
-fn detach(target: &Path) -> Result<(), MountError> {
-    match umount2(target, MntFlags::UMOUNT_NOFOLLOW) {
-        // Somebody else was faster.
-        Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => Ok(()),
-        Err(errno) => Err(refused("unmount", target, errno, "")),
+/// Unmounts the topmost layer. A look at the mount, or a program that is just being started, holds it for a moment.
+fn detach(place: &Place) -> Result<(), MountError> {
+    let path = place.through_descriptor();
+    let mut patience = PATIENCE.iter();
+    loop {
+        match rustix::mount::unmount(&path, UnmountFlags::NOFOLLOW) {
+            // Somebody else was faster.
+            Ok(()) | Err(Errno::INVAL | Errno::NOENT) => return Ok(()),
+            Err(Errno::BUSY) => match patience.next() {
+                Some(pause) => std::thread::sleep(*pause),
+                None => return Err(refused("unmount", place.path(), Errno::BUSY, IN_USE)),
+            },
+            Err(errno) => return Err(refused("unmount", place.path(), errno, "")),
+        }
     }
 }
 
-/// Makes sure of what has just been mounted; undoes it if it is something else.
-fn settle(
-    target: &Path,
-    same: impl Fn(&Mount) -> bool,
-    wanted: DeviceNumber,
-) -> Result<(), MountError> {
-    let found = at(target)?;
-    if found.as_ref().is_some_and(same) {
-        return Ok(());
-    }
-    detach(target)?;
-    let found = found.map_or_else(|| "nothing".to_owned(), |found| found.to_string());
-    Err(MountError::WrongDevice {
-        path: target.to_owned(),
-        found,
-        wanted,
-    })
-}
+const IN_USE: &str = ": a process uses it, or something is mounted below it; it is tried again";
 
 fn leads_to(path: &Path, wanted: DeviceNumber) -> Result<(), MountError> {
     match DeviceNumber::of_node(path) {
@@ -217,27 +206,38 @@ fn leads_to(path: &Path, wanted: DeviceNumber) -> Result<(), MountError> {
     }
 }
 
-fn occupied(path: &Path, found: &Mount, wanted: String) -> MountError {
-    MountError::Occupied {
-        path: path.to_owned(),
-        found: found.to_string(),
-        wanted,
-    }
+/// Whether an ext file system's superblock asks for a panic on errors (`s_errors`, 3), as a snapshot made elsewhere may.
+fn panics(device: &Device, fs: FsType) -> bool {
+    const S_ERRORS: u64 = 1024 + 0x3c;
+    let mut value = [0; 2];
+    fs.as_str().starts_with("ext")
+        && device.read_at(&mut value, S_ERRORS).is_ok()
+        && u16::from_le_bytes(value) == 3
 }
 
-/// mount(2) has these numbers for a dozen causes, and the kernel's log has the cause.
-const MOUNT_HINT: &str = ": unknown mount option, damaged file system or a feature that this kernel lacks; the kernel's log (dmesg) says which";
+/// A refused mount, with what the kernel said of it: to whoever mounts, or else to its log.
+fn explained(device: &Device, fs: FsType, refusal: Refusal, began: Duration) -> MountError {
+    let Refusal { errno, mut words } = refusal;
+    if fs.as_str() == "btrfs" && errno == Errno::EXIST {
+        return MountError::Copy {
+            path: device.path().to_owned(),
+            found: "one of the same UUID".to_owned(),
+        };
+    }
+    words.extend(kernel_log::since(began, device.number()));
+    let hint = if words.is_empty() {
+        "; the kernel's log (dmesg) may say why".to_owned()
+    } else {
+        format!("; the kernel says: {}", words.join("; "))
+    };
+    refused("mount", device.path(), errno, &hint)
+}
 
 fn refused(action: &'static str, path: &Path, errno: Errno, hint: &str) -> MountError {
-    let vague = hint != MOUNT_HINT || matches!(errno, Errno::EINVAL | Errno::EUCLEAN | Errno::EIO);
     MountError::Kernel {
         action,
         path: path.to_owned(),
         source: errno.into(),
-        hint: if vague {
-            hint.to_owned()
-        } else {
-            String::new()
-        },
+        hint: hint.to_owned(),
     }
 }

@@ -46,7 +46,7 @@ async fn a_blank_volume_is_formatted_mounted_shared_measured_and_let_go(#[case] 
     for _ in 0..2 {
         host.mount(&device, &staging, fs, &options).await.unwrap();
         fs::write(staging.join("file"), "written").unwrap();
-        host.bind(&staging, &target, true).await.unwrap();
+        host.bind(&device, &staging, &target, true).await.unwrap();
     }
     let staged = host.mount_at(&staging).await.unwrap().unwrap();
     assert!(staged.carries(&device) && !staged.read_only && staged.fs_type == fs.as_str());
@@ -69,7 +69,10 @@ async fn a_blank_volume_is_formatted_mounted_shared_measured_and_let_go(#[case] 
         }
         other => panic!("{other:?}"),
     }
-    let mounted_twice = host.bind(&staging, &target, false).await.unwrap_err();
+    let mounted_twice = host
+        .bind(&device, &staging, &target, false)
+        .await
+        .unwrap_err();
     assert!(
         matches!(mounted_twice, MountError::Occupied { .. }),
         "{mounted_twice}"
@@ -453,7 +456,7 @@ async fn the_kernels_words_are_in_a_mount_error() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("Invalid argument") && error.contains("dmesg"),
+        error.contains("Invalid argument") && error.contains("Unknown parameter 'no-such-option'"),
         "{error}"
     );
 }

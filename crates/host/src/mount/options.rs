@@ -1,9 +1,10 @@
-//! The user's mount options, split into what mount(2) takes as flags and what the file system takes as text.
+//! The user's mount options, split into what belongs to the mount and what the file system is told.
 //!
 //! Answers for: refusing what would break the node or mount something other than the volume. Doesn't answer for: options that a
 //! file system does not know: the kernel refuses those.
 
-use nix::mount::MsFlags;
+use ebs_types::FsType;
+use rustix::mount::MountAttrFlags;
 
 /// A mount option that this driver does not pass on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,21 +17,60 @@ pub struct InvalidMountOption {
 }
 
 /// Mount options that may be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MountOptions {
-    flags: MsFlags,
-    data: Vec<String>,
+    read_only: bool,
+    /// Of the mount, which are empty for the kernel's defaults.
+    attributes: Attributes,
+    /// For the file system, in the order given.
+    data: Vec<Parameter>,
 }
 
-impl Default for MountOptions {
-    /// Writable, and the kernel's defaults.
+/// [`MountAttrFlags`], which has no default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Attributes(MountAttrFlags);
+
+impl Default for Attributes {
     fn default() -> Self {
-        Self {
-            flags: MsFlags::empty(),
-            data: Vec::new(),
-        }
+        Self(MountAttrFlags::empty())
     }
 }
+
+/// What a file system is told: a word, or a name with a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parameter {
+    pub(crate) key: String,
+    pub(crate) value: Option<String>,
+}
+
+impl Parameter {
+    fn word(key: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            value: None,
+        }
+    }
+
+    /// Reads `key` or `key=value`.
+    pub(super) fn parse(option: &str) -> Self {
+        match option.split_once('=') {
+            None => Self::word(option),
+            Some((key, value)) => Self {
+                key: key.to_owned(),
+                // Quotes keep commas together in a list; here nothing is a list any more.
+                value: Some(unquoted(value).to_owned()),
+            },
+        }
+    }
+
+    /// Whether it is a SELinux context, which only a kernel with SELinux knows.
+    fn is_context(&self) -> bool {
+        CONTEXTS.contains(&self.key.as_str())
+    }
+}
+
+/// The mount options of SELinux (mount(8)).
+const CONTEXTS: [&str; 4] = ["context", "fscontext", "defcontext", "rootcontext"];
 
 impl MountOptions {
     /// Reads options, of which each entry may hold several separated by commas. Later ones win over earlier ones.
@@ -48,22 +88,60 @@ impl MountOptions {
     /// The same options, but read-only.
     #[must_use]
     pub fn read_only(mut self) -> Self {
-        self.flags |= MsFlags::MS_RDONLY;
+        self.read_only = true;
         self
     }
 
     /// Whether nothing can be written.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
-        self.flags.contains(MsFlags::MS_RDONLY)
+        self.read_only
     }
 
-    pub(crate) fn flags(&self) -> MsFlags {
-        self.flags
+    /// What the mount is given.
+    pub(super) fn attributes(&self) -> MountAttrFlags {
+        let mut attributes = self.attributes.0;
+        attributes.set(MountAttrFlags::MOUNT_ATTR_RDONLY, self.read_only);
+        attributes
     }
 
-    pub(crate) fn data(&self) -> &[String] {
-        &self.data
+    /// What a file system of the type is told: the user's options and what this driver sees to itself. Where the kernel has no
+    /// SELinux, contexts are left out.
+    pub(super) fn parameters(&self, fs: FsType, selinux: bool) -> Vec<Parameter> {
+        let (kept, dropped): (Vec<_>, Vec<_>) = self
+            .data
+            .iter()
+            .cloned()
+            .partition(|one| selinux || !one.is_context());
+        for one in dropped {
+            tracing::info!(option = %one.key, context = one.value, "this kernel has no SELinux: the mount option is left out");
+        }
+        let mut all = kept;
+        let mut add = |option| {
+            let wanted = Parameter::parse(option);
+            if !all.contains(&wanted) {
+                all.push(wanted);
+            }
+        };
+        if self.read_only {
+            add("ro");
+            // Replaying a journal writes, and a reader may be one of several, or have a device that takes no writes.
+            add(match fs.as_str() {
+                "xfs" => "norecovery",
+                "btrfs" => "rescue=nologreplay",
+                _ => "noload",
+            });
+        }
+        // A clone or a restored snapshot has its origin's UUID, by which xfs refuses to be mounted beside it (xfs(5)).
+        if fs == FsType::Xfs {
+            add("nouuid");
+        }
+        all
+    }
+
+    /// Whether the user gave an option of this name.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.data.iter().any(|one| one.key == key)
     }
 
     fn add(&mut self, option: &str) -> Result<(), InvalidMountOption> {
@@ -74,14 +152,27 @@ impl MountOptions {
                 why,
             });
         }
-        match flag(option) {
-            Some((flag, true)) => self.flags |= flag,
-            Some((flag, false)) => self.flags &= !flag,
-            None if is_for_programs(option) => {}
-            None => self.data.push(option.to_owned()),
+        match option {
+            "ro" => self.read_only = true,
+            "rw" => self.read_only = false,
+            _ if is_for_programs(option) => {}
+            _ => match attribute(option) {
+                Some((cleared, set)) => {
+                    self.attributes.0.remove(cleared);
+                    self.attributes.0.insert(set);
+                }
+                None => self.data.push(Parameter::parse(option)),
+            },
         }
         Ok(())
     }
+}
+
+fn unquoted(value: &str) -> &str {
+    value
+        .strip_prefix('"')
+        .and_then(|value| value.strip_suffix('"'))
+        .unwrap_or(value)
 }
 
 /// Splits at commas outside of double quotes, which SELinux contexts need.
@@ -96,11 +187,14 @@ fn split(entry: &str) -> impl Iterator<Item = &str> {
 }
 
 fn refusal(option: &str) -> Option<&'static str> {
-    if option.chars().any(|c| c.is_control()) {
+    if option.chars().any(char::is_control) {
         return Some("it holds a control character");
     }
+    if option.starts_with('=') {
+        return Some("it has no name");
+    }
     match option.split_once('=').map_or(option, |(key, _)| key) {
-        "bind" | "rbind" | "move" | "remount" => {
+        "bind" | "rbind" | "move" | "remount" | "source" => {
             Some("it would do something other than mount the volume")
         }
         "shared" | "rshared" | "slave" | "rslave" | "private" | "rprivate" | "unbindable"
@@ -108,54 +202,58 @@ fn refusal(option: &str) -> Option<&'static str> {
         "loop" | "offset" | "sizelimit" => {
             Some("it would mount a part of the volume through a loop device")
         }
-        "logdev" | "rtdev" | "journal_dev" | "journal_path" => Some("it would use a second device"),
+        "logdev" | "rtdev" | "journal_dev" | "journal_path" | "device" => {
+            Some("it would use a second device")
+        }
+        "degraded" => Some("a volume is a whole file system: with a device missing it is another"),
         "helper" | "uhelper" => Some("it would run a program"),
         "user" | "users" | "owner" | "group" | "nouser" => Some("it is meant for /etc/fstab"),
-        "errors" if option == "errors=panic" => {
+        "errors" | "fatal_errors" if option.ends_with("=panic") => {
             Some("an error on the volume would take down the whole node")
         }
+        "abort" => Some("it would make the file system fail at once"),
         _ => None,
     }
 }
 
-/// Options for mount(8) and for what reads /etc/fstab, which the kernel would not know.
+/// Options for mount(8) and for what reads /etc/fstab, or of times past, which the kernel's mount API does not know.
 fn is_for_programs(option: &str) -> bool {
     matches!(
         option,
-        "defaults" | "auto" | "noauto" | "nofail" | "_netdev"
+        "defaults"
+            | "auto"
+            | "noauto"
+            | "nofail"
+            | "_netdev"
+            | "silent"
+            | "loud"
+            | "iversion"
+            | "noiversion"
     ) || option.starts_with("x-")
         || option.starts_with("X-")
         || option.starts_with("comment=")
 }
 
-/// The flag that an option sets (`true`) or clears.
-fn flag(option: &str) -> Option<(MsFlags, bool)> {
+/// The mount's own attributes that an option clears, and those that it sets.
+fn attribute(option: &str) -> Option<(MountAttrFlags, MountAttrFlags)> {
+    type A = MountAttrFlags;
+    let none = A::empty();
+    // The three ways of keeping access times exclude each other; none of them is the kernel's default, relatime.
+    let times = A::MOUNT_ATTR_NOATIME | A::MOUNT_ATTR_STRICTATIME;
     Some(match option {
-        "ro" => (MsFlags::MS_RDONLY, true),
-        "rw" => (MsFlags::MS_RDONLY, false),
-        "nosuid" => (MsFlags::MS_NOSUID, true),
-        "suid" => (MsFlags::MS_NOSUID, false),
-        "nodev" => (MsFlags::MS_NODEV, true),
-        "dev" => (MsFlags::MS_NODEV, false),
-        "noexec" => (MsFlags::MS_NOEXEC, true),
-        "exec" => (MsFlags::MS_NOEXEC, false),
-        "sync" => (MsFlags::MS_SYNCHRONOUS, true),
-        "async" => (MsFlags::MS_SYNCHRONOUS, false),
-        "dirsync" => (MsFlags::MS_DIRSYNC, true),
-        "noatime" => (MsFlags::MS_NOATIME, true),
-        "atime" => (MsFlags::MS_NOATIME, false),
-        "nodiratime" => (MsFlags::MS_NODIRATIME, true),
-        "diratime" => (MsFlags::MS_NODIRATIME, false),
-        "relatime" => (MsFlags::MS_RELATIME, true),
-        "norelatime" => (MsFlags::MS_RELATIME, false),
-        "strictatime" => (MsFlags::MS_STRICTATIME, true),
-        "nostrictatime" => (MsFlags::MS_STRICTATIME, false),
-        "lazytime" => (MsFlags::MS_LAZYTIME, true),
-        "nolazytime" => (MsFlags::MS_LAZYTIME, false),
-        "silent" => (MsFlags::MS_SILENT, true),
-        "loud" => (MsFlags::MS_SILENT, false),
-        "iversion" => (MsFlags::MS_I_VERSION, true),
-        "noiversion" => (MsFlags::MS_I_VERSION, false),
+        "nosuid" => (none, A::MOUNT_ATTR_NOSUID),
+        "suid" => (A::MOUNT_ATTR_NOSUID, none),
+        "nodev" => (none, A::MOUNT_ATTR_NODEV),
+        "dev" => (A::MOUNT_ATTR_NODEV, none),
+        "noexec" => (none, A::MOUNT_ATTR_NOEXEC),
+        "exec" => (A::MOUNT_ATTR_NOEXEC, none),
+        "nosymfollow" => (none, A::MOUNT_ATTR_NOSYMFOLLOW),
+        "symfollow" => (A::MOUNT_ATTR_NOSYMFOLLOW, none),
+        "nodiratime" => (none, A::MOUNT_ATTR_NODIRATIME),
+        "diratime" => (A::MOUNT_ATTR_NODIRATIME, none),
+        "noatime" => (times, A::MOUNT_ATTR_NOATIME),
+        "strictatime" => (times, A::MOUNT_ATTR_STRICTATIME),
+        "atime" | "relatime" | "norelatime" | "nostrictatime" => (times, none),
         _ => return None,
     })
 }
@@ -167,8 +265,24 @@ mod tests {
 
     use super::*;
 
+    fn words(parameters: &[Parameter]) -> Vec<String> {
+        let word = |one: &Parameter| match &one.value {
+            Some(value) => format!("{}={value}", one.key),
+            None => one.key.clone(),
+        };
+        parameters.iter().map(word).collect()
+    }
+
+    fn told(options: &[&str], fs: FsType, selinux: bool) -> Vec<String> {
+        words(
+            &MountOptions::parse(options)
+                .unwrap()
+                .parameters(fs, selinux),
+        )
+    }
+
     #[test]
-    fn options_become_flags_and_text() {
+    fn options_become_attributes_and_parameters() {
         let options = [
             "noatime,nosuid",
             "discard",
@@ -178,8 +292,9 @@ mod tests {
             "x-systemd.y",
         ];
         let parsed = MountOptions::parse(&options).unwrap();
-        assert_eq!(parsed.flags(), MsFlags::MS_NOATIME | MsFlags::MS_NOSUID);
-        assert_eq!(parsed.data(), ["discard", "commit=30"]);
+        let attributes = MountAttrFlags::MOUNT_ATTR_NOATIME | MountAttrFlags::MOUNT_ATTR_NOSUID;
+        assert_eq!(parsed.attributes(), attributes);
+        assert_eq!(words(&parsed.data), ["discard", "commit=30"]);
         assert!(!parsed.is_read_only() && parsed.read_only().is_read_only());
     }
 
@@ -187,13 +302,25 @@ mod tests {
     fn the_last_of_contradicting_options_wins() {
         assert!(!MountOptions::parse(&["ro", "rw"]).unwrap().is_read_only());
         assert!(MountOptions::parse(&["rw,ro"]).unwrap().is_read_only());
+        let times = MountOptions::parse(&["noatime,strictatime"]).unwrap();
+        assert_eq!(times.attributes(), MountAttrFlags::MOUNT_ATTR_STRICTATIME);
     }
 
     #[test]
-    fn a_quoted_context_stays_whole() {
-        let context = r#"context="system_u:object_r:container_file_t:s0:c1,c2""#;
-        let parsed = MountOptions::parse(&[format!("noatime,{context}")]).unwrap();
-        assert_eq!(parsed.data(), [context]);
+    fn a_context_stays_whole_and_is_only_for_kernels_that_know_it() {
+        let options = [r#"noatime,context="system_u:object_r:container_file_t:s0:c1,c2",discard"#];
+        let context = "context=system_u:object_r:container_file_t:s0:c1,c2";
+        assert_eq!(told(&options, FsType::Ext4, true), [context, "discard"]);
+        assert_eq!(told(&options, FsType::Ext4, false), ["discard"]);
+    }
+
+    #[test]
+    fn a_reader_replays_no_journal_and_xfs_never_minds_its_twin() {
+        assert_eq!(told(&["ro"], FsType::Ext4, false), ["ro", "noload"]);
+        let xfs = told(&["ro", "nouuid", "norecovery"], FsType::Xfs, false);
+        assert_eq!(xfs, ["nouuid", "norecovery", "ro"]);
+        assert_eq!(told(&[], FsType::Xfs, false), ["nouuid"]);
+        assert!(told(&[], FsType::Ext4, false).is_empty());
     }
 
     #[rstest]
@@ -203,6 +330,13 @@ mod tests {
     #[case("loop=/dev/loop0")]
     #[case("logdev=/dev/sda")]
     #[case("errors=panic")]
+    #[case("fatal_errors=panic")]
+    #[case("device=/dev/sda")]
+    #[case("degraded")]
+    #[case("source=/dev/sda")]
+    #[case("journal_path=/dev/sda")]
+    #[case("abort")]
+    #[case("=x")]
     #[case("rshared")]
     #[case("a\nb")]
     fn what_would_break_the_node_is_refused_by_name(#[case] option: &str) {
@@ -214,10 +348,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics_and_no_comma_or_control_character_gets_through(options in proptest::collection::vec(".{0,30}", 0..5)) {
+        fn no_text_panics_and_no_control_character_gets_through(options in proptest::collection::vec(".{0,30}", 0..5)) {
             if let Ok(parsed) = MountOptions::parse(&options) {
-                for option in parsed.data() {
-                    prop_assert!(!option.contains(',') || option.contains('"'));
+                for option in words(&parsed.data) {
                     prop_assert!(!option.chars().any(char::is_control));
                 }
             }

@@ -1,22 +1,26 @@
 //! The kernel's mount table, `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
 //!
 //! Answers for: reading it, and what is mounted at a path. Doesn't answer for: changing it.
+//! It is as long as the node has mounts: it is read only where something is mounted and has to be described.
 //! Read here rather than by a crate because paths may hold blanks (written as `\040`) and bytes that are no UTF-8.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use crate::{Device, DeviceNumber, MountError};
+use super::btrfs;
+use crate::{Device, DeviceNumber, MountError, Place, Seen};
 
 const TABLE: &str = "/proc/self/mountinfo";
 
 /// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
-    /// The device number of the file system (`st_dev` of its files).
+    /// The kernel's number of this mount.
+    pub id: u64,
+    /// The number of the device that the file system lies on. The `st_dev` of its files is the same, except for btrfs, whose device
+    /// is looked up.
     pub device: DeviceNumber,
     /// What of the file system is shown: `/` for all of it.
     pub root: PathBuf,
@@ -28,6 +32,8 @@ pub struct Mount {
     pub source: OsString,
     /// Whether this mount, or the whole file system, refuses writes.
     pub read_only: bool,
+    /// Whether this mount was made read-only, whatever became of the file system since.
+    pub made_read_only: bool,
     /// The device at the target itself, where a block device is shown there (raw block volumes).
     pub node: Option<DeviceNumber>,
 }
@@ -42,7 +48,8 @@ impl Mount {
     fn parse(line: &[u8]) -> Option<Self> {
         // 36 35 98:0 /root /target rw,noatime master:1 - ext3 /dev/root rw,errors=continue
         let mut fields = line.split(|byte| *byte == b' ');
-        let device = DeviceNumber::parse(std::str::from_utf8(fields.nth(2)?).ok()?)?;
+        let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+        let device = DeviceNumber::parse(std::str::from_utf8(fields.nth(1)?).ok()?)?;
         let root = PathBuf::from(unescape(fields.next()?));
         let target = PathBuf::from(unescape(fields.next()?));
         let options = fields.next()?;
@@ -51,18 +58,21 @@ impl Mount {
         let fs_type = String::from_utf8_lossy(fields.next()?).into_owned();
         let source = unescape(fields.next()?);
         let super_options = fields.next()?;
-        let read_only = [options, super_options].iter().any(|options| {
+        let says_ro = |options: &[u8]| {
             options
                 .split(|byte| *byte == b',')
                 .any(|option| option == b"ro")
-        });
+        };
+        let made_read_only = says_ro(options);
         Some(Self {
+            id,
             device,
             root,
             target,
             fs_type,
             source,
-            read_only,
+            read_only: made_read_only || says_ro(super_options),
+            made_read_only,
             node: None,
         })
     }
@@ -93,77 +103,74 @@ impl fmt::Display for Mount {
 
 /// What is mounted at exactly this path, the topmost if several.
 pub(crate) fn at(path: &Path) -> Result<Option<Mount>, MountError> {
-    let failed = |action, path: &Path| {
-        let path = path.to_owned();
-        move |source| MountError::Kernel {
-            action,
-            path,
-            source,
-            hint: String::new(),
-        }
-    };
-    let Some(canonical) = canonical(path).map_err(failed("resolve", path))? else {
+    let Some(place) = Place::find(path)? else {
         return Ok(None);
     };
-    let table = std::fs::read(TABLE).map_err(failed("read", Path::new(TABLE)))?;
-    Ok(topmost(&table, &canonical).map(|mount| Mount {
-        node: DeviceNumber::of_node(path),
-        ..mount
-    }))
+    match place.look()? {
+        Some(seen) => described(&seen),
+        None => Ok(None),
+    }
 }
 
-fn topmost(table: &[u8], path: &Path) -> Option<Mount> {
-    // Later lines are mounted above earlier ones at the same path.
+/// What is mounted at a place that is held open.
+pub(super) fn described(seen: &Seen) -> Result<Option<Mount>, MountError> {
+    let Some(id) = seen.mount() else {
+        return Ok(None);
+    };
+    let table = read()?;
     let mut mounts = table.split(|byte| *byte == b'\n').filter_map(Mount::parse);
-    mounts.rfind(|mount| mount.target == path)
+    let found = mounts.find(|mount| mount.id == id);
+    Ok(found.map(|mount| Mount {
+        node: seen.about().and_then(|about| about.node),
+        device: btrfs_device(&mount, seen).unwrap_or(mount.device),
+        ..mount
+    }))
 }
 
 /// Every mount of the device. Only a mount of a file that is called like the device's node is looked at for being that node: asking
 /// any other could hang on a file server that has gone.
 pub(crate) fn of(device: &Device) -> Result<Vec<Mount>, MountError> {
-    let table = std::fs::read(TABLE).map_err(|source| MountError::Kernel {
-        action: "read",
-        path: TABLE.into(),
-        source,
-        hint: String::new(),
-    })?;
     let name = device.path().file_name();
+    let is_btrfs = btrfs::has(device.number());
+    let table = read()?;
     let mounts = table.split(|byte| *byte == b'\n').filter_map(Mount::parse);
     let known = mounts.map(|mount| match mount.root.file_name() {
         shown if shown.is_some() && shown == name => Mount {
             node: DeviceNumber::of_node(&mount.target),
             ..mount
         },
+        _ if is_btrfs && mount.fs_type == "btrfs" => {
+            let seen = Place::find(&mount.target).ok().flatten();
+            let seen = seen.and_then(|place| place.look().ok().flatten());
+            let of_this = |seen: &Seen| seen.mount() == Some(mount.id);
+            let device = seen
+                .filter(of_this)
+                .and_then(|seen| btrfs_device(&mount, &seen));
+            Mount {
+                device: device.unwrap_or(mount.device),
+                ..mount
+            }
+        }
         _ => mount,
     });
     Ok(known.filter(|mount| mount.carries(device)).collect())
 }
 
-/// The path as the mount table has it; `None` if nothing is there.
-///
-/// The last part is looked at only for being a link: what is mounted there may be beyond answering (its device gone).
-fn canonical(path: &Path) -> io::Result<Option<PathBuf>> {
-    let link = path
-        .symlink_metadata()
-        .is_ok_and(|found| found.file_type().is_symlink());
-    let resolved = match (path.parent(), path.file_name()) {
-        (Some(parent), Some(name)) if !link => {
-            parent.canonicalize().map(|parent| parent.join(name))
-        }
-        _ => path.canonicalize(),
-    };
-    match resolved {
-        Ok(path) => Ok(Some(path)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(error),
+fn btrfs_device(mount: &Mount, seen: &Seen) -> Option<DeviceNumber> {
+    let devices = (mount.fs_type == "btrfs").then(|| btrfs::devices(seen).ok())??;
+    match devices.as_slice() {
+        [device] => Some(*device),
+        _ => None,
     }
+}
+
+fn read() -> Result<Vec<u8>, MountError> {
+    std::fs::read(TABLE).map_err(|source| MountError::Kernel {
+        action: "read",
+        path: TABLE.into(),
+        source,
+        hint: String::new(),
+    })
 }
 
 /// Blank, tab, newline and backslash are written as three octal digits after a backslash.
@@ -206,9 +213,15 @@ mod tests {
 43 22 259:4 / /minus rw -\n\
 44 22 0:5 /nvme1n1 /target rw - devtmpfs dev\\011x rw\n";
 
+    fn by_id(id: u64) -> Mount {
+        let mut mounts = LINES.split(|byte| *byte == b'\n').filter_map(Mount::parse);
+        mounts.find(|mount| mount.id == id).unwrap()
+    }
+
     #[test]
-    fn the_topmost_mount_of_a_path_with_blanks_is_found() {
-        let found = topmost(LINES, Path::new("/var/a b\\c")).unwrap();
+    fn a_line_with_blanks_in_its_path_is_read() {
+        let found = by_id(41);
+        assert_eq!(found.target, Path::new("/var/a b\\c"));
         assert_eq!(found.device, DeviceNumber::parse("259:2").unwrap());
         assert_eq!(
             (found.root.as_path(), found.fs_type.as_str()),
@@ -222,40 +235,26 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_paths_and_deleted_targets_do_not_match() {
-        assert_eq!(topmost(LINES, Path::new("/var/a b")), None);
-        assert_eq!(topmost(LINES, Path::new("/gone")), None);
-        assert_eq!(topmost(LINES, Path::new("/minus")), None);
-        assert_eq!(
-            topmost(LINES, Path::new("/target")).unwrap().source,
-            "dev\tx"
-        );
+    fn what_a_mount_was_made_is_told_from_what_became_of_its_file_system() {
+        let (made, became) = (by_id(41), by_id(42));
+        assert!(made.read_only && made.made_read_only);
+        assert!(became.read_only && !became.made_read_only);
+        assert_eq!(by_id(44).source, "dev\tx");
+        assert!(Mount::parse(b"43 22 259:4 / /minus rw -").is_none());
     }
 
     #[test]
-    fn a_file_system_that_is_read_only_as_a_whole_counts_as_such() {
-        assert!(
-            topmost(LINES, Path::new("/gone//deleted"))
-                .unwrap()
-                .read_only
-        );
-    }
-
-    #[test]
-    fn links_and_detours_are_resolved_and_absence_is_no_error() {
+    fn detours_are_resolved_links_are_refused_and_absence_is_no_error() {
         let dir = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink("/proc", dir.path().join("link")).unwrap();
-        assert_eq!(
-            at(&dir.path().join("link")).unwrap().unwrap().fs_type,
-            "proc"
-        );
-        assert_eq!(
-            at(Path::new("/proc/../proc")).unwrap().unwrap().fs_type,
-            "proc"
-        );
+        assert_eq!(at(Path::new("/proc")).unwrap().unwrap().fs_type, "proc");
         assert_eq!(at(&dir.path().join("none")).unwrap(), None);
         assert_eq!(at(&dir.path().join("none/at/all")).unwrap(), None);
         assert_eq!(at(dir.path()).unwrap(), None);
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink("/proc", &link).unwrap();
+        assert_eq!(at(&link).unwrap(), None);
+        let error = at(&link.join("sys")).unwrap_err().to_string();
+        assert!(error.contains("link\" is a symbolic link"), "{error}");
     }
 
     proptest! {
