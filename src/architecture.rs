@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module at the top of `src`, and which others it may name. `cli` wires everything and is free.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("capability", &["status"]),
     ("cause", &[]),
+    ("cluster", &["kubernetes", "metadata"]),
     ("config", &["kubernetes", "server"]),
     (
         "controller",
@@ -37,8 +38,8 @@ const MAY_USE: [(&str, &[&str]); 13] = [
 
 /// Crates that only some modules may name: the controller knows no kernel, the node no cloud.
 const CRATES: [(&str, &[&str]); 3] = [
-    ("ec2", &["cli", "controller", "status"]),
-    ("host", &["cli", "node", "status"]),
+    ("ec2", &["cli", "cluster", "controller", "status"]),
+    ("host", &["cli", "metadata", "node", "status"]),
     ("rustls", &["kubernetes"]),
 ];
 

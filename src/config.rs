@@ -84,6 +84,9 @@ pub(crate) enum MetadataSource {
     Imds,
     /// The Node object in Kubernetes.
     Kubernetes,
+    /// Labels of the Node object that count what is attached.
+    #[value(alias = "metadata-labeler")]
+    Labels,
 }
 
 /// What the Controller service needs.
@@ -101,6 +104,8 @@ pub(crate) struct Controller {
     pub(crate) extra_tags: Tags,
     /// The Kubernetes cluster whose resources these are.
     pub(crate) cluster_id: Option<String>,
+    /// After how long without word from the leading controller another one leads.
+    pub(crate) lease: Duration,
 }
 
 /// What the Node service needs.
@@ -125,7 +130,7 @@ pub(crate) struct Node {
 /// Where the number of volumes that a node takes comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AttachLimit {
-    /// The instance type's limit, less what instance metadata shows to be in use.
+    /// The instance type's limit, less what is in use.
     Counted,
     /// The instance type's limit, less so many attachments that are not for CSI volumes (the root volume included).
     Reserved(u32),

@@ -1,22 +1,30 @@
-//! What the Kubernetes API is asked: this process' own Node object, and whether the kubelet has registered the driver there.
+//! What the Kubernetes API is asked: Node objects, above all this process' own, leases, and warnings as Events.
 //!
 //! Answers for: reaching the API server with the pod's service account, removing the startup taint, and errors that say what to
-//! do. Doesn't answer for: what a Node object means to EBS (`metadata`).
+//! do. Doesn't answer for: what a Node object means to EBS (`metadata`), who leads (`cluster`).
 //!
-//! These are three requests, each made once or twice in the life of a process. A client library for all of Kubernetes would cost
-//! a node plugin more memory than all else that it does; the connection is dropped as soon as nothing is left to ask.
+//! These are a few requests, each made now and then. A client library for all of Kubernetes would cost a node plugin more memory
+//! than all else that it does.
 
 mod access;
 mod error;
+mod events;
+mod leases;
 mod name;
+mod nodes;
 mod objects;
 mod session;
 mod taint;
+mod time;
+
+use std::time::Duration;
 
 pub(crate) use access::Access;
 pub(crate) use error::KubernetesError;
+pub(crate) use events::Warning;
+pub(crate) use leases::{Lease, LeaseName};
 pub(crate) use name::NodeName;
-pub(crate) use objects::Node;
+pub(crate) use objects::{Named, Node};
 use session::Session;
 
 /// How to find the cluster, and this process' node in it.
@@ -32,9 +40,28 @@ impl Kubernetes {
         Self { access, node }
     }
 
+    /// Whether there is a cluster to ask.
+    pub(crate) fn is_in_cluster(&self) -> bool {
+        self.access.is_some()
+    }
+
+    /// The namespace of this process' pod, where that is known.
+    pub(crate) fn namespace(&self) -> Option<String> {
+        self.access.as_ref()?.namespace()
+    }
+
     /// The Node object that this process runs on.
     pub(crate) async fn own_node(&self) -> Result<Node, KubernetesError> {
-        self.open()?.node().await
+        // Without a cluster the name does not matter.
+        let session = self.open()?;
+        session.node(self.node_name()?).await
+    }
+
+    /// Tells a warning about this process' node, as an Event that `kubectl describe node` shows.
+    pub(crate) async fn warn_of_own_node(&self, warning: &Warning) -> Result<(), KubernetesError> {
+        let session = self.open()?;
+        let node = session.node(self.node_name()?).await?;
+        session.warn_of_node(&node, warning).await
     }
 
     /// Removes the taint `DRIVER/agent-not-ready` from this process' node once the kubelet has registered the driver. It goes on
@@ -43,10 +70,65 @@ impl Kubernetes {
         taint::remove(&self, driver).await;
     }
 
-    /// Reads the credentials, which are renewed now and then. Nothing is sent yet.
+    /// A connection for what asks again and again.
+    pub(crate) fn connect(&self) -> Result<Connection, KubernetesError> {
+        Ok(Connection {
+            session: self.open()?,
+        })
+    }
+
+    /// Reads whom to trust. Nothing is sent yet.
     fn open(&self) -> Result<Session, KubernetesError> {
         let access = self.access.as_ref().ok_or(KubernetesError::NotInCluster)?;
-        let node = self.node.clone().ok_or(KubernetesError::NoNodeName)?;
-        Session::open(access, node)
+        Session::open(access)
+    }
+
+    fn node_name(&self) -> Result<&NodeName, KubernetesError> {
+        self.node.as_ref().ok_or(KubernetesError::NoNodeName)
+    }
+}
+
+/// A connection to the API server. To be made anew after a failure: the certificate may be another one by then.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    session: Session,
+}
+
+impl Connection {
+    /// Shows labels and annotations of every Node, page by page.
+    pub(crate) async fn nodes(&self, with: impl FnMut(Vec<Named>)) -> Result<(), KubernetesError> {
+        self.session.nodes(with).await
+    }
+
+    /// Gives a Node an annotation.
+    pub(crate) async fn annotate_node(
+        &self,
+        name: &NodeName,
+        key: &str,
+        value: &str,
+    ) -> Result<(), KubernetesError> {
+        self.session.annotate_node(name, key, value).await
+    }
+
+    /// Reads a lease; `None` where nobody has made it yet.
+    pub(crate) async fn lease(&self, lease: &LeaseName) -> Result<Option<Lease>, KubernetesError> {
+        self.session.lease(lease).await
+    }
+
+    /// Makes a lease, or takes, renews or (with an empty holder) gives back the one that was read.
+    ///
+    /// # Errors
+    /// [`KubernetesError::Conflict`] where another was faster.
+    pub(crate) async fn hold_lease(
+        &self,
+        lease: &LeaseName,
+        read: Option<&Lease>,
+        holder: &str,
+        lasts: Duration,
+    ) -> Result<Lease, KubernetesError> {
+        match read {
+            Some(read) => self.session.update_lease(lease, read, holder, lasts).await,
+            None => self.session.create_lease(lease, holder, lasts).await,
+        }
     }
 }

@@ -6,6 +6,7 @@
 mod capability;
 mod cause;
 mod cli;
+mod cluster;
 mod config;
 mod controller;
 mod identity;

@@ -1,26 +1,43 @@
 //! Who this node is: instance, zone, type, and how many volumes it takes.
 //!
-//! Answers for: one [`NodeIdentity`], fetched at first need or beforehand and kept for the life of the process, and the order in
-//! which its sources are asked. Doesn't answer for: how CSI spells it (`node::info`), how the Kubernetes API is reached (`kubernetes`).
+//! Answers for: one [`NodeIdentity`]. Who the node is is asked once and kept for the life of the process; how many volumes it
+//! takes is counted anew each time, since interfaces and volumes come and go. Doesn't answer for: how CSI spells it
+//! (`node::info`), how the Kubernetes API is reached (`kubernetes`), who tells the operator of a weak limit (`alarm`).
 
+mod alarm;
 mod attach_limit;
+mod claims;
 mod imds;
 mod node_object;
+mod outpost;
+mod sources;
 
 use std::fmt;
-use std::future::Future;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ebs_types::{InstanceId, InstanceType, Region, Zone};
-use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
-use tokio::sync::OnceCell;
+use ebs_types::{AttachmentLimit, InstanceId, InstanceType, ListedLimit, Zone};
+use host::Hardware;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::config::AttachLimit;
-use crate::kubernetes::{Kubernetes, KubernetesError};
-pub(crate) use imds::{Imds, ImdsError};
-use node_object::NodeObjectError;
+use crate::kubernetes::{Kubernetes, Node};
+use alarm::Alarm;
+pub(crate) use attach_limit::Limit;
+use attach_limit::{Known, Machine};
+use claims::Claims;
+pub(crate) use imds::Imds;
+pub(crate) use outpost::Outpost;
+use sources::Facts;
+pub(crate) use sources::{MetadataError, Source, Sources};
+
+/// The annotation of a Node that holds EC2's word on its instance type, as a line of the table of limits.
+pub(crate) const LIMIT_ANNOTATION: &str = "ebs.csi.aws.com/attach-limit";
+
+/// A source that did not answer is not asked again so soon for what can wait: NodeGetInfo should not.
+const RESPITE: Duration = Duration::from_secs(5);
 
 /// What EC2 calls the machine this process runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,247 +46,218 @@ pub(crate) struct NodeIdentity {
     pub(crate) instance: InstanceId,
     /// Its availability zone: only volumes of this zone can be attached.
     pub(crate) zone: Zone,
-    /// Its instance type.
-    pub(crate) instance_type: InstanceType,
+    /// The Outpost that it is on, if it is on one.
+    pub(crate) outpost: Option<Outpost>,
     /// How many CSI volumes can be attached at once, at least 1.
     pub(crate) max_volumes: u32,
 }
 
-/// Why this node's identity is not known: what each source said.
-#[derive(Debug)]
-pub(crate) struct MetadataError {
-    failures: Vec<SourceError>,
+/// Looks at the machine. It may block.
+pub(crate) type Look = dyn Fn() -> io::Result<Hardware> + Send + Sync;
+
+/// What a node's metadata are made from.
+pub(crate) struct Settings {
+    /// Who knows the instance.
+    pub(crate) sources: Sources,
+    /// The limit that the operator has set, or how it is counted.
+    pub(crate) limit: AttachLimit,
+    /// What the machine shows.
+    pub(crate) look: Arc<Look>,
+    /// The cluster, for what only the Node object tells and for Events.
+    pub(crate) kubernetes: Kubernetes,
+    /// The driver's name: whose volumes Kubernetes names, and who warns.
+    pub(crate) driver: &'static str,
 }
 
-impl fmt::Display for MetadataError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, failure) in self.failures.iter().enumerate() {
-            let before = if at == 0 { "" } else { "; and " };
-            write!(f, "{before}{failure}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for MetadataError {}
-
-/// Why one source did not tell.
-#[derive(Debug, thiserror::Error)]
-enum SourceError {
-    /// Instance metadata did not.
-    #[error(transparent)]
-    Imds(#[from] ImdsError),
-    /// The Kubernetes API did not.
-    #[error(transparent)]
-    Kubernetes(#[from] KubernetesError),
-    /// It did, but the Node object does not say enough.
-    #[error(transparent)]
-    NodeObject(#[from] NodeObjectError),
-}
-
-impl SourceError {
-    fn is_transient(&self) -> bool {
-        match self {
-            Self::Imds(error) => error.is_transient(),
-            Self::Kubernetes(error) => error.is_transient(),
-            // Kubernetes takes longer to complete the object than a caller waits.
-            Self::NodeObject(_) => false,
-        }
-    }
-}
-
-/// Where the identity comes from.
-#[derive(Debug)]
-pub(crate) enum Source {
-    /// The instance metadata service.
-    Imds(Box<Imds>),
-    /// This node's object in Kubernetes.
-    Kubernetes(Kubernetes),
-}
-
-/// What a source tells of an instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Facts {
-    instance: InstanceId,
-    zone: Zone,
-    instance_type: InstanceType,
-    /// `None` where the source doesn't know.
-    in_use: Option<InUse>,
-}
-
-/// What takes attachments of an instance beside CSI volumes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct InUse {
-    /// EBS volumes that the instance was started with, the root volume not counted.
-    volumes: u32,
-    /// Network interfaces, the primary one included.
-    interfaces: u32,
-}
-
-impl InUse {
-    /// What every instance has.
-    const LEAST: Self = Self {
-        volumes: 0,
-        interfaces: 1,
-    };
-}
-
-/// This node's identity, fetched once.
-#[derive(Debug)]
+/// This node's identity.
 pub(crate) struct Metadata {
-    sources: Vec<Source>,
-    limit: AttachLimit,
-    known: OnceCell<NodeIdentity>,
+    settings: Settings,
+    state: Mutex<State>,
 }
 
-/// How often a source is asked before its failure is told, and the first pause between two attempts; each further one is twice as long.
-const ATTEMPTS: u32 = 4;
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// What is known so far.
+#[derive(Debug, Default)]
+struct State {
+    facts: Option<Facts>,
+    annotated: Option<AttachmentLimit>,
+    claims: Claims,
+    /// Whether the Node object has ever told which volumes are CSI's.
+    claimed: bool,
+    imds_again: Option<Instant>,
+    node_again: Option<Instant>,
+    look_failed: bool,
+    told: Option<Limit>,
+    alarm: Alarm,
+}
 
-/// No further attempt begins so long after the first one: callers wait, and a source that is silent takes seconds each time.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// The same where another source is left. A moment's trouble must not lead to the poorer source, but the usual trouble is a
-/// service that cannot be reached at all.
-const PATIENCE_BEFORE_NEXT: Duration = Duration::from_millis(1500);
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metadata").finish_non_exhaustive()
+    }
+}
 
 impl Metadata {
-    /// Asks nothing yet. The sources will be asked in this order, until one tells.
-    pub(crate) fn new(sources: Vec<Source>, limit: AttachLimit) -> Self {
+    /// Asks nothing yet.
+    pub(crate) fn new(settings: Settings) -> Self {
         Self {
-            sources,
-            limit,
-            known: OnceCell::new(),
+            settings,
+            state: Mutex::default(),
         }
     }
 
-    /// An identity that is known without asking.
-    #[cfg(test)]
-    pub(crate) fn known(identity: NodeIdentity) -> Self {
-        let limit = AttachLimit::Fixed(identity.max_volumes);
-        Self {
-            sources: Vec::new(),
-            limit,
-            known: OnceCell::new_with(Some(identity)),
-        }
-    }
-
-    /// The identity, from a source at the first success and from memory ever after. A failure is not kept.
-    /// Several callers share one attempt.
-    pub(crate) async fn identity(&self) -> Result<&NodeIdentity, MetadataError> {
-        let fetch = || async {
-            let facts = self.facts().await?;
-            self.warn_of_guess(&facts);
-            let identity = self.identify(facts);
-            tracing::info!(
-                instance.id = %identity.instance,
-                instance.r#type = %identity.instance_type,
-                zone = %identity.zone,
-                max_volumes = identity.max_volumes,
-                "this node is known"
-            );
-            Ok(identity)
-        };
-        self.known.get_or_try_init(fetch).await
-    }
-
-    /// The region that this process runs in. Every source knows it equally well and a controller cannot serve before, so all are
-    /// asked at once. Asked at each call: a controller needs it once.
-    pub(crate) async fn region(&self) -> Result<Region, MetadataError> {
-        let ask = |source| retried(PATIENCE, move || Source::region(source));
-        let mut answers: FuturesUnordered<_> = self.sources.iter().map(ask).collect();
-        let mut failures = Vec::new();
-        while let Some(answer) = answers.next().await {
-            match answer {
-                Ok(region) => return Ok(region),
-                Err(error) => failures.push(error),
-            }
-        }
-        Err(MetadataError { failures })
-    }
-
-    /// What the first source tells that does.
-    async fn facts(&self) -> Result<Facts, MetadataError> {
-        let mut failures = Vec::new();
-        let mut sources = self.sources.iter().peekable();
-        while let Some(source) = sources.next() {
-            let patience = match sources.peek() {
-                Some(_) => PATIENCE_BEFORE_NEXT,
-                None => PATIENCE,
-            };
-            match retried(patience, || source.facts()).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => {
-                    if let Some(next) = sources.peek() {
-                        tracing::warn!(%error, "{next} is asked instead");
-                    }
-                    failures.push(error);
-                }
-            }
-        }
-        Err(MetadataError { failures })
-    }
-
-    fn warn_of_guess(&self, facts: &Facts) {
-        if facts.in_use.is_none() && !matches!(self.limit, AttachLimit::Fixed(_)) {
-            tracing::warn!(
-                "Kubernetes does not know what else is attached to this node's instance: the attachment limit allows for its root \
-                 volume and one network interface; if it has more, set --reserved-volume-attachments or let this pod reach instance \
-                 metadata"
-            );
-        }
-    }
-
-    fn identify(&self, facts: Facts) -> NodeIdentity {
-        let max_volumes = attach_limit::max_volumes(&facts.instance_type, self.limit, facts.in_use);
-        NodeIdentity {
+    /// The identity. The first success asks the sources, with patience; a failure is not kept. Later calls count again what is
+    /// in use, and put up with sources that are silent. Callers wait for each other.
+    pub(crate) async fn identity(&self) -> Result<NodeIdentity, MetadataError> {
+        let mut state = self.state.lock().await;
+        let facts = self.facts(&mut state).await?;
+        let known = self.in_use(&mut state, &facts).await;
+        let limit = attach_limit::reckon(&facts.instance_type, self.settings.limit, &known);
+        self.tell(&mut state, &facts, limit);
+        Ok(NodeIdentity {
             instance: facts.instance,
             zone: facts.zone,
-            instance_type: facts.instance_type,
-            max_volumes,
-        }
-    }
-}
-
-impl Source {
-    async fn facts(&self) -> Result<Facts, SourceError> {
-        match self {
-            Self::Imds(imds) => Ok(imds.facts().await?),
-            Self::Kubernetes(kubernetes) => Ok(node_object::facts(&kubernetes.own_node().await?)?),
-        }
-    }
-
-    async fn region(&self) -> Result<Region, SourceError> {
-        match self {
-            Self::Imds(imds) => Ok(imds.region().await?),
-            Self::Kubernetes(kubernetes) => Ok(node_object::region(&kubernetes.own_node().await?)?),
-        }
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Imds(_) => "instance metadata",
-            Self::Kubernetes(_) => "Kubernetes",
+            outpost: facts.outpost,
+            max_volumes: limit.max_volumes,
         })
     }
+
+    /// Who the node is, and what instance metadata counts now.
+    async fn facts(&self, state: &mut State) -> Result<Facts, MetadataError> {
+        let Some(facts) = &mut state.facts else {
+            let facts = self.settings.sources.facts().await?;
+            // What has just failed is left alone for a moment.
+            state.imds_again = Some(Instant::now() + RESPITE);
+            return Ok(state.facts.insert(facts).clone());
+        };
+        let fixed = matches!(self.settings.limit, AttachLimit::Fixed(_));
+        if !fixed && is_time(state.imds_again) {
+            match self.settings.sources.imds_now().await {
+                Some(Ok(now)) => facts.complete(&now),
+                Some(Err(error)) => {
+                    tracing::debug!(%error, "what instance metadata said before counts");
+                    state.imds_again = Some(Instant::now() + RESPITE);
+                }
+                None => {}
+            }
+        }
+        Ok(facts.clone())
+    }
+
+    /// What takes attachments beside CSI volumes, from everybody who knows something of it.
+    async fn in_use(&self, state: &mut State, facts: &Facts) -> Known {
+        if matches!(self.settings.limit, AttachLimit::Fixed(_)) {
+            return Known::default();
+        }
+        let hardware = self.look(state).await;
+        let now = Instant::now();
+        state.claims.see(&hardware.volumes, now);
+        // Instance metadata accounts for so many, and the root volume is everybody's.
+        let expected = facts.in_use.map_or(1, |in_use| in_use.volumes + 1);
+        let unclaimed = state.claims.unclaimed() > expected;
+        let unlisted =
+            AttachmentLimit::listed(&facts.instance_type).is_none() && state.annotated.is_none();
+        let mut tellable = true;
+        if unclaimed || unlisted {
+            match self.own_node(state).await {
+                Some(node) => state.learn(&node, &facts.instance_type, self.settings.driver),
+                None => tellable = !unclaimed || state.claimed,
+            }
+        }
+        let foreign = state.claims.foreign(now) + hardware.nameless_volumes;
+        Known {
+            annotated: state.annotated,
+            in_use: facts.in_use,
+            machine: Machine {
+                volumes: (tellable && hardware.volume_count() > 0).then_some(foreign),
+                interfaces: hardware.interfaces,
+                stores: hardware.stores,
+                accelerators: hardware.accelerators,
+            },
+        }
+    }
+
+    /// What the machine shows; nothing where that cannot be read.
+    async fn look(&self, state: &mut State) -> Hardware {
+        let look = Arc::clone(&self.settings.look);
+        let seen = tokio::task::spawn_blocking(move || look()).await;
+        let seen = seen.map_err(io::Error::other).flatten();
+        if let Err(error) = &seen
+            && !std::mem::replace(&mut state.look_failed, true)
+        {
+            tracing::warn!(%error, "sysfs does not show what is attached to this node, so the attachment limit does without");
+        }
+        seen.unwrap_or_default()
+    }
+
+    /// The Node object, where it can be read.
+    async fn own_node(&self, state: &mut State) -> Option<Node> {
+        if !self.settings.kubernetes.is_in_cluster() || !is_time(state.node_again) {
+            return None;
+        }
+        let node = self.settings.kubernetes.own_node().await;
+        if let Err(error) = &node {
+            tracing::debug!(%error, "the Node object does not tell more about the attachment limit");
+            state.node_again = Some(Instant::now() + RESPITE);
+        }
+        node.ok()
+    }
+
+    /// Says what is new about the limit.
+    fn tell(&self, state: &mut State, facts: &Facts, limit: Limit) {
+        if state.told.replace(limit) != Some(limit) {
+            tracing::info!(
+                instance.id = %facts.instance,
+                instance.r#type = %facts.instance_type,
+                zone = %facts.zone,
+                max_volumes = limit.max_volumes,
+                figure = %limit.figure,
+                counted = %limit.counted,
+                "this node is known"
+            );
+        }
+        let Settings {
+            kubernetes, driver, ..
+        } = &self.settings;
+        state
+            .alarm
+            .raise(kubernetes, driver, &facts.instance_type, limit);
+    }
 }
 
-async fn retried<T, F>(patience: Duration, attempt: impl Fn() -> F) -> Result<T, SourceError>
-where
-    F: Future<Output = Result<T, SourceError>>,
-{
-    let begin = Instant::now();
-    let mut pause = FIRST_PAUSE;
-    for _ in 1..ATTEMPTS {
-        match attempt().await {
-            Err(error) if error.is_transient() && begin.elapsed() < patience => {
-                tracing::debug!(%error, "it will be asked again");
+impl State {
+    /// What the Node object tells beside who the node is.
+    fn learn(&mut self, node: &Node, instance_type: &InstanceType, driver: &str) {
+        self.claims.claim(node.volumes_of(driver));
+        self.claimed = true;
+        let Some(line) = node.annotation(LIMIT_ANNOTATION) else {
+            return;
+        };
+        match line.parse::<ListedLimit>() {
+            Ok(told) if told.instance_type == *instance_type => self.annotated = Some(told.limit),
+            Ok(told) => {
+                tracing::debug!(annotation = %told, "the Node's annotation is about another instance type");
             }
-            settled => return settled,
+            Err(error) => {
+                tracing::warn!(%error, "the Node's annotation {LIMIT_ANNOTATION} is left alone");
+            }
         }
-        tokio::time::sleep(pause).await;
-        pause *= 2;
     }
-    attempt().await
 }
+
+fn is_time(not_before: Option<Instant>) -> bool {
+    not_before.is_none_or(|not_before| Instant::now() >= not_before)
+}
+
+/// The instance type in a Node's label, if it is one that the table of limits lacks.
+pub(crate) fn unlisted_type(node: &crate::kubernetes::Named) -> Option<InstanceType> {
+    let label = node.label(node_object::INSTANCE_TYPE[0])?;
+    let instance_type = node_object::type_of_label(label).parse().ok()?;
+    AttachmentLimit::listed(&instance_type)
+        .is_none()
+        .then_some(instance_type)
+}
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -187,7 +187,7 @@ impl Node for NodeService {
         _request: Request<NodeGetInfoRequest>,
     ) -> Answer<NodeGetInfoResponse> {
         let identity = self.metadata.identity().await.map_err(NodeError::from)?;
-        Ok(Response::new(info::response(identity)))
+        Ok(Response::new(info::response(&identity)))
     }
 
     async fn node_get_capabilities(

@@ -50,6 +50,10 @@ pub(super) struct ControllerArgs {
     /// Id of the Kubernetes cluster: tags every volume and snapshot as owned by it.
     #[arg(long, value_name = "ID")]
     k8s_tag_cluster_id: Option<String>,
+
+    /// A controller that leads and is not heard of for so long is followed by another.
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = lease)]
+    leader_election_lease_duration: Duration,
 }
 
 impl Args {
@@ -71,8 +75,19 @@ impl ControllerArgs {
             consistency_window: self.consistency_window,
             extra_tags: self.extra_tags.unwrap_or_default(),
             cluster_id: self.k8s_tag_cluster_id,
+            lease: self.leader_election_lease_duration,
         }
     }
+}
+
+/// A lease counts in whole seconds.
+fn lease(text: &str) -> anyhow::Result<Duration> {
+    let lasts = duration::parse(text)?;
+    anyhow::ensure!(
+        lasts >= Duration::from_secs(1) && lasts.subsec_nanos() == 0,
+        "{text} is not a number of whole seconds, at least 1s"
+    );
+    Ok(lasts)
 }
 
 fn region(text: &str) -> anyhow::Result<OrUnset<Region>> {

@@ -19,7 +19,7 @@ pub(super) struct MetadataArgs {
         value_name = "SOURCES",
         value_delimiter = ',',
         ignore_case = true,
-        default_value = "imds,kubernetes"
+        default_value = "imds,kubernetes,labels"
     )]
     metadata_sources: Vec<MetadataSource>,
 

@@ -100,17 +100,21 @@ fn what_aws_programs_take_empty_is_not_set() {
 
 #[test]
 fn metadata_sources_are_asked_in_the_order_given() {
-    use MetadataSource::{Imds, Kubernetes};
+    use MetadataSource::{Imds, Kubernetes, Labels};
     let sources = |arguments: &str| {
         let config = config(&format!("node --endpoint unix:///c.sock {arguments}"));
         config.unwrap().metadata.sources
     };
-    assert_eq!(sources(""), [Imds, Kubernetes]);
+    assert_eq!(sources(""), [Imds, Kubernetes, Labels]);
+    assert_eq!(
+        sources("--metadata-sources metadata-labeler,labels"),
+        [Labels, Labels]
+    );
     assert_eq!(
         sources("--metadata-sources Kubernetes,IMDS"),
         [Kubernetes, Imds]
     );
-    assert_eq!(sources("--imds-disabled"), [Kubernetes]);
+    assert_eq!(sources("--imds-disabled"), [Kubernetes, Labels]);
     let node = "node --endpoint unix:///c.sock";
     assert!(refusal(&format!("{node} --metadata-sources ec2")).contains("kubernetes"));
     let none = format!("{node} --metadata-sources imds --imds-disabled");

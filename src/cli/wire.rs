@@ -8,18 +8,19 @@ use csi::v1::controller_server::ControllerServer;
 use csi::v1::identity_server::IdentityServer;
 use csi::v1::node_server::NodeServer;
 use ebs_types::Region;
-use ec2::{Cloud, CloudSettings, SdkEc2, SdkSettings};
-use host::{HostSettings, LinuxHost, Programs};
+use ec2::{Cloud, CloudSettings, Ec2, SdkEc2, SdkSettings};
+use host::{Hardware, HostSettings, LinuxHost, Programs};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::config::{self, AttachLimit, Config, MetadataSource, Role};
+use crate::cluster::ClusterWork;
+use crate::config::{self, Config, MetadataSource, Role};
 use crate::controller::{self, ControllerService};
 use crate::identity::{self, DRIVER_NAME, IdentityService};
 use crate::inflight::InFlight;
 use crate::kubernetes::Kubernetes;
-use crate::metadata::{Imds, Metadata, Source};
+use crate::metadata::{self, Imds, Metadata, Source, Sources};
 use crate::node::{self, NodeService};
 use crate::server::{self, Health, HttpListener, Listener, Pages, Signals};
 use crate::telemetry::Metrics;
@@ -36,7 +37,11 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         Role::Node(node) | Role::All(_, node) => !node.keep_startup_taint,
     };
     // Without a region among the arguments this waits for metadata, and a signal must not wait for that.
-    let (routes, operations) = tokio::select! {
+    let Services {
+        routes,
+        operations,
+        cluster,
+    } = tokio::select! {
         services = services(config.role, &surroundings) => services?,
         () = &mut stop => return Ok(()),
     };
@@ -54,6 +59,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         if let Some(removal) = removal {
             removal.abort();
         }
+        if let Some(cluster) = &cluster {
+            cluster.stop();
+        }
     };
     server::serve(
         listener,
@@ -65,6 +73,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     )
     .await?;
     shown.end().await;
+    if let Some(cluster) = cluster {
+        cluster.stopped().await;
+    }
     Ok(())
 }
 
@@ -120,12 +131,13 @@ impl Surroundings {
         })
     }
 
-    fn metadata(&self, limit: AttachLimit) -> Metadata {
+    fn sources(&self) -> Sources {
         let source = |source: &MetadataSource| match source {
             MetadataSource::Imds => Source::Imds(Box::new(self.imds.clone())),
             MetadataSource::Kubernetes => Source::Kubernetes(self.kubernetes.clone()),
+            MetadataSource::Labels => Source::Labels(self.kubernetes.clone()),
         };
-        Metadata::new(self.sources.iter().map(source).collect(), limit)
+        Sources::new(self.sources.iter().map(source).collect())
     }
 
     /// The region to call, where the command line names none.
@@ -133,35 +145,50 @@ impl Surroundings {
         if let Some(region) = SdkEc2::configured_region().await? {
             return Ok(region);
         }
-        let metadata = self.metadata(AttachLimit::Counted);
-        metadata.region().await.context(
+        self.sources().region().await.context(
             "no AWS region is known: set AWS_REGION or --region (no AWS configuration names one, and where this process runs is not \
              known either)",
         )
     }
 }
 
-/// The services of a role, and its operations that go on without their callers: only a node has such.
-async fn services(role: Role, surroundings: &Surroundings) -> anyhow::Result<(Routes, InFlight)> {
+/// What a process does in its role.
+struct Services {
+    routes: Routes,
+    /// What goes on without its caller: only a node has such.
+    operations: InFlight,
+    /// What is done for the whole cluster: only a controller does.
+    cluster: Option<ClusterWork>,
+}
+
+async fn services(role: Role, surroundings: &Surroundings) -> anyhow::Result<Services> {
     Ok(match role {
         Role::Controller(controller) => {
-            let controller = serve_controller(controller, surroundings).await?;
-            let routes = identity(identity::Role::Controller).add_service(controller);
-            (routes, InFlight::default())
+            let (controller, cluster) = serve_controller(controller, surroundings).await?;
+            Services {
+                routes: identity(identity::Role::Controller).add_service(controller),
+                operations: InFlight::default(),
+                cluster: Some(cluster),
+            }
         }
         Role::Node(node) => {
             let node = node_service(node, surroundings)?;
-            let operations = node.operations();
-            let routes = identity(identity::Role::Node).add_service(NodeServer::new(node));
-            (routes, operations)
+            Services {
+                operations: node.operations(),
+                routes: identity(identity::Role::Node).add_service(NodeServer::new(node)),
+                cluster: None,
+            }
         }
         Role::All(controller, node) => {
             let node = node_service(node, surroundings)?;
-            let operations = node.operations();
-            let routes = identity(identity::Role::All)
-                .add_service(serve_controller(controller, surroundings).await?)
-                .add_service(NodeServer::new(node));
-            (routes, operations)
+            let (controller, cluster) = serve_controller(controller, surroundings).await?;
+            Services {
+                operations: node.operations(),
+                routes: identity(identity::Role::All)
+                    .add_service(controller)
+                    .add_service(NodeServer::new(node)),
+                cluster: Some(cluster),
+            }
         }
     })
 }
@@ -173,7 +200,7 @@ fn identity(role: identity::Role) -> Routes {
 async fn serve_controller(
     config: config::Controller,
     surroundings: &Surroundings,
-) -> anyhow::Result<ControllerServer<ControllerService>> {
+) -> anyhow::Result<(ControllerServer<ControllerService>, ClusterWork)> {
     let region = match config.region {
         Some(region) => region,
         None => surroundings.region().await?,
@@ -185,8 +212,10 @@ async fn serve_controller(
         user_agent_extra: config.user_agent_extra,
     })
     .context("cannot set up the client of EC2")?;
+    let ec2: Arc<dyn Ec2> = Arc::new(ec2);
+    let cluster = ClusterWork::begin(&surroundings.kubernetes, Arc::clone(&ec2), config.lease);
     let cloud = Cloud::new(
-        Arc::new(ec2),
+        ec2,
         CloudSettings {
             consistency_window: config.consistency_window,
             ..CloudSettings::default()
@@ -196,15 +225,21 @@ async fn serve_controller(
         extra_tags: config.extra_tags,
         cluster_id: config.cluster_id,
     };
-    Ok(ControllerServer::new(ControllerService::new(
-        cloud, settings,
-    )))
+    let controller = ControllerService::new(cloud, settings);
+    Ok((ControllerServer::new(controller), cluster))
 }
 
 fn node_service(config: config::Node, surroundings: &Surroundings) -> anyhow::Result<NodeService> {
     must_be_directory("--dev-dir", &config.dev_dir)?;
     must_be_directory("--sys-dir", &config.sys_dir)?;
-    let metadata = Arc::new(surroundings.metadata(config.attach_limit));
+    let (sys_dir, models) = (config.sys_dir.clone(), config.nvme_models.clone());
+    let metadata = Arc::new(Metadata::new(metadata::Settings {
+        sources: surroundings.sources(),
+        limit: config.attach_limit,
+        look: Arc::new(move || Hardware::look(&sys_dir, &models)),
+        kubernetes: surroundings.kubernetes.clone(),
+        driver: DRIVER_NAME,
+    }));
     tokio::spawn(prefetch(Arc::clone(&metadata)));
     let host = LinuxHost::new(HostSettings {
         dev_dir: config.dev_dir,

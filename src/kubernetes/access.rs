@@ -70,6 +70,14 @@ impl Access {
         Ok(bearer)
     }
 
+    /// The namespace of the pod, which the kubelet writes beside the token.
+    pub(super) fn namespace(&self) -> Option<String> {
+        let name = std::fs::read_to_string(self.credentials.join("namespace")).ok()?;
+        let name = name.trim_ascii();
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        (!name.is_empty() && name.bytes().all(fits)).then(|| name.to_owned())
+    }
+
     /// TLS that trusts the cluster's own certificate authority, and no other.
     pub(super) fn tls(&self) -> Result<ClientConfig, KubernetesError> {
         let file = self.credentials.join("ca.crt");

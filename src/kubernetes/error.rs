@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use hyper::StatusCode;
 
-use super::NodeName;
-
 /// What is asked of the API, in the words of a role's rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
@@ -56,13 +54,15 @@ pub(crate) enum KubernetesError {
         /// What was asked.
         rule: Rule,
         /// The name that was asked for.
-        name: NodeName,
+        name: String,
     },
     /// A change that does not fit the object, usually since someone else has changed it in between.
-    #[error("Kubernetes did not take a change of the Node {name}: {message}")]
+    #[error("Kubernetes did not take a change of {} {name}: {message}", .rule.resource)]
     Conflict {
+        /// What was asked.
+        rule: Rule,
         /// Its name.
-        name: NodeName,
+        name: String,
         /// The API server's words.
         message: String,
     },
@@ -114,20 +114,17 @@ impl KubernetesError {
     }
 
     /// What an answer other than success means.
-    pub(super) fn refused(
-        status: StatusCode,
-        message: String,
-        rule: Rule,
-        name: &NodeName,
-    ) -> Self {
-        let name = name.clone();
+    pub(super) fn refused(status: StatusCode, message: String, rule: Rule, name: &str) -> Self {
+        let name = name.to_owned();
         match status {
             StatusCode::FORBIDDEN => Self::Forbidden { rule, message },
             StatusCode::NOT_FOUND => Self::NotFound { rule, name },
             // The second is the answer to a test in a patch that fails.
-            StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => {
-                Self::Conflict { name, message }
-            }
+            StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => Self::Conflict {
+                rule,
+                name,
+                message,
+            },
             _ => Self::Refused {
                 rule,
                 status,

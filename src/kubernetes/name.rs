@@ -33,6 +33,13 @@ impl FromStr for NodeName {
     }
 }
 
+impl NodeName {
+    /// As Kubernetes writes it.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for NodeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -11,13 +11,80 @@ pub(crate) struct Node {
     metadata: Metadata,
     #[serde(default)]
     spec: NodeSpec,
+    #[serde(default)]
+    status: NodeStatus,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Metadata {
     #[serde(default)]
     name: String,
+    #[serde(default)]
+    uid: String,
     labels: Option<HashMap<String, String>>,
+    annotations: Option<HashMap<String, String>>,
+}
+
+impl Metadata {
+    fn label(&self, name: &str) -> Option<&str> {
+        Some(self.labels.as_ref()?.get(name)?)
+    }
+
+    fn annotation(&self, name: &str) -> Option<&str> {
+        Some(self.annotations.as_ref()?.get(name)?)
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NodeStatus {
+    volumes_attached: Option<Vec<AttachedVolume>>,
+    volumes_in_use: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct AttachedVolume {
+    name: String,
+}
+
+/// An object of a list of which only the metadata are read.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Named {
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+impl Named {
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    /// The value of one of its labels.
+    pub(crate) fn label(&self, name: &str) -> Option<&str> {
+        self.metadata.label(name)
+    }
+
+    /// The value of one of its annotations.
+    pub(crate) fn annotation(&self, name: &str) -> Option<&str> {
+        self.metadata.annotation(name)
+    }
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Page {
+    #[serde(default)]
+    pub(super) metadata: PageMetadata,
+    #[serde(default)]
+    pub(super) items: Vec<Named>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct PageMetadata {
+    /// What asks for the next page; empty on the last one.
+    #[serde(rename = "continue", default)]
+    pub(super) next: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -56,7 +123,28 @@ impl Node {
 
     /// The value of one of its labels.
     pub(crate) fn label(&self, name: &str) -> Option<&str> {
-        Some(self.metadata.labels.as_ref()?.get(name)?)
+        self.metadata.label(name)
+    }
+
+    /// The value of one of its annotations.
+    pub(crate) fn annotation(&self, name: &str) -> Option<&str> {
+        self.metadata.annotation(name)
+    }
+
+    /// What tells it from another one that had its name before.
+    pub(super) fn uid(&self) -> &str {
+        &self.metadata.uid
+    }
+
+    /// The handles of this driver's volumes that Kubernetes has attached to the node or that the kubelet needs there.
+    pub(crate) fn volumes_of(&self, driver: &str) -> impl Iterator<Item = &str> {
+        let prefix = format!("kubernetes.io/csi/{driver}^");
+        let attached = self.status.volumes_attached.iter().flatten();
+        let in_use = self.status.volumes_in_use.iter().flatten();
+        attached
+            .map(|volume| volume.name.as_str())
+            .chain(in_use.map(String::as_str))
+            .filter_map(move |name| name.strip_prefix(prefix.as_str()))
     }
 
     /// What its cloud calls it; empty while that is not known.

@@ -1,54 +1,106 @@
-//! A few requests in a row.
+//! Requests to the API server, over one connection that is kept while it is used.
 
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use hyper::{Method, Request, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::error::Rule;
-use super::objects::{CsiNode, Node, Refusal};
-use super::{Access, KubernetesError, NodeName};
+use super::objects::Refusal;
+use super::{Access, KubernetesError};
 use crate::cause::innermost;
 
 /// For one request. The API server answers these within milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// More than etcd stores of one object.
+/// More than etcd stores of one object, and than a page of a list here.
 const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
 
-const GET_NODE: Rule = Rule {
-    verb: "get",
-    resource: "nodes",
-    group: "",
-};
-const PATCH_NODE: Rule = Rule {
-    verb: "patch",
-    ..GET_NODE
-};
-const GET_CSI_NODE: Rule = Rule {
-    verb: "get",
-    resource: "csinodes",
-    group: "storage.k8s.io",
-};
+/// What is asked of the API.
+#[derive(Debug)]
+pub(super) struct Ask<'a> {
+    /// In the words of a role's rule.
+    pub(super) rule: Rule,
+    /// Where the object is, from the API group's version on: `nodes/node-1`.
+    pub(super) path: String,
+    /// The name of the object, for messages; empty for several.
+    pub(super) name: &'a str,
+    /// What is sent.
+    pub(super) content: Content<'a>,
+}
 
-/// A client, and the node that it asks about.
+/// What a request carries.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Content<'a> {
+    /// Nothing: the object is read.
+    Nothing,
+    /// Nothing: of several objects their metadata are read.
+    NothingForMetadata,
+    /// A new object.
+    New(&'a Value),
+    /// The object as it shall be.
+    Whole(&'a Value),
+    /// Steps of a JSON patch (RFC 6902).
+    Steps(&'a Value),
+    /// What of an object shall be otherwise (RFC 7396).
+    Merged(&'a Value),
+}
+
+impl Content<'_> {
+    fn method(self) -> Method {
+        match self {
+            Self::Nothing | Self::NothingForMetadata => Method::GET,
+            Self::New(_) => Method::POST,
+            Self::Whole(_) => Method::PUT,
+            Self::Steps(_) | Self::Merged(_) => Method::PATCH,
+        }
+    }
+
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Steps(_) => "application/json-patch+json",
+            Self::Merged(_) => "application/merge-patch+json",
+            _ => "application/json",
+        }
+    }
+
+    fn accepted(self) -> &'static str {
+        match self {
+            // Without it a Node's list of images would make up most of the answer.
+            Self::NothingForMetadata => {
+                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+            }
+            _ => "application/json",
+        }
+    }
+
+    fn body(self) -> Bytes {
+        match self {
+            Self::Nothing | Self::NothingForMetadata => Bytes::new(),
+            Self::New(value) | Self::Whole(value) | Self::Steps(value) | Self::Merged(value) => {
+                Bytes::from(value.to_string())
+            }
+        }
+    }
+}
+
+/// A client.
 #[derive(Debug)]
 pub(super) struct Session {
     http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    server: String,
-    bearer: HeaderValue,
-    name: NodeName,
+    access: Access,
 }
 
 impl Session {
-    /// Reads the credentials. Nothing is sent yet.
-    pub(super) fn open(access: &Access, name: NodeName) -> Result<Self, KubernetesError> {
+    /// Reads whom to trust. Nothing is sent yet.
+    pub(super) fn open(access: &Access) -> Result<Self, KubernetesError> {
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(access.tls()?)
             .https_only()
@@ -56,45 +108,21 @@ impl Session {
             .build();
         Ok(Self {
             http: Client::builder(TokioExecutor::new()).build(connector),
-            server: access.server().to_owned(),
-            bearer: access.bearer()?,
-            name,
+            access: access.clone(),
         })
     }
 
-    /// The Node object.
-    pub(super) async fn node(&self) -> Result<Node, KubernetesError> {
-        self.call(GET_NODE, Method::GET, Bytes::new()).await
-    }
-
-    /// What the kubelet has registered on the node.
-    pub(super) async fn csi_node(&self) -> Result<CsiNode, KubernetesError> {
-        self.call(GET_CSI_NODE, Method::GET, Bytes::new()).await
-    }
-
-    /// Changes the Node object by a JSON patch.
-    pub(super) async fn patch_node(
+    /// Asks, with the token as it is now: the kubelet renews it.
+    pub(super) async fn call<T: DeserializeOwned>(
         &self,
-        patch: &serde_json::Value,
-    ) -> Result<Node, KubernetesError> {
-        let patch = Bytes::from(patch.to_string());
-        self.call(PATCH_NODE, Method::PATCH, patch).await
-    }
-
-    async fn call<T: DeserializeOwned>(
-        &self,
-        rule: Rule,
-        method: Method,
-        body: Bytes,
+        ask: Ask<'_>,
     ) -> Result<T, KubernetesError> {
-        let exchange = tokio::time::timeout(TIMEOUT, self.exchange(rule, method, body));
-        let (status, answer) = exchange
-            .await
-            .unwrap_or_else(|_elapsed| Err(format!("nothing came within {TIMEOUT:?}")))
-            .map_err(|reason| KubernetesError::NoAnswer {
-                server: self.server.clone(),
-                reason,
-            })?;
+        let (rule, name) = (ask.rule, ask.name);
+        let exchange = tokio::time::timeout(TIMEOUT, self.exchange(ask));
+        let (status, answer) = match exchange.await {
+            Ok(answer) => answer?,
+            Err(_elapsed) => return Err(self.no_answer(format!("nothing came within {TIMEOUT:?}"))),
+        };
         if status.is_success() {
             return serde_json::from_slice(&answer).map_err(|error| KubernetesError::Unreadable {
                 rule,
@@ -103,33 +131,36 @@ impl Session {
         }
         // What stands between may refuse as well, in another form.
         let Refusal { message } = serde_json::from_slice(&answer).unwrap_or_default();
-        Err(KubernetesError::refused(status, message, rule, &self.name))
+        Err(KubernetesError::refused(status, message, rule, name))
     }
 
-    async fn exchange(
-        &self,
-        rule: Rule,
-        method: Method,
-        body: Bytes,
-    ) -> Result<(StatusCode, Bytes), String> {
-        let group = match rule.group {
+    async fn exchange(&self, ask: Ask<'_>) -> Result<(StatusCode, Bytes), KubernetesError> {
+        let group = match ask.rule.group {
             "" => "/api/v1".to_owned(),
             group => format!("/apis/{group}/v1"),
         };
-        let url = format!("{}{group}/{}/{}", self.server, rule.resource, self.name);
         let request = Request::builder()
-            .method(method)
-            .uri(url)
-            .header(AUTHORIZATION, &self.bearer)
-            .header(ACCEPT, "application/json")
-            .header(CONTENT_TYPE, "application/json-patch+json")
-            .body(Full::new(body))
-            .map_err(|error| error.to_string())?;
+            .method(ask.content.method())
+            .uri(format!("{}{group}/{}", self.access.server(), ask.path))
+            .header(AUTHORIZATION, self.access.bearer()?)
+            .header(ACCEPT, ask.content.accepted())
+            .header(CONTENT_TYPE, ask.content.media_type())
+            .body(Full::new(ask.content.body()))
+            .map_err(|error| self.no_answer(error.to_string()))?;
         let response = self.http.request(request).await;
-        let response = response.map_err(|error| innermost(&error))?;
+        let response = response.map_err(|error| self.no_answer(innermost(&error)))?;
         let status = response.status();
         let answer = Limited::new(response.into_body(), LARGEST_ANSWER).collect();
-        let answer = answer.await.map_err(|error| error.to_string())?;
+        let answer = answer
+            .await
+            .map_err(|error| self.no_answer(error.to_string()))?;
         Ok((status, answer.to_bytes()))
+    }
+
+    fn no_answer(&self, reason: String) -> KubernetesError {
+        KubernetesError::NoAnswer {
+            server: self.access.server().to_owned(),
+            reason,
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::session::Session;
-use super::{Kubernetes, KubernetesError, Node};
+use super::{Kubernetes, KubernetesError, Node, NodeName};
 
 /// The pause after the first look; each further one is half as long again. A node registers its drivers within seconds, and each
 /// second that the taint stays is one that its first pods wait.
@@ -88,23 +88,28 @@ async fn look(
         Some(session) => session,
         None => session.insert(kubernetes.open()?),
     };
-    match session.csi_node().await {
+    let name = kubernetes.node_name()?;
+    match session.csi_node(name).await {
         Ok(node) if node.lists(driver) => {}
         // The kubelet makes the object when it starts to register drivers.
         Ok(_) | Err(KubernetesError::NotFound { .. }) => return Ok(Outcome::NotRegistered),
         Err(error) => return Err(error),
     }
-    remove_now(session, key).await
+    remove_now(session, name, key).await
 }
 
-async fn remove_now(session: &Session, key: &str) -> Result<Outcome, KubernetesError> {
+async fn remove_now(
+    session: &Session,
+    name: &NodeName,
+    key: &str,
+) -> Result<Outcome, KubernetesError> {
     let mut outcome = Outcome::Absent;
     let mut refusal = None;
     for _ in 0..ATTEMPTS {
-        let Some(patch) = removal(&session.node().await?, key) else {
+        let Some(patch) = removal(&session.node(name).await?, key) else {
             return Ok(outcome);
         };
-        match session.patch_node(&patch).await {
+        match session.patch_node(name, &patch).await {
             Ok(_) => outcome = Outcome::Removed,
             // Someone else's taint came or went in between: on a node that starts this is usual.
             Err(conflict @ KubernetesError::Conflict { .. }) => refusal = Some(conflict),

@@ -1,95 +1,190 @@
 //! How many CSI volumes a node takes.
+//!
+//! Answers for: the formula, and saying what its parts rest on. Doesn't answer for: finding out the parts.
+
+use std::fmt;
 
 use ebs_types::{AttachmentLimit, InstanceType};
 
-use super::InUse;
+use super::sources::{InUse, Teller};
 use crate::config::AttachLimit;
 
-/// The number to report to the scheduler, at least 1 (0 would mean "no limit" in CSI).
+/// How many CSI volumes a node takes, and why it is thought so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limit {
+    /// What the scheduler is told, at least 1 (0 would mean "no limit" in CSI).
+    pub(crate) max_volumes: u32,
+    /// Where the instance type's figure is from.
+    pub(crate) figure: Figure,
+    /// Who has counted what is in use by others.
+    pub(crate) counted: Counted,
+}
+
+/// Where the figure of an instance type is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Figure {
+    /// The operator has set the limit itself.
+    Set,
+    /// The driver's table.
+    Table,
+    /// EC2, by the annotation of the Node.
+    Ec2,
+    /// Nobody knows the type: the figure that is common.
+    Guess,
+}
+
+/// Who has counted what takes attachments beside CSI volumes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    /// The operator has.
+    Set,
+    /// Instance metadata, and this machine where that shows more.
+    Imds,
+    /// Labels of the Node, and this machine where that shows more.
+    Labels,
+    /// This machine alone.
+    Machine,
+    /// Nobody: what every instance has is taken for all there is.
+    Assumed,
+}
+
+impl Limit {
+    /// Whether the limit may be too high or too low since nobody knows better.
+    pub(crate) fn is_weak(self) -> bool {
+        self.figure == Figure::Guess || self.counted == Counted::Assumed
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Set => "set",
+            Self::Table => "table",
+            Self::Ec2 => "ec2",
+            Self::Guess => "guess",
+        })
+    }
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Set => "set",
+            Self::Imds => "imds",
+            Self::Labels => "labels",
+            Self::Machine => "machine",
+            Self::Assumed => "assumed",
+        })
+    }
+}
+
+/// What is known of an instance.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known {
+    /// EC2's word on an instance type that the table lacks.
+    pub(super) annotated: Option<AttachmentLimit>,
+    /// What others have counted.
+    pub(super) in_use: Option<InUse>,
+    /// What the machine shows.
+    pub(super) machine: Machine,
+}
+
+/// What takes attachments of the machine now.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Machine {
+    /// EBS volumes that are not CSI's, the root volume included; `None` where it cannot be told.
+    pub(super) volumes: Option<u32>,
+    /// Network interfaces, the primary one included; 0 where none can be seen.
+    pub(super) interfaces: u32,
+    /// Instance store disks.
+    pub(super) stores: u32,
+    /// Accelerators.
+    pub(super) accelerators: u32,
+}
+
+/// The number to report to the scheduler.
 ///
-/// EC2's figure for an instance type (DescribeInstanceTypes, `MaximumEbsAttachments`) has the primary network interface and
-/// the instance store disks of a `shared` type taken off already, but neither the root volume nor further interfaces.
-/// Instance metadata lists volumes as of the instance's start, so volumes attached since then are not counted twice.
-/// What is in use is not known everywhere; then it is what every instance has.
-pub(super) fn max_volumes(
-    instance_type: &InstanceType,
-    limit: AttachLimit,
-    in_use: Option<InUse>,
-) -> u32 {
-    let in_use = in_use.unwrap_or(InUse::LEAST);
-    let offered = AttachmentLimit::listed(instance_type).unwrap_or(AttachmentLimit::COMMON_NITRO);
-    let root = 1;
-    let volumes = match limit {
-        AttachLimit::Fixed(count) => return count.max(1),
-        AttachLimit::Reserved(reserved) => reserved,
-        AttachLimit::Counted => in_use.volumes.saturating_add(root),
+/// EC2's figure for an instance type (DescribeInstanceTypes, `MaximumEbsAttachments`) has what every instance of the type has
+/// taken off already where these count (`shared`): the primary network interface, instance store disks, accelerators. Of the
+/// guess nothing but the interface is taken off, so the machine's disks and accelerators are. Instance metadata lists volumes
+/// as of the instance's start, so that those attached since then are not counted twice; the machine shows those that were
+/// attached later by others. The larger count is taken.
+pub(super) fn reckon(instance_type: &InstanceType, setting: AttachLimit, known: &Known) -> Limit {
+    let (offered, figure) = offered(instance_type, known);
+    let reserved = match setting {
+        AttachLimit::Fixed(count) => {
+            return Limit {
+                max_volumes: count.max(1),
+                figure: Figure::Set,
+                counted: Counted::Set,
+            };
+        }
+        AttachLimit::Reserved(reserved) => Some(reserved),
+        AttachLimit::Counted => None,
     };
-    let interfaces = if offered.shared {
-        in_use.interfaces.saturating_sub(1)
+    let volumes = reserved.unwrap_or_else(|| volumes(known));
+    let others = if offered.shared {
+        interfaces(known)
+            .saturating_sub(1)
+            .saturating_add(built_in(figure, known))
     } else {
         0
     };
-    offered
-        .volumes
-        .saturating_sub(volumes)
-        .saturating_sub(interfaces)
-        .max(1)
+    Limit {
+        max_volumes: offered
+            .volumes
+            .saturating_sub(volumes)
+            .saturating_sub(others)
+            .max(1),
+        figure,
+        counted: counted(reserved.is_some(), offered.shared, known),
+    }
+}
+
+fn offered(instance_type: &InstanceType, known: &Known) -> (AttachmentLimit, Figure) {
+    match (AttachmentLimit::listed(instance_type), known.annotated) {
+        (Some(limit), _) => (limit, Figure::Table),
+        (None, Some(limit)) => (limit, Figure::Ec2),
+        (None, None) => (AttachmentLimit::COMMON_NITRO, Figure::Guess),
+    }
+}
+
+/// EBS volumes that are not CSI's. Every instance has a root volume.
+fn volumes(known: &Known) -> u32 {
+    let told = known.in_use.map_or(0, |in_use| in_use.volumes);
+    let seen = known.machine.volumes.unwrap_or_default();
+    told.saturating_add(1).max(seen)
+}
+
+fn interfaces(known: &Known) -> u32 {
+    let told = known.in_use.map_or(1, |in_use| in_use.interfaces);
+    told.max(known.machine.interfaces)
+}
+
+/// What an instance type has from the start, where its figure is not EC2's.
+fn built_in(figure: Figure, known: &Known) -> u32 {
+    let Machine {
+        stores,
+        accelerators,
+        ..
+    } = known.machine;
+    match figure {
+        Figure::Guess => stores.saturating_add(accelerators),
+        Figure::Set | Figure::Table | Figure::Ec2 => 0,
+    }
+}
+
+fn counted(reserved: bool, shared: bool, known: &Known) -> Counted {
+    let volumes = reserved || known.in_use.is_some() || known.machine.volumes.is_some();
+    let interfaces = !shared || known.in_use.is_some() || known.machine.interfaces > 0;
+    match known.in_use.map(|in_use| in_use.by) {
+        _ if !(volumes && interfaces) => Counted::Assumed,
+        _ if reserved => Counted::Set,
+        Some(Teller::Imds) => Counted::Imds,
+        Some(Teller::Labels) => Counted::Labels,
+        None => Counted::Machine,
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use rstest::rstest;
-
-    use super::*;
-
-    fn max(instance_type: &str, limit: AttachLimit, volumes: u32, interfaces: u32) -> u32 {
-        let in_use = InUse {
-            volumes,
-            interfaces,
-        };
-        max_volumes(&instance_type.parse().unwrap(), limit, Some(in_use))
-    }
-
-    #[rstest]
-    #[case("m5.large", 0, 1, 26)]
-    #[case("m5.large", 2, 3, 22)]
-    #[case("c5d.large", 0, 1, 25)]
-    #[case("c4.large", 1, 8, 37)]
-    #[case("m5.large", 40, 1, 1)]
-    fn what_is_in_use_is_taken_off(
-        #[case] instance_type: &str,
-        #[case] volumes: u32,
-        #[case] interfaces: u32,
-        #[case] expected: u32,
-    ) {
-        assert_eq!(
-            max(instance_type, AttachLimit::Counted, volumes, interfaces),
-            expected
-        );
-    }
-
-    #[test]
-    fn settings_replace_the_count() {
-        assert_eq!(max("m5.large", AttachLimit::Fixed(5), 3, 3), 5);
-        assert_eq!(max("m5.large", AttachLimit::Reserved(7), 3, 1), 20);
-    }
-
-    #[test]
-    fn what_is_not_known_is_not_taken_off() {
-        let instance_type = "m5.large".parse().unwrap();
-        let max = |limit| max_volumes(&instance_type, limit, None);
-        // 27, less the root volume.
-        assert_eq!(max(AttachLimit::Counted), 26);
-        assert_eq!(max(AttachLimit::Reserved(3)), 24);
-        assert_eq!(max(AttachLimit::Fixed(5)), 5);
-    }
-
-    proptest! {
-        #[test]
-        fn there_is_always_room_for_one(volumes: u32, interfaces: u32, reserved: u32) {
-            prop_assert!(max("m5.large", AttachLimit::Counted, volumes, interfaces) >= 1);
-            prop_assert!(max("m5.large", AttachLimit::Reserved(reserved), volumes, interfaces) >= 1);
-        }
-    }
-}
+mod tests;

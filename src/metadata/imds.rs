@@ -11,7 +11,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 
-use super::{Facts, InUse};
+use super::outpost::Outpost;
+use super::sources::{Facts, InUse, Teller};
 use crate::cause::innermost;
 
 /// The link-local address of every instance.
@@ -124,12 +125,16 @@ impl Imds {
         let document = self.document(&token);
         let interfaces = self.get("meta-data/network/interfaces/macs/", &token);
         let mappings = self.get("meta-data/block-device-mapping/", &token);
-        let (document, interfaces, mappings) = tokio::try_join!(document, interfaces, mappings)?;
+        let outpost = self.outpost(&token);
+        let (document, interfaces, mappings, outpost) =
+            tokio::try_join!(document, interfaces, mappings, outpost)?;
         Ok(Facts {
             instance: document.instance_id,
             zone: document.availability_zone,
             instance_type: document.instance_type,
+            outpost,
             in_use: Some(InUse {
+                by: Teller::Imds,
                 volumes: count(&mappings, |name| name.starts_with("ebs")),
                 interfaces: count(&interfaces, |mac| !mac.is_empty()),
             }),
@@ -149,6 +154,21 @@ impl Imds {
             url: self.url(path),
             reason: error.to_string(),
         })
+    }
+
+    /// The Outpost that the instance is on; most are on none.
+    async fn outpost(&self, token: &str) -> Result<Option<Outpost>, ImdsError> {
+        let arn = match self.get("meta-data/outpost-arn", token).await {
+            Err(ImdsError::Refused { status, .. }) if status == StatusCode::NOT_FOUND => {
+                return Ok(None);
+            }
+            arn => arn?,
+        };
+        let outpost = arn.parse();
+        if let Err(error) = &outpost {
+            tracing::warn!(%error, "instance metadata names an Outpost that is left out of this node's topology");
+        }
+        Ok(outpost.ok())
     }
 
     async fn token(&self) -> Result<String, ImdsError> {

@@ -1,8 +1,8 @@
 //! What this node's object in Kubernetes tells of its instance. The cloud controller manager fills it in.
 
-use ebs_types::{InstanceId, InvalidPlace, Region, Zone};
+use ebs_types::{InstanceId, InstanceType, InvalidPlace, Region, Zone};
 
-use super::Facts;
+use super::sources::{Facts, InUse, Teller};
 use crate::kubernetes::Node;
 
 /// Labels by their name, and by the one that they had before Kubernetes 1.17.
@@ -14,9 +14,20 @@ const REGION: [&str; 2] = [
     "topology.kubernetes.io/region",
     "failure-domain.beta.kubernetes.io/region",
 ];
-const INSTANCE_TYPE: [&str; 2] = [
+pub(super) const INSTANCE_TYPE: [&str; 2] = [
     "node.kubernetes.io/instance-type",
     "beta.kubernetes.io/instance-type",
+];
+
+/// Labels that count what takes attachments, as the Go driver's labeler writes them: EBS volumes that are not CSI's, without the
+/// root volume, and network interfaces. Then those of SageMaker HyperPod.
+const VOLUMES: [&str; 2] = [
+    "ebs.csi.aws.com/non-csi-ebs-volumes-count",
+    "sagemaker.amazonaws.com/num-block-device-mappings",
+];
+const INTERFACES: [&str; 2] = [
+    "ebs.csi.aws.com/enis-count",
+    "sagemaker.amazonaws.com/num-eni-attachments",
 ];
 
 /// Why a Node object does not tell which instance it is.
@@ -63,6 +74,18 @@ pub(crate) enum NodeObjectError {
         /// What is wrong with it.
         error: InvalidPlace,
     },
+    /// A label that counts is missing, or holds no count.
+    #[error(
+        "the Node {node} does not tell by its labels what is attached to its instance: {label} is {value}, expected a number"
+    )]
+    NoCount {
+        /// The node.
+        node: String,
+        /// The label's name.
+        label: &'static str,
+        /// What it holds.
+        value: String,
+    },
     /// Two places name different zones.
     #[error(
         "the Node {node} is in the zone {named} by its spec.providerID and in {label} by its label topology.kubernetes.io/zone: \
@@ -84,9 +107,41 @@ pub(super) fn facts(node: &Node) -> Result<Facts, NodeObjectError> {
     Ok(Facts {
         instance,
         zone: zone(node, named)?,
-        instance_type: required(node, INSTANCE_TYPE)?,
+        instance_type: instance_type(node)?,
+        outpost: None,
         in_use: None,
     })
+}
+
+/// What the labels count, which something in the cluster has to keep up.
+pub(super) fn in_use(node: &Node) -> Result<InUse, NodeObjectError> {
+    Ok(InUse {
+        by: Teller::Labels,
+        volumes: count(node, VOLUMES)?,
+        interfaces: count(node, INTERFACES)?,
+    })
+}
+
+fn count(node: &Node, labels: [&'static str; 2]) -> Result<u32, NodeObjectError> {
+    let mut given = labels
+        .into_iter()
+        .filter_map(|label| Some((label, node.label(label)?)));
+    let (label, value) = given.next().unwrap_or((labels[0], "not there"));
+    value.parse().map_err(|_| NodeObjectError::NoCount {
+        node: name(node),
+        label,
+        value: value.to_owned(),
+    })
+}
+
+/// SageMaker calls its instance types like EC2's, after `ml.`.
+pub(super) fn type_of_label(label: &str) -> &str {
+    label.strip_prefix("ml.").unwrap_or(label)
+}
+
+fn instance_type(node: &Node) -> Result<InstanceType, NodeObjectError> {
+    let label: InstanceType = required(node, INSTANCE_TYPE)?;
+    Ok(type_of_label(label.as_str()).parse().unwrap_or(label))
 }
 
 /// The region, which only a controller needs: it may run where there is no instance, as on Fargate.

@@ -31,7 +31,7 @@ impl Lab {
         let identity = NodeIdentity {
             instance: "i-0123456789abcdef0".parse().unwrap(),
             zone: "eu-central-1b".parse().unwrap(),
-            instance_type: "m5.large".parse().unwrap(),
+            outpost: None,
             max_volumes: 26,
         };
         let settings = Settings {

@@ -2,6 +2,8 @@
 //! that is made for the test.
 
 mod api_server;
+mod limits;
+mod new_types;
 mod taint;
 
 use std::fs;
@@ -43,12 +45,21 @@ impl Plugin {
 
     /// Starts one that knows of no cluster.
     async fn start_with(imds: &str, change: impl FnOnce(&mut Program)) -> Self {
+        let empty = tempfile::tempdir().unwrap();
+        Self::start_on(empty.path(), |program| {
+            program.option("--imds-endpoint", imds);
+            change(program);
+        })
+        .await
+    }
+
+    /// Starts one on a machine that shows this directory as its sysfs.
+    async fn start_on(sys: &Path, change: impl FnOnce(&mut Program)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut program = driver(dir.path(), "node");
         program
-            .option("--imds-endpoint", imds)
             .option("--dev-dir", dir.path())
-            .option("--sys-dir", dir.path());
+            .option("--sys-dir", sys);
         change(&mut program);
         program.start().await.unwrap();
         let socket = dir.path().join("node.sock");
@@ -91,6 +102,26 @@ fn driver(dir: &Path, role: &str) -> Program {
         .env("CSI_NODE_NAME", "")
         .env("KUBERNETES_SERVICE_HOST", "")
         .env("DISABLE_TAINT_WATCHER", "");
+    program
+}
+
+/// A controller's process that may ask `api` and calls the EC2 at `ec2`.
+fn controller(dir: &Path, name: &str, api: &ApiServer, ec2: &str) -> Program {
+    let path = Path::new(env!("CARGO_BIN_EXE_ebs-csi"));
+    let socket = dir.join(format!("{name}.sock"));
+    let log = dir.join(format!("{name}.log"));
+    let mut program = Program::driver(name, path, "controller", &socket, log);
+    api.let_in(&mut program);
+    program
+        .option("--imds-endpoint", NOBODY)
+        .option("--ec2-endpoint", ec2)
+        .env("AWS_REGION", "eu-central-1")
+        .env("AWS_DEFAULT_REGION", "")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("NO_PROXY", "127.0.0.1")
+        .env("CSI_NODE_NAME", "");
     program
 }
 
@@ -243,19 +274,10 @@ async fn a_controller_calls_the_region_of_its_node() {
     let emulator = Emulator::start(Config::default()).await.unwrap();
     let api = ApiServer::start(&[]).await;
     let dir = tempfile::tempdir().unwrap();
-    let mut program = driver(dir.path(), "controller");
-    api.let_in(&mut program);
-    program
-        .option("--node-name", NODE)
-        .option("--imds-endpoint", NOBODY)
-        .option("--ec2-endpoint", emulator.ec2_url())
-        .env("AWS_REGION", "")
-        .env("AWS_DEFAULT_REGION", "")
-        .env("AWS_CONFIG_FILE", "/dev/null")
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test");
+    let mut program = controller(dir.path(), "controller", &api, &emulator.ec2_url());
+    program.option("--node-name", NODE).env("AWS_REGION", "");
     program.start().await.unwrap();
-    assert_eq!(api.asked(), ["GET nodes"]);
+    assert_eq!(api.asked()[0], "GET nodes");
     let controller = Controller::at(&dir.path().join("controller.sock")).unwrap();
     let order = Order::new("pvc-1", 1, Use::Ext4, "eu-central-1a");
     controller.create(&order).await.unwrap();

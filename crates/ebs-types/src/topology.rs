@@ -6,5 +6,14 @@ pub const ZONE_KEY: &str = "topology.kubernetes.io/zone";
 /// The older key of a zone, which volumes made by older drivers carry and nodes therefore still report.
 pub const EBS_ZONE_KEY: &str = "topology.ebs.csi.aws.com/zone";
 
+/// The Outpost that a node is on, `op-…`, and whose it is: region, account and AWS's partition. Nodes elsewhere have none of them.
+pub const OUTPOST_KEY: &str = "topology.ebs.csi.aws.com/outpost-id";
+/// See [`OUTPOST_KEY`].
+pub const OUTPOST_REGION_KEY: &str = "topology.ebs.csi.aws.com/region";
+/// See [`OUTPOST_KEY`].
+pub const OUTPOST_ACCOUNT_KEY: &str = "topology.ebs.csi.aws.com/account-id";
+/// See [`OUTPOST_KEY`].
+pub const OUTPOST_PARTITION_KEY: &str = "topology.ebs.csi.aws.com/partition";
+
 /// Kubernetes' key of the operating system.
 pub const OS_KEY: &str = "kubernetes.io/os";

@@ -16,7 +16,8 @@ use tokio::task::AbortHandle;
 
 use super::*;
 use crate::config::AttachLimit;
-use crate::metadata::{ATTEMPTS, Metadata, Source};
+use crate::metadata::Metadata;
+use crate::metadata::sources::{ATTEMPTS, Source, Sources};
 
 const DOCUMENT: &str = r#"{"accountId": "123456789012", "instanceId": "i-0123456789abcdef0",
     "instanceType": "m5.large", "availabilityZone": "eu-central-1b", "region": "eu-central-1", "version": "2017-09-30"}"#;
@@ -63,9 +64,13 @@ impl Service {
         }
     }
 
-    fn metadata(&self) -> Metadata {
+    fn source(&self) -> Source {
         let imds = Imds::new(Some(&format!("http://{}/", self.address))).unwrap();
-        Metadata::new(vec![Source::Imds(Box::new(imds))], AttachLimit::Counted)
+        Source::Imds(Box::new(imds))
+    }
+
+    fn metadata(&self) -> Metadata {
+        Metadata::of(vec![self.source()], AttachLimit::Counted)
     }
 }
 
@@ -106,22 +111,21 @@ fn response((status, body): (StatusCode, &'static str)) -> Response<Full<Bytes>>
 async fn an_instance_is_read_once_and_kept() {
     let service = Service::start(0, StatusCode::OK, DOCUMENT).await;
     let metadata = service.metadata();
-    let identity = metadata.identity().await.unwrap().clone();
+    let identity = metadata.identity().await.unwrap();
     assert_eq!(identity.instance.as_str(), "i-0123456789abcdef0");
     assert_eq!(identity.zone.as_str(), "eu-central-1b");
-    assert_eq!(identity.instance_type.as_str(), "m5.large");
     // 27, less the root volume, one more volume and one more interface.
     assert_eq!(identity.max_volumes, 24);
 
     let requests = service.requests.load(Ordering::SeqCst);
-    assert_eq!(metadata.identity().await.unwrap(), &identity);
+    assert_eq!(metadata.identity().await.unwrap(), identity);
     assert_eq!(service.requests.load(Ordering::SeqCst), requests);
 }
 
 #[tokio::test]
 async fn the_region_is_told() {
     let service = Service::start(0, StatusCode::OK, DOCUMENT).await;
-    let region = service.metadata().region().await.unwrap();
+    let region = Sources::new(vec![service.source()]).region().await.unwrap();
     assert_eq!(region.as_str(), "eu-central-1");
 }
 
@@ -151,7 +155,7 @@ async fn a_silent_service_is_told_with_the_hop_limit() {
         .local_addr()
         .unwrap();
     let imds = Imds::new(Some(&format!("http://{address}"))).unwrap();
-    let metadata = Metadata::new(vec![Source::Imds(Box::new(imds))], AttachLimit::Counted);
+    let metadata = Metadata::of(vec![Source::Imds(Box::new(imds))], AttachLimit::Counted);
     let error = metadata.identity().await.unwrap_err().to_string();
     assert!(
         error.contains("hop limit") && error.contains("refused"),

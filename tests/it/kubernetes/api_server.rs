@@ -1,4 +1,6 @@
-//! A Kubernetes API server that knows one Node and what the kubelet has registered on it, and can be in trouble.
+//! A Kubernetes API server that knows Nodes, what the kubelet has registered on one of them, leases and Events, and can be in trouble.
+
+mod answer;
 
 use std::convert::Infallible;
 use std::fs;
@@ -10,7 +12,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use lab::program::Program;
 use rustls::ServerConfig;
@@ -22,6 +24,8 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
+
+use answer::State;
 
 /// The only node.
 pub(crate) const NODE: &str = "node-1";
@@ -49,15 +53,6 @@ pub(crate) struct ApiServer {
     server: AbortHandle,
 }
 
-#[derive(Debug)]
-struct State {
-    node: Value,
-    registered: bool,
-    trouble: Option<Trouble>,
-    rival: Option<Value>,
-    asked: Vec<String>,
-}
-
 impl Drop for ApiServer {
     fn drop(&mut self) {
         self.server.abort();
@@ -73,14 +68,7 @@ impl ApiServer {
         fs::write(credentials.path().join("ca.crt"), AUTHORITY).unwrap();
         fs::write(credentials.path().join("token"), "secret\n").unwrap();
         let tls = TlsAcceptor::from(Arc::new(tls()));
-        let taints: Vec<Value> = taints.iter().map(|key| taint(key)).collect();
-        let state = Arc::new(Mutex::new(State {
-            node: node(&taints),
-            registered: false,
-            trouble: None,
-            rival: None,
-            asked: Vec::new(),
-        }));
+        let state = Arc::new(Mutex::new(State::with(node(taints))));
         let serving = Arc::clone(&state);
         let server = tokio::spawn(async move {
             loop {
@@ -137,6 +125,42 @@ impl ApiServer {
         self.state().rival = Some(taint(key));
     }
 
+    /// Another node, of this instance type.
+    pub(crate) fn add_node(&self, name: &str, instance_type: &str) {
+        let mut node = node(&[]);
+        node["metadata"]["name"] = json!(name);
+        node["metadata"]["labels"]["node.kubernetes.io/instance-type"] = json!(instance_type);
+        self.state().nodes.insert(name.to_owned(), node);
+    }
+
+    /// Changes the one node that a plugin runs on.
+    pub(crate) fn change_node(&self, change: impl FnOnce(&mut Value)) {
+        change(self.state().nodes.get_mut(NODE).unwrap());
+    }
+
+    /// The value of an annotation of a node.
+    pub(crate) fn annotation(&self, node: &str, key: &str) -> Option<String> {
+        let state = self.state();
+        Some(
+            state.nodes[node]["metadata"]["annotations"]
+                .get(key)?
+                .as_str()?
+                .to_owned(),
+        )
+    }
+
+    /// Who holds the only lease; empty where it was given back.
+    pub(crate) fn lease_holder(&self) -> Option<String> {
+        let state = self.state();
+        let lease = state.leases.values().next()?;
+        Some(lease["spec"]["holderIdentity"].as_str()?.to_owned())
+    }
+
+    /// All Events.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        self.state().events.clone()
+    }
+
     /// What was asked so far, e.g. `GET nodes`.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.state().asked.clone()
@@ -145,7 +169,7 @@ impl ApiServer {
     /// The keys of the node's taints.
     pub(crate) fn taints(&self) -> Vec<String> {
         let state = self.state();
-        let taints = state.node["spec"]["taints"].as_array().unwrap();
+        let taints = state.nodes[NODE]["spec"]["taints"].as_array().unwrap();
         let key = |taint: &Value| taint["key"].as_str().unwrap().to_owned();
         taints.iter().map(key).collect()
     }
@@ -185,17 +209,20 @@ fn taint(key: &str) -> Value {
     json!({"key": key, "effect": "NoExecute", "timeAdded": "2026-01-01T00:00:00Z"})
 }
 
-fn node(taints: &[Value]) -> Value {
+fn node(taints: &[&str]) -> Value {
+    let taints: Vec<Value> = taints.iter().map(|key| taint(key)).collect();
     json!({
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {
             "name": NODE,
+            "uid": "5f2d3c1e-0000-4000-8000-000000000001",
             "labels": {
                 "topology.kubernetes.io/zone": "eu-central-1b",
                 "topology.kubernetes.io/region": "eu-central-1",
                 "node.kubernetes.io/instance-type": "m5.large",
             },
+            "annotations": {},
         },
         "spec": {"providerID": "aws:///eu-central-1b/i-0123456789abcdef0", "taints": taints},
         "status": {"nodeInfo": {"kernelVersion": "6.1", "aFieldOfALaterVersion": true}},
@@ -222,103 +249,8 @@ async fn serve(state: &Mutex<State>, request: Request<Incoming>) -> Response<Ful
         return std::future::pending().await;
     }
     assert_eq!(parts.headers["authorization"], "Bearer secret");
-    let (code, answer) = answer(
-        &mut state.lock().unwrap(),
-        &parts.method,
-        parts.uri.path(),
-        &body,
-    );
+    let (code, answer) = state.lock().unwrap().answer(&parts, &body);
     let mut response = Response::new(Full::new(Bytes::from(answer.to_string())));
     *response.status_mut() = code;
     response
-}
-
-fn answer(state: &mut State, method: &Method, path: &str, body: &[u8]) -> (StatusCode, Value) {
-    let (list, name) = path.rsplit_once('/').unwrap();
-    let resource = list.rsplit('/').next().unwrap();
-    state.asked.push(format!("{method} {resource}"));
-    match state.trouble {
-        Some(Trouble::Forbids(forbidden)) if forbidden == method.as_str() => {
-            let words = format!("nodes {name:?} is forbidden: User \"driver\" cannot do that");
-            return refusal(StatusCode::FORBIDDEN, "Forbidden", &words);
-        }
-        Some(Trouble::Failing) => {
-            let words = "the server is currently unable to handle the request";
-            return refusal(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", words);
-        }
-        _ => {}
-    }
-    if name != NODE {
-        let words = format!("{resource} {name:?} not found");
-        return refusal(StatusCode::NOT_FOUND, "NotFound", &words);
-    }
-    match (method.as_str(), list) {
-        ("GET", "/api/v1/nodes") => (StatusCode::OK, state.node.clone()),
-        ("PATCH", "/api/v1/nodes") => patch(state, body),
-        ("GET", "/apis/storage.k8s.io/v1/csinodes") => (StatusCode::OK, csi_node(state)),
-        _ => refusal(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", path),
-    }
-}
-
-fn refusal(code: StatusCode, reason: &str, message: &str) -> (StatusCode, Value) {
-    let status = json!({
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "reason": reason,
-        "message": message,
-        "code": code.as_u16(),
-    });
-    (code, status)
-}
-
-fn csi_node(state: &State) -> Value {
-    let other = json!({"name": "other.csi.example.com", "nodeID": "x", "topologyKeys": null});
-    let ours = json!({
-        "name": "ebs.csi.aws.com",
-        "nodeID": "i-0123456789abcdef0",
-        "topologyKeys": ["topology.kubernetes.io/zone"],
-        "allocatable": {"count": 26},
-    });
-    let drivers = if state.registered {
-        vec![other, ours]
-    } else {
-        vec![other]
-    };
-    json!({
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "CSINode",
-        "metadata": {"name": NODE},
-        "spec": {"drivers": drivers},
-    })
-}
-
-/// A JSON patch of the taints: all of its steps, or none.
-fn patch(state: &mut State, body: &[u8]) -> (StatusCode, Value) {
-    let steps: Vec<Value> = serde_json::from_slice(body).unwrap();
-    if let Some(rival) = state.rival.take() {
-        let taints = state.node["spec"]["taints"].as_array_mut().unwrap();
-        taints.insert(0, rival);
-    }
-    let mut patched = state.node.clone();
-    for step in steps {
-        let path = step["path"].as_str().unwrap();
-        let applied = match step["op"].as_str().unwrap() {
-            "test" => patched.pointer(path) == Some(&step["value"]),
-            "remove" => {
-                let at = path.strip_prefix("/spec/taints/").unwrap();
-                let taints = patched["spec"]["taints"].as_array_mut().unwrap();
-                taints.remove(at.parse().unwrap());
-                true
-            }
-            other => panic!("a step {other} was not expected"),
-        };
-        if !applied {
-            let words = "the server rejected our request due to an error in our request";
-            return refusal(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", words);
-        }
-    }
-    state.node = patched;
-    (StatusCode::OK, state.node.clone())
 }

@@ -71,7 +71,7 @@ async fn it_stays_where_that_is_wanted() {
     let plugin = Plugin::start(&api, NOBODY, kept).await;
     plugin.must_know_the_node().await;
     // Whoever removes taints asks for registrations at once; this one has had the time to be asked something after that.
-    assert_eq!(api.asked(), ["GET nodes"]);
+    assert!(!api.asked().contains(&"GET csinodes".to_owned()));
     let _other = Plugin::start(&api, NOBODY, |_| {}).await;
     api.has_taints(&[]).await;
 }

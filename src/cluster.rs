@@ -1,0 +1,70 @@
+//! What one controller does for the whole cluster, beside serving CSI.
+//!
+//! Answers for: that one of several controllers does it, and which work there is. Doesn't answer for: volumes (`controller`), how
+//! the Kubernetes API is reached (`kubernetes`).
+
+mod attach_limits;
+mod leader;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ec2::Ec2;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::kubernetes::{Kubernetes, LeaseName};
+use leader::Candidate;
+
+/// The lease of this work. The chart's role names it too.
+const LEASE: &str = "ebs-csi-attach-limits";
+/// Where it is if the pod's own namespace is not known.
+const USUAL_NAMESPACE: &str = "kube-system";
+
+/// How long a process that has stopped waits until others may lead at once.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The work in the background.
+#[derive(Debug)]
+pub(crate) struct ClusterWork {
+    stop: CancellationToken,
+    task: Option<JoinHandle<()>>,
+}
+
+impl ClusterWork {
+    /// Begins to stand for election; outside a cluster there is nothing to do. A leader that is not heard of for `lasts` (at
+    /// least 1 s) is followed by another.
+    pub(crate) fn begin(kubernetes: &Kubernetes, ec2: Arc<dyn Ec2>, lasts: Duration) -> Self {
+        let stop = CancellationToken::new();
+        let task = kubernetes.is_in_cluster().then(|| {
+            let lease = LeaseName {
+                namespace: kubernetes
+                    .namespace()
+                    .unwrap_or_else(|| USUAL_NAMESPACE.to_owned()),
+                name: LEASE,
+            };
+            let candidate = Candidate::new(kubernetes.clone(), lease, lasts);
+            let (kubernetes, stop) = (kubernetes.clone(), stop.clone());
+            tokio::spawn(async move {
+                let work = || attach_limits::keep(&kubernetes, ec2.as_ref());
+                candidate.run(work, stop.cancelled_owned()).await;
+            })
+        });
+        Self { stop, task }
+    }
+
+    /// Lets go, without waiting.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits a moment until the lease is given back, so that another controller need not wait for its end.
+    pub(crate) async fn stopped(self) {
+        self.stop.cancel();
+        if let Some(task) = self.task
+            && tokio::time::timeout(FAREWELL, task).await.is_err()
+        {
+            tracing::debug!("the lease was not given back, it ends by itself");
+        }
+    }
+}

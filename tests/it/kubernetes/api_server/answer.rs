@@ -1,0 +1,252 @@
+//! The objects of the API server, and what it answers.
+
+use std::collections::BTreeMap;
+
+use hyper::StatusCode;
+use hyper::http::request::Parts;
+use serde_json::{Value, json};
+
+use super::{NODE, Trouble};
+
+/// How many objects a page of a list has.
+const PAGE: usize = 2;
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) nodes: BTreeMap<String, Value>,
+    pub(super) leases: BTreeMap<String, Value>,
+    pub(super) events: Vec<Value>,
+    pub(super) registered: bool,
+    pub(super) trouble: Option<Trouble>,
+    pub(super) rival: Option<Value>,
+    pub(super) asked: Vec<String>,
+    version: u64,
+}
+
+/// A path of the API, taken apart.
+struct Place<'a> {
+    resource: &'a str,
+    name: Option<&'a str>,
+}
+
+impl<'a> Place<'a> {
+    /// Reads `/api/v1/nodes/NAME` and `/apis/GROUP/v1/namespaces/NAMESPACE/leases/NAME`, each with or without the name.
+    fn of(path: &'a str) -> Self {
+        let mut parts: Vec<&str> = path.split('/').skip(2).collect();
+        if path.starts_with("/apis/") {
+            parts.remove(0);
+        }
+        assert_eq!(parts.remove(0), "v1", "{path}");
+        if parts[0] == "namespaces" {
+            parts.drain(..2);
+        }
+        Self {
+            resource: parts[0],
+            name: parts.get(1).copied(),
+        }
+    }
+}
+
+impl State {
+    /// One node, and nothing else.
+    pub(super) fn with(node: Value) -> Self {
+        Self {
+            nodes: BTreeMap::from([(NODE.to_owned(), node)]),
+            leases: BTreeMap::new(),
+            events: Vec::new(),
+            registered: false,
+            trouble: None,
+            rival: None,
+            asked: Vec::new(),
+            version: 0,
+        }
+    }
+
+    pub(super) fn answer(&mut self, parts: &Parts, body: &[u8]) -> (StatusCode, Value) {
+        let Place { resource, name } = Place::of(parts.uri.path());
+        let method = match name {
+            None if parts.method == "GET" => "LIST",
+            _ => parts.method.as_str(),
+        };
+        self.asked.push(format!("{method} {resource}"));
+        match self.trouble {
+            Some(Trouble::Forbids(forbidden)) if forbidden == method => {
+                let words =
+                    format!("{resource} {name:?} is forbidden: User \"driver\" cannot do that");
+                return refusal(StatusCode::FORBIDDEN, "Forbidden", &words);
+            }
+            Some(Trouble::Failing) => {
+                let words = "the server is currently unable to handle the request";
+                return refusal(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", words);
+            }
+            _ => {}
+        }
+        match (method, resource, name) {
+            ("LIST", "nodes", None) => self.list(parts),
+            ("GET", "nodes", Some(name)) => found(self.nodes.get(name), resource, name),
+            ("PATCH", "nodes", Some(name)) => self.patch(name, parts, body),
+            ("GET", "csinodes", Some(NODE)) => (StatusCode::OK, csi_node(self.registered)),
+            ("GET", "leases", Some(name)) => found(self.leases.get(name), resource, name),
+            ("POST", "leases", None) | ("PUT", "leases", Some(_)) => self.write_lease(method, body),
+            ("POST", "events", None) => self.event(body),
+            (_, _, Some(name)) => found(None, resource, name),
+            _ => refusal(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", resource),
+        }
+    }
+
+    /// A page of nodes, of which only the metadata are shown.
+    fn list(&self, parts: &Parts) -> (StatusCode, Value) {
+        let accepted = parts.headers["accept"].to_str().unwrap();
+        assert!(
+            accepted.contains("as=PartialObjectMetadataList"),
+            "{accepted}"
+        );
+        let query = parts.uri.query().unwrap();
+        let from = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("continue="));
+        let rest = self
+            .nodes
+            .iter()
+            .filter(|(name, _)| Some(name.as_str()) > from);
+        let items: Vec<Value> = rest
+            .take(PAGE)
+            .map(|(_, node)| json!({"metadata": node["metadata"]}))
+            .collect();
+        let last = items
+            .last()
+            .map_or("", |last| last["metadata"]["name"].as_str().unwrap());
+        let more = self.nodes.keys().any(|name| name.as_str() > last);
+        let next = if more { last } else { "" };
+        let page = json!({
+            "kind": "PartialObjectMetadataList",
+            "metadata": {"continue": next},
+            "items": items,
+        });
+        (StatusCode::OK, page)
+    }
+
+    fn patch(&mut self, name: &str, parts: &Parts, body: &[u8]) -> (StatusCode, Value) {
+        let patch: Value = serde_json::from_slice(body).unwrap();
+        let rival = self.rival.take();
+        let Some(node) = self.nodes.get_mut(name) else {
+            return found(None, "nodes", name);
+        };
+        if parts.headers["content-type"] == "application/merge-patch+json" {
+            for (key, value) in patch["metadata"]["annotations"].as_object().unwrap() {
+                node["metadata"]["annotations"][key] = value.clone();
+            }
+            return (StatusCode::OK, node.clone());
+        }
+        if let Some(rival) = rival {
+            node["spec"]["taints"]
+                .as_array_mut()
+                .unwrap()
+                .insert(0, rival);
+        }
+        let mut patched = node.clone();
+        if patch
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|step| apply(&mut patched, step))
+        {
+            *node = patched;
+            return (StatusCode::OK, node.clone());
+        }
+        let words = "the server rejected our request due to an error in our request";
+        refusal(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", words)
+    }
+
+    /// A new lease, or one that is changed by who has read its last version.
+    fn write_lease(&mut self, method: &str, body: &[u8]) -> (StatusCode, Value) {
+        let mut lease: Value = serde_json::from_slice(body).unwrap();
+        let name = lease["metadata"]["name"].as_str().unwrap().to_owned();
+        let version = |lease: &Value| lease["metadata"]["resourceVersion"].clone();
+        let known = self.leases.get(&name).map(version);
+        let fits = match method {
+            "POST" => known.is_none(),
+            _ => known == Some(version(&lease)),
+        };
+        if !fits {
+            let words = format!("leases {name:?} has been modified");
+            return refusal(StatusCode::CONFLICT, "Conflict", &words);
+        }
+        for time in ["acquireTime", "renewTime"] {
+            let text = lease["spec"][time].as_str().unwrap();
+            assert!(
+                text.len() == 27 && text.ends_with('Z'),
+                "{text} is no MicroTime"
+            );
+        }
+        self.version += 1;
+        lease["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        self.leases.insert(name, lease.clone());
+        (StatusCode::OK, lease)
+    }
+
+    fn event(&mut self, body: &[u8]) -> (StatusCode, Value) {
+        let event: Value = serde_json::from_slice(body).unwrap();
+        self.events.push(event.clone());
+        (StatusCode::CREATED, event)
+    }
+}
+
+fn found(object: Option<&Value>, resource: &str, name: &str) -> (StatusCode, Value) {
+    match object {
+        Some(object) => (StatusCode::OK, object.clone()),
+        None => {
+            let words = format!("{resource} {name:?} not found");
+            refusal(StatusCode::NOT_FOUND, "NotFound", &words)
+        }
+    }
+}
+
+fn refusal(code: StatusCode, reason: &str, message: &str) -> (StatusCode, Value) {
+    let status = json!({
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "reason": reason,
+        "message": message,
+        "code": code.as_u16(),
+    });
+    (code, status)
+}
+
+fn csi_node(registered: bool) -> Value {
+    let other = json!({"name": "other.csi.example.com", "nodeID": "x", "topologyKeys": null});
+    let ours = json!({
+        "name": "ebs.csi.aws.com",
+        "nodeID": "i-0123456789abcdef0",
+        "topologyKeys": ["topology.kubernetes.io/zone"],
+        "allocatable": {"count": 26},
+    });
+    let drivers = if registered {
+        vec![other, ours]
+    } else {
+        vec![other]
+    };
+    json!({
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "CSINode",
+        "metadata": {"name": NODE},
+        "spec": {"drivers": drivers},
+    })
+}
+
+/// One step of a JSON patch of the taints.
+fn apply(patched: &mut Value, step: &Value) -> bool {
+    let path = step["path"].as_str().unwrap();
+    match step["op"].as_str().unwrap() {
+        "test" => patched.pointer(path) == Some(&step["value"]),
+        "remove" => {
+            let at = path.strip_prefix("/spec/taints/").unwrap();
+            let taints = patched["spec"]["taints"].as_array_mut().unwrap();
+            taints.remove(at.parse().unwrap());
+            true
+        }
+        other => panic!("a step {other} was not expected"),
+    }
+}

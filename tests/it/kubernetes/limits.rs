@@ -1,0 +1,285 @@
+//! How many volumes a node takes: who counts, what is counted anew, and that a guess is told.
+
+use std::convert::Infallible;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+use super::api_server::{ApiServer, NODE, until};
+use super::{NOBODY, Plugin};
+
+const GUESSED: &str = "AttachLimitGuessed";
+
+/// Instance metadata of the instance that the Node object names, on an Outpost, with three interfaces and one volume beside the
+/// root.
+struct Imds {
+    url: String,
+    up: Arc<AtomicBool>,
+    server: AbortHandle,
+}
+
+impl Drop for Imds {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Imds {
+    async fn start(up: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let up = Arc::new(AtomicBool::new(up));
+        let is_up = Arc::clone(&up);
+        let server = tokio::spawn(async move {
+            loop {
+                let (socket, _peer) = listener.accept().await.unwrap();
+                let is_up = Arc::clone(&is_up);
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let answer = answer(request.uri().path(), is_up.load(Ordering::SeqCst));
+                    async move { Ok::<_, Infallible>(answer) }
+                });
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
+            }
+        });
+        Self {
+            url,
+            up,
+            server: server.abort_handle(),
+        }
+    }
+}
+
+fn answer(path: &str, up: bool) -> Response<Full<Bytes>> {
+    let text = match path.strip_prefix("/latest/") {
+        Some("api/token") => "a token",
+        Some("dynamic/instance-identity/document") => {
+            r#"{"instanceId": "i-0123456789abcdef0", "instanceType": "m5.large", "availabilityZone": "eu-central-1b",
+                "region": "eu-central-1"}"#
+        }
+        Some("meta-data/network/interfaces/macs/") => {
+            "02:00:00:00:00:01/\n02:00:00:00:00:02/\n02:00:00:00:00:03/"
+        }
+        Some("meta-data/block-device-mapping/") => "ami\nebs1\nroot",
+        Some("meta-data/outpost-arn") => {
+            "arn:aws:outposts:eu-central-1:123456789012:outpost/op-0123456789abcdef0"
+        }
+        _ => "",
+    };
+    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+    if !up {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    } else if text.is_empty() {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+    }
+    response
+}
+
+impl Plugin {
+    async fn max_volumes(&self) -> i64 {
+        self.node.info().await.unwrap().max_volumes_per_node
+    }
+
+    /// Asks until the answer is this one.
+    async fn must_take(&self, volumes: i64) {
+        for _ in 0..1_000 {
+            if self.max_volumes().await == volumes {
+                return;
+            }
+            sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(self.max_volumes().await, volumes);
+    }
+}
+
+fn reasons(api: &ApiServer) -> Vec<String> {
+    let events = api.events();
+    events
+        .iter()
+        .map(|event| event["reason"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn label(node: &mut Value, name: &str, value: &str) {
+    node["metadata"]["labels"][name] = json!(value);
+}
+
+#[tokio::test]
+async fn a_poorer_source_is_told_and_corrected_once_the_better_one_answers() {
+    let api = ApiServer::start(&[]).await;
+    let imds = Imds::start(false).await;
+    let mut plugin = Plugin::start(&api, &imds.url, |_| {}).await;
+    plugin.must_know_the_node().await;
+    until("an Event tells", || !api.events().is_empty()).await;
+    let event = api.events().remove(0);
+    assert_eq!(event["reason"], GUESSED);
+    assert_eq!(event["type"], "Warning");
+    assert_eq!(
+        event["regarding"]["uid"],
+        "5f2d3c1e-0000-4000-8000-000000000001"
+    );
+    let note = event["note"].as_str().unwrap();
+    assert!(
+        note.contains("--volume-attach-limit") && note.contains("26"),
+        "{note}"
+    );
+
+    imds.up.store(true, Ordering::SeqCst);
+    // 27, less the root volume, another one, and two interfaces more.
+    plugin.must_take(23).await;
+    assert_eq!(reasons(&api), [GUESSED]);
+    let log = plugin.log();
+    assert!(log.contains("counted=imds"), "{log}");
+
+    // What it has said counts while it is silent again.
+    imds.up.store(false, Ordering::SeqCst);
+    assert_eq!(plugin.max_volumes().await, 23);
+}
+
+#[tokio::test]
+async fn a_node_on_an_outpost_says_so() {
+    let api = ApiServer::start(&[]).await;
+    let imds = Imds::start(true).await;
+    let plugin = Plugin::start(&api, &imds.url, |_| {}).await;
+    let info = plugin.node.info().await.unwrap();
+    let segments = info.accessible_topology.unwrap().segments;
+    let outpost = &segments["topology.ebs.csi.aws.com/outpost-id"];
+    assert_eq!(outpost, "op-0123456789abcdef0");
+    assert_eq!(
+        segments["topology.ebs.csi.aws.com/account-id"],
+        "123456789012"
+    );
+    assert_eq!(info.max_volumes_per_node, 23);
+    assert_eq!(
+        api.asked().iter().filter(|one| *one == "GET nodes").count(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn labels_count_where_instance_metadata_is_out_of_reach() {
+    let api = ApiServer::start(&[]).await;
+    api.change_node(|node| {
+        label(node, "ebs.csi.aws.com/non-csi-ebs-volumes-count", "2");
+        label(node, "ebs.csi.aws.com/enis-count", "3");
+    });
+    let mut plugin = Plugin::start(&api, NOBODY, |_| {}).await;
+    assert_eq!(plugin.max_volumes().await, 22);
+    let log = plugin.log();
+    assert!(
+        log.contains("counted=labels") && !log.contains("is a guess"),
+        "{log}"
+    );
+    assert_eq!(reasons(&api), Vec::<String>::new());
+}
+
+/// Writes a device into a tree like sysfs.
+fn device(sys: &Path, dir: &str, attributes: &[(&str, &str)]) {
+    let dir = sys.join(dir);
+    fs::create_dir_all(&dir).unwrap();
+    for (name, value) in attributes {
+        fs::write(dir.join(name), format!("{value}\n")).unwrap();
+    }
+}
+
+fn volume(sys: &Path, number: u32) {
+    let attributes = [
+        ("model", "Amazon Elastic Block Store"),
+        ("serial", &format!("vol{number:017x}")),
+    ];
+    device(sys, &format!("class/nvme/nvme{number}"), &attributes);
+}
+
+fn interface(sys: &Path, number: u32) {
+    let dir = format!("bus/pci/devices/0000:00:{number:02x}.0");
+    let attributes = [
+        ("vendor", "0x1d0f"),
+        ("device", "0xec20"),
+        ("class", "0x020000"),
+    ];
+    device(sys, &dir, &attributes);
+}
+
+#[tokio::test]
+async fn the_machine_is_looked_at_at_each_call() {
+    let api = ApiServer::start(&[]).await;
+    // The root, one for container images, and one of CSI's.
+    api.change_node(|node| {
+        node["status"]["volumesAttached"] =
+            json!([{"name": "kubernetes.io/csi/ebs.csi.aws.com^vol-00000000000000002", "devicePath": ""}]);
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let sys = dir.path();
+    (0..3).for_each(|number| volume(sys, number));
+    interface(sys, 5);
+    let mut plugin = Plugin::start_on(sys, |program| {
+        api.let_in(program);
+        program
+            .option("--imds-endpoint", NOBODY)
+            .env("CSI_NODE_NAME", NODE)
+            .env("DISABLE_TAINT_WATCHER", "true");
+    })
+    .await;
+    assert_eq!(plugin.max_volumes().await, 25);
+    interface(sys, 6);
+    interface(sys, 7);
+    assert_eq!(plugin.max_volumes().await, 23);
+    // A volume that has just come may be CSI's.
+    volume(sys, 3);
+    assert_eq!(plugin.max_volumes().await, 23);
+    let log = plugin.log();
+    assert!(
+        log.contains("counted=machine") && !log.contains("is a guess"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_new_instance_type_is_guessed_until_its_node_is_annotated() {
+    let api = ApiServer::start(&[]).await;
+    api.change_node(|node| label(node, "node.kubernetes.io/instance-type", "zz9.large"));
+    let imds = Imds::start(false).await;
+    let mut plugin = Plugin::start(&api, &imds.url, |_| {}).await;
+    assert_eq!(plugin.max_volumes().await, 26);
+    until("an Event tells", || !api.events().is_empty()).await;
+    let note = api.events()[0]["note"].as_str().unwrap().to_owned();
+    assert!(
+        note.contains("zz9.large") && note.contains("ec2:DescribeInstanceTypes"),
+        "{note}"
+    );
+
+    api.change_node(|node| {
+        node["metadata"]["annotations"]["ebs.csi.aws.com/attach-limit"] =
+            json!("zz9.large,nitro,40,dedicated,1");
+    });
+    plugin.must_take(39).await;
+    let log = plugin.log();
+    assert!(log.contains("figure=ec2"), "{log}");
+}
+
+#[tokio::test]
+async fn a_limit_that_is_set_needs_nobody() {
+    let api = ApiServer::start(&[]).await;
+    let mut plugin = Plugin::start(&api, NOBODY, |program| {
+        program.option("--volume-attach-limit", "7");
+    })
+    .await;
+    assert_eq!(plugin.max_volumes().await, 7);
+    let log = plugin.log();
+    assert!(
+        log.contains("figure=set") && !log.contains("is a guess"),
+        "{log}"
+    );
+    assert_eq!(reasons(&api), Vec::<String>::new());
+}
