@@ -37,7 +37,7 @@ pub(super) struct NodeArgs {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "reserved_volume_attachments")]
     volume_attach_limit: Option<u32>,
 
-    /// So many attachments, the root volume included, are not for CSI volumes [default: counted].
+    /// So many attachments, the root volume included, are not for CSI volumes [default: counted each time].
     #[arg(long, value_name = "COUNT")]
     reserved_volume_attachments: Option<u32>,
 
