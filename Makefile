@@ -3,7 +3,7 @@
 # set CARGO_TARGET_DIR to have them elsewhere.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e cluster cluster-down image chart soak bench lint fmt
+.PHONY: help demo test e2e test-nvme cluster cluster-down image chart soak bench lint fmt
 
 help: ## Show this list.
 	@sed -nE 's/^([a-z0-9-]+): ## (.*)/make \1\t\2/p' Makefile
@@ -17,6 +17,9 @@ test: ## Run every check and test.
 e2e: ## Play the users' scenarios on a Kubernetes cluster made for it.
 	@scripts/setup.sh cluster && scripts/e2e.sh
 
+test-nvme: ## Run the node on real NVMe devices, in a virtual machine.
+	@scripts/setup.sh nvme && scripts/nvme.sh
+
 cluster: ## Start a Kubernetes cluster with the driver on this machine.
 	@scripts/setup.sh cluster && scripts/cluster.sh
 
@@ -29,14 +32,15 @@ image: ## Build the container image, as an OCI archive.
 chart: ## Render deploy/ from the chart.
 	@scripts/setup.sh cluster && scripts/chart.sh render
 
-soak: ## Run 200 random histories of the controller under faults.
+soak: ## Run 200 random histories of the controller under faults, and the node on NVMe at length.
+	@scripts/setup.sh nvme && scripts/nvme.sh soak
 	@EBS_CSI_HISTORIES=200 scripts/cargo.sh test --workspace --locked --test it histories -- --nocapture
 
 bench: ## Build for release and print the figures beside the peer's.
 	@scripts/setup.sh bench && scripts/bench.sh
 
 lint: ## Check format and lints alone.
-	@scripts/cargo.sh fmt --all --check && scripts/cargo.sh clippy --workspace --all-targets --test e2e --test leftovers --locked -- -D warnings
+	@scripts/cargo.sh fmt --all --check && scripts/cargo.sh clippy --workspace --all-targets --test e2e --test leftovers --test nvme --locked -- -D warnings
 
 fmt: ## Format the code.
 	@scripts/cargo.sh fmt --all

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Installs what is missing for `make demo`, `make test`, `make bench`, `make image` or `make cluster` on
-# Debian and Ubuntu, and says what it does. With nothing missing it is silent and touches no network.
+# Installs what is missing for `make demo`, `make test`, `make bench`, `make image`, `make cluster` or
+# `make test-nvme` on Debian and Ubuntu, and says what it does. With nothing missing it is silent and touches
+# no network.
 #
-# usage: scripts/setup.sh demo|test|bench|image|cluster
+# usage: scripts/setup.sh demo|test|bench|image|cluster|nvme
 
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-target=${1:?usage: scripts/setup.sh demo|test|bench|image|cluster}
+target=${1:?usage: scripts/setup.sh demo|test|bench|image|cluster|nvme}
 
 # for_target NAME...: whether this is for one of them. The tests take in what image and cluster need.
 for_target() { [[ " $* test " == *" $target "* ]]; }
@@ -31,7 +32,7 @@ if [ "$(id -u)" -eq 0 ] || for_target image; then
     need blkid util-linux
     need mount mount
 fi
-if for_target bench image cluster; then
+if for_target bench image cluster nvme; then
     need musl-gcc musl-tools
 fi
 if for_target image cluster; then
@@ -90,7 +91,7 @@ if for_target test && ! { cargo fmt --version && cargo clippy --version; } >/dev
     have rustup || die "setup: please install rustfmt and clippy for cargo ${cargo%% *}, then try again"
     rustup component add rustfmt clippy
 fi
-if for_target bench image cluster; then
+if for_target bench image cluster nvme; then
     if [ -d "$(rustc --print sysroot)/lib/rustlib/$musl" ]; then
         : # it is there
     elif have rustup; then

@@ -69,7 +69,7 @@ scripts() {
 step format one cargo fmt --all --check || true
 step scripts one scripts || true
 step dependencies one "$cargo_deny" --workspace --locked check bans licenses sources || true
-step clippy one cargo clippy --workspace --all-targets --test e2e --test leftovers --locked -- -D warnings || true
+step clippy one cargo clippy --workspace --all-targets --test e2e --test leftovers --test nvme --locked -- -D warnings || true
 step tests cargo cargo_tests || true
 # What follows runs the programs: without a build there may still be those of an earlier one.
 if step build one build_programs; then
