@@ -70,7 +70,10 @@ fn format(error: &FormatError) -> Code {
         }
         FormatError::Identity(error) => find(error),
         FormatError::Inspect(error) => inspect(error),
-        FormatError::Open { .. } | FormatError::Program { .. } => Code::Internal,
+        FormatError::TooSmall { .. } | FormatError::Unmountable { .. } => Code::FailedPrecondition,
+        FormatError::Open { .. } | FormatError::Program { .. } | FormatError::NotMade { .. } => {
+            Code::Internal
+        }
     }
 }
 

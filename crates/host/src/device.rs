@@ -21,6 +21,8 @@ use ebs_types::{Bytes, VolumeHandle};
 use nix::libc::dev_t;
 use nix::sys::stat::{major, makedev, minor};
 
+use crate::record::Record;
+
 /// The number of a block device: `major:minor`, as sysfs and the mount table write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DeviceNumber {
@@ -162,6 +164,19 @@ impl Device {
             .open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
     }
 
+    /// Opens the device for writing; by the descriptor, never by name.
+    pub(crate) fn writer(&self) -> io::Result<File> {
+        let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        OpenOptions::new().write(true).open(path)
+    }
+
+    /// The serial number of the disk, if it has one.
+    pub(crate) fn serial(&self) -> Option<String> {
+        let serial = self.origin()?.disk.join("device/serial");
+        let serial = std::fs::read_to_string(serial).ok()?.trim().to_owned();
+        (!serial.is_empty()).then_some(serial)
+    }
+
     pub(crate) fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
     }
@@ -176,20 +191,38 @@ impl Device {
     }
 }
 
-/// A device that was read from end to end of what matters and holds nothing. Only [`inspect`](crate::Host::inspect) makes one, so
-/// that a device that was not seen to be blank can't be formatted.
+/// A device that was read from end to end of what matters and holds nothing, or nothing but what an interrupted format of this volume
+/// left. Only [`inspect`](crate::Host::inspect) makes one, so that a device that was not seen to be blank can't be formatted.
 #[derive(Debug)]
-pub struct BlankDevice(Device);
+pub struct BlankDevice {
+    device: Device,
+    /// What proves that the contents, if any, are an unfinished format's.
+    record: Option<Record>,
+}
 
 impl BlankDevice {
     pub(crate) fn seen(device: Device) -> Self {
-        Self(device)
+        Self {
+            device,
+            record: None,
+        }
+    }
+
+    pub(crate) fn unfinished(device: Device, record: Record) -> Self {
+        Self {
+            device,
+            record: Some(record),
+        }
     }
 
     /// The device.
     #[must_use]
     pub fn device(&self) -> &Device {
-        &self.0
+        &self.device
+    }
+
+    pub(crate) fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
     }
 }
 
@@ -219,7 +252,7 @@ mod fake {
         /// A fake device, seen as blank. `None` for a real one.
         #[must_use]
         pub fn fake(device: &Device) -> Option<Self> {
-            device.size().is_err().then(|| Self(device.clone()))
+            device.size().is_err().then(|| Self::seen(device.clone()))
         }
     }
 }

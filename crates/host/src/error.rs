@@ -5,7 +5,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use ebs_types::VolumeHandle;
+use ebs_types::{Bytes, VolumeHandle};
 
 use crate::{Busy, DeviceNumber, PlaceError, ProgramError};
 
@@ -132,14 +132,49 @@ pub enum FormatError {
         /// What was found.
         found: String,
     },
+    /// There is no room for a file system and the record of its making.
+    #[error("{path:?} has {size}, too little for a file system")]
+    TooSmall {
+        /// The device.
+        path: PathBuf,
+        /// Its size.
+        size: Bytes,
+    },
+    /// mkfs ended well, and what it was told to make is not there.
+    #[error(
+        "mkfs ended without an error, and {path:?} holds {found} instead of what it was to make"
+    )]
+    NotMade {
+        /// The device.
+        path: PathBuf,
+        /// What is there.
+        found: String,
+    },
+    /// This node's kernel could not mount the file system.
+    #[error(
+        "an {fs} file system on {path:?}, as {made_by} makes it, has what this node's kernel {kernel} cannot mount ({lacking}): \
+         use a node with a newer kernel, an older mkfs, or other format options"
+    )]
+    Unmountable {
+        /// The device.
+        path: PathBuf,
+        /// The file system.
+        fs: &'static str,
+        /// The features.
+        lacking: String,
+        /// The program and its version.
+        made_by: String,
+        /// The kernel's release.
+        kernel: String,
+    },
     /// The descriptor no longer is what it was found to be.
     #[error(transparent)]
     Identity(#[from] FindError),
     /// The second look failed.
     #[error(transparent)]
     Inspect(#[from] InspectError),
-    /// The kernel refused to open the device.
-    #[error("cannot open {path:?} to format it: {source}")]
+    /// The kernel refused to open or write the device.
+    #[error("cannot open or write {path:?} to format it: {source}")]
     Open {
         /// The device.
         path: PathBuf,

@@ -2,7 +2,7 @@
 //!
 //! Answers for: whether there is something to grow, and growing it, mounted or not. Doesn't answer for: the volume itself.
 //!
-//! Mounted file systems grow by ioctl, without a program: xfs always, ext4 only with `CAP_SYS_RESOURCE`. An unmounted ext4
+//! Mounted file systems grow by ioctl, without a program: xfs and btrfs always, ext only with `CAP_SYS_RESOURCE`. An unmounted ext
 //! grows by resize2fs, which needs no capability. Each way, cut short anywhere, goes on when it is called again: the kernel
 //! journals its steps, and resize2fs comes after a full fsck, which repairs what an earlier one left behind.
 
@@ -15,17 +15,17 @@ use nix::errno::Errno;
 use crate::check::{self, Depth};
 use crate::device::ioctl;
 use crate::exec::{self, Program, Programs};
-use crate::inspect::Superblock;
+use crate::inspect::{Found, Superblock};
 use crate::linux::blocking;
-use crate::{Device, GrowError, InspectError, inspect, mount};
+use crate::{Device, GrowError, inspect, mount};
 
 const RESIZE: Program = Program {
     name: "resize2fs",
     package: "e2fsprogs",
 };
 
-/// What is less than this is left unused, in bytes. A volume grows by whole GiB; a smaller rest is a tail that the file system
-/// can't use (ext4 drops a last group that would hold little more than its own tables).
+/// What is less than this is left unused, in bytes. A volume grows by whole GiB; a smaller rest is the tail that formatting leaves
+/// (`record`), or one that the file system can't use (ext4 drops a last group that would hold little more than its own tables).
 const TAIL: u64 = 16 << 20;
 
 /// What growing came to.
@@ -52,14 +52,15 @@ impl Grown {
     }
 }
 
-/// Grows an unmounted ext4; leaves xfs alone.
+/// Grows an unmounted ext; leaves the others alone.
 pub(crate) async fn before_mount(
     programs: &Programs,
     device: &Device,
     fs: FsType,
 ) -> Result<Grown, GrowError> {
-    let before = on_disk(device, fs).await?;
-    if !fs.is_ext() || !has_room(before, device_size(device)?) {
+    let found = on_disk(device, fs).await?;
+    let before = found.filesystem.size;
+    if !fs.is_ext() || !has_room(before, inspect::size(device)?, found.grain) {
         return Ok(Grown::not(before));
     }
     check::fsck(programs, device, Depth::Full).await?;
@@ -76,7 +77,7 @@ pub(crate) async fn before_mount(
     }
     let grown = Grown {
         before,
-        after: on_disk(device, fs).await?,
+        after: on_disk(device, fs).await?.filesystem.size,
     };
     report(device, grown);
     Ok(grown)
@@ -84,7 +85,7 @@ pub(crate) async fn before_mount(
 
 /// Grows a mounted file system.
 pub(crate) fn mounted(device: &Device, fs: FsType, path: &Path) -> Result<Grown, GrowError> {
-    let carried = mount::at(path)?.is_some_and(|mount| mount.device == device.number());
+    let carried = mount::at(path)?.is_some_and(|mount| mount.carries(device));
     if !carried {
         return Err(GrowError::WrongMount {
             path: path.to_owned(),
@@ -96,7 +97,7 @@ pub(crate) fn mounted(device: &Device, fs: FsType, path: &Path) -> Result<Grown,
         source,
     };
     let place = File::open(path).map_err(kernel)?;
-    let room = device_size(device)?;
+    let room = inspect::size(device)?;
     let grown = match fs {
         FsType::Ext3 | FsType::Ext4 => ext(device, &place, path, fs, room)?,
         FsType::Btrfs => btrfs(device, &place, path, room)?,
@@ -114,8 +115,9 @@ fn ext(
     room: Bytes,
 ) -> Result<Grown, GrowError> {
     // A mounted ext4 keeps its superblock in the device's own cache: what is read here is up to date.
-    let before = size_of(inspect::superblock(device)?, device, fs)?;
-    if !has_room(before, room) {
+    let found = expected(inspect::superblock(device)?, device, fs)?;
+    let before = found.filesystem.size;
+    if !has_room(before, room, found.grain) {
         return Ok(Grown::not(before));
     }
     let block = nix::sys::statvfs::fstatvfs(place)
@@ -126,7 +128,7 @@ fn ext(
         .fragment_size();
     ioctl::resize_ext4(place, room.0 / block.max(1))
         .map_err(|errno| refused(path, errno, "CAP_SYS_RESOURCE"))?;
-    let after = size_of(inspect::superblock(device)?, device, fs)?;
+    let after = size_now(device, fs)?;
     Ok(Grown { before, after })
 }
 
@@ -134,7 +136,7 @@ fn xfs(place: &File, room: Bytes) -> Result<Grown, Errno> {
     let geometry = ioctl::xfs_geometry(place)?;
     let block = u64::from(geometry.block_size.max(1));
     let before = Bytes(geometry.data_blocks.saturating_mul(block));
-    if !has_room(before, room) {
+    if !has_room(before, room, block) {
         return Ok(Grown::not(before));
     }
     ioctl::grow_xfs(place, room.0 / block, geometry.inode_percent)?;
@@ -146,15 +148,15 @@ fn xfs(place: &File, room: Bytes) -> Result<Grown, Errno> {
     Ok(Grown { before, after })
 }
 
-/// The superblock on the disk is behind what is mounted by a transaction at most: a file system that was grown a moment ago is
-/// asked to grow again, which changes nothing.
+/// The kernel commits a new size before it answers, so that the superblock on the disk shows it.
 fn btrfs(device: &Device, place: &File, path: &Path, room: Bytes) -> Result<Grown, GrowError> {
-    let before = size_of(inspect::superblock(device)?, device, FsType::Btrfs)?;
-    if !has_room(before, room) {
+    let found = expected(inspect::superblock(device)?, device, FsType::Btrfs)?;
+    let before = found.filesystem.size;
+    if !has_room(before, room, found.grain) {
         return Ok(Grown::not(before));
     }
     ioctl::resize_btrfs(place).map_err(|errno| refused(path, errno, "CAP_SYS_ADMIN"))?;
-    let after = size_of(inspect::superblock(device)?, device, FsType::Btrfs)?;
+    let after = size_now(device, FsType::Btrfs)?;
     Ok(Grown { before, after })
 }
 
@@ -169,28 +171,27 @@ fn refused(path: &Path, errno: Errno, capability: &'static str) -> GrowError {
     }
 }
 
-fn has_room(fs: Bytes, device: Bytes) -> bool {
-    device.0.saturating_sub(fs.0) >= TAIL
+/// `grain` is what the file system gives out at once: less than this it can't grow by.
+fn has_room(fs: Bytes, device: Bytes, grain: u64) -> bool {
+    device.0.saturating_sub(fs.0) >= TAIL.max(grain)
 }
 
-fn device_size(device: &Device) -> Result<Bytes, InspectError> {
-    device.size().map_err(|source| InspectError::Unreadable {
-        path: device.path().to_owned(),
-        offset: 0,
-        source,
-    })
-}
-
-async fn on_disk(device: &Device, fs: FsType) -> Result<Bytes, GrowError> {
+async fn on_disk(device: &Device, fs: FsType) -> Result<Found, GrowError> {
     let owned = device.clone();
     let found = blocking(move || inspect::superblock(&owned)).await?;
-    size_of(found, device, fs)
+    expected(found, device, fs)
 }
 
-fn size_of(found: Superblock, device: &Device, fs: FsType) -> Result<Bytes, GrowError> {
+fn size_now(device: &Device, fs: FsType) -> Result<Bytes, GrowError> {
+    Ok(expected(inspect::superblock(device)?, device, fs)?
+        .filesystem
+        .size)
+}
+
+fn expected(found: Superblock, device: &Device, fs: FsType) -> Result<Found, GrowError> {
     let found = match found {
-        Superblock::Ours(found) if found.fs == fs => return Ok(found.size),
-        Superblock::Ours(found) => found.to_string(),
+        Superblock::Ours(found) if found.filesystem.fs == fs => return Ok(found),
+        Superblock::Ours(found) => found.described(),
         Superblock::Other(what) => what,
         Superblock::None => "no file system".to_owned(),
     };

@@ -1,12 +1,13 @@
 //! What is on a device.
 //!
-//! Answers for: recognising the file systems that this driver mounts, and being sure that a blank device is blank. Doesn't answer
-//! for: what to do about it.
+//! Answers for: recognising the file systems that this driver mounts, being sure that a blank device is blank, and that what an
+//! interrupted format left behind is that and nothing else. Doesn't answer for: what to do about it.
 //!
 //! Blank means: its first and last MiB were read and are zero, and blkid's low-level probe finds no signature, partition table or RAID
 //! member. blkid says "nothing" as well where it could not read, so that our own reading comes first and its errors count.
 
-mod superblock;
+pub(crate) mod superblock;
+mod unfinished;
 
 use std::fmt;
 use std::io;
@@ -17,15 +18,14 @@ use nix::libc;
 
 use crate::exec::{self, Program, Programs};
 use crate::linux::blocking;
-use crate::{BlankDevice, Device, InspectError};
-pub(crate) use superblock::Superblock;
+use crate::{BlankDevice, Device, InspectError, record};
+pub(crate) use superblock::{Features, Found, Superblock};
+pub(crate) use unfinished::still_begun;
 
 /// How much of the device's beginning and end has to be zero, in bytes.
-const EDGE: u64 = 1 << 20;
+pub(crate) const EDGE: u64 = 1 << 20;
 /// How much is read at once, in bytes.
 const CHUNK: usize = 64 << 10;
-/// Enough for the superblocks of ext (1 KiB at 1 KiB) and xfs (at 0), in bytes.
-const HEAD: u64 = 4 << 10;
 
 const BLKID: Program = Program {
     name: "blkid",
@@ -37,7 +37,7 @@ const BLKID_LIMIT: Duration = Duration::from_secs(60);
 /// What is on a device.
 #[derive(Debug)]
 pub enum Contents {
-    /// Nothing: it may be formatted.
+    /// Nothing, or what an interrupted format of this very volume left: it may be formatted.
     Blank(BlankDevice),
     /// A file system that this driver mounts.
     Filesystem(Filesystem),
@@ -61,14 +61,21 @@ pub struct Filesystem {
 
 impl fmt::Display for Filesystem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an {} file system of {}", self.fs, self.size)
+        let article = match self.fs {
+            FsType::Btrfs => "a",
+            FsType::Ext3 | FsType::Ext4 | FsType::Xfs => "an",
+        };
+        write!(f, "{article} {} file system of {}", self.fs, self.size)
     }
 }
 
-/// The superblock of ext or xfs on the device.
+/// The superblock on the device.
 pub(crate) fn superblock(device: &Device) -> Result<Superblock, InspectError> {
-    let head = read(device, 0, HEAD.min(size(device)?))?;
-    Ok(superblock::recognise(&head))
+    Ok(superblock::recognise(&head(device)?))
+}
+
+fn head(device: &Device) -> Result<Vec<u8>, InspectError> {
+    read(device, 0, superblock::HEAD.min(size(device)?.0))
 }
 
 /// Says what is on the device.
@@ -77,19 +84,56 @@ pub(crate) async fn inspect(
     device: &Device,
 ) -> Result<Contents, InspectError> {
     let owned = device.clone();
-    match blocking(move || superblock(&owned)).await? {
-        Superblock::Ours(found) => return Ok(Contents::Filesystem(found)),
-        Superblock::Other(what) => return other(device, what),
-        Superblock::None => {}
+    match blocking(move || unfinished::look(&owned)).await? {
+        Look::Sound(found) => Ok(Contents::Filesystem(found)),
+        Look::Unfinished(record) => Ok(unfinished(device, record)),
+        Look::Begun(record) => match probe(programs, device).await? {
+            None => Ok(unfinished(device, record)),
+            Some(what) => other(device, what),
+        },
+        Look::Other(what) => other(device, what),
+        Look::Nothing => nothing_known(programs, device).await,
     }
+}
+
+/// What a first look without programs shows.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// A file system that can be mounted.
+    Sound(Filesystem),
+    /// A file system as mkfs left it, not seen to the disk yet when a crash came: it was never mounted.
+    Unfinished(record::Record),
+    /// No file system, but a record that one was being made, and nothing that contradicts it.
+    Begun(record::Record),
+    /// Something to be left alone.
+    Other(String),
+    /// Nothing that is known at first sight.
+    Nothing,
+}
+
+async fn nothing_known(programs: &Programs, device: &Device) -> Result<Contents, InspectError> {
     // A device that nobody has read yet is slow: both look at once.
     let owned = device.clone();
     let edges = blocking(move || nonzero_edge(&owned));
     let (data, known) = tokio::try_join!(edges, probe(programs, device))?;
-    match known.or(data.map(data_at)) {
-        Some(what) => other(device, what),
-        None => Ok(Contents::Blank(BlankDevice::seen(device.clone()))),
+    let data = match (known, data) {
+        (Some(what), _) => return other(device, what),
+        (None, None) => return Ok(Contents::Blank(BlankDevice::seen(device.clone()))),
+        (None, Some(data)) => data,
+    };
+    let owned = device.clone();
+    match blocking(move || unfinished::before_growing(&owned)).await? {
+        Some(record) => Ok(unfinished(device, record)),
+        None => other(device, data_at(data)),
     }
+}
+
+fn unfinished(device: &Device, record: record::Record) -> Contents {
+    tracing::warn!(
+        volume.id = %device.volume(), fs = %record.fs,
+        "a format of this volume was interrupted before the file system was used: it is formatted again"
+    );
+    Contents::Blank(BlankDevice::unfinished(device.clone(), record))
 }
 
 /// Something to be left alone, unless it is still being written: then nothing may be said of it yet.
@@ -106,7 +150,7 @@ fn other(device: &Device, what: String) -> Result<Contents, InspectError> {
 /// What there is on the device as far as can be seen without a program; `None` if nothing.
 pub(crate) fn anything(device: &Device) -> Result<Option<String>, InspectError> {
     Ok(match superblock(device)? {
-        Superblock::Ours(found) => Some(found.to_string()),
+        Superblock::Ours(found) => Some(found.described()),
         Superblock::Other(what) => Some(what),
         Superblock::None => nonzero_edge(device)?.map(data_at),
     })
@@ -128,7 +172,7 @@ async fn probe(programs: &Programs, device: &Device) -> Result<Option<String>, I
         .await
         .map_err(failed)?;
     match output.status.code() {
-        Some(0) => Ok(Some(described(&output.stdout))),
+        Some(0) => Ok(described(&output.stdout)),
         // "Nothing found"; with a word on standard error it rather means that the probe failed.
         Some(2) if output.stderr.trim().is_empty() => Ok(None),
         Some(8) => Ok(Some("signatures of several kinds at once".to_owned())),
@@ -136,22 +180,30 @@ async fn probe(programs: &Programs, device: &Device) -> Result<Option<String>, I
     }
 }
 
-fn described(export: &str) -> String {
+/// What blkid's words mean; `None` where they are about the partition itself, not about what is on it.
+fn described(export: &str) -> Option<String> {
+    let about_itself = |line: &str| {
+        let keys = ["DEVNAME=", "PART_ENTRY_"];
+        line.is_empty() || keys.iter().any(|key| line.starts_with(key))
+    };
+    if export.lines().all(about_itself) && export.contains("PART_ENTRY_") {
+        return None;
+    }
     let value = |key: &str| {
         export
             .lines()
             .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
     };
-    match (value("TYPE"), value("PTTYPE")) {
+    Some(match (value("TYPE"), value("PTTYPE")) {
         (Some(kind), _) => format!("{kind} ({})", value("USAGE").unwrap_or("signature")),
         (None, Some(table)) => format!("a partition table ({table})"),
         (None, None) => "a signature known to blkid".to_owned(),
-    }
+    })
 }
 
 /// Where the first byte other than zero is in the first and last MiB.
 fn nonzero_edge(device: &Device) -> Result<Option<u64>, InspectError> {
-    let size = size(device)?;
+    let size = size(device)?.0;
     let tail = size.saturating_sub(EDGE).max(EDGE.min(size));
     let mut buffer = vec![0; CHUNK];
     for (from, to) in [(0, EDGE.min(size)), (tail, size)] {
@@ -177,11 +229,11 @@ fn is_zero(bytes: &[u8]) -> bool {
     words.iter().all(|word| u128::from_ne_bytes(*word) == 0) && rest.iter().all(|byte| *byte == 0)
 }
 
-fn size(device: &Device) -> Result<u64, InspectError> {
+pub(crate) fn size(device: &Device) -> Result<Bytes, InspectError> {
     match device.size() {
         // A disk that the kernel has not finished to set up, or has begun to take away.
         Ok(Bytes(0)) => Err(unreadable(device, 0, io::Error::other("it has no size"))),
-        Ok(size) => Ok(size.0),
+        Ok(size) => Ok(size),
         Err(source) => Err(unreadable(device, 0, source)),
     }
 }

@@ -5,6 +5,7 @@
 
 mod check;
 mod confinement;
+mod crc32c;
 mod device;
 mod error;
 pub mod exec;
@@ -15,10 +16,12 @@ mod hardware;
 mod host;
 mod inspect;
 mod jobs;
+mod kernel;
 mod linux;
 pub mod loop_device;
 mod mount;
 mod place;
+mod record;
 mod stats;
 
 pub use confinement::{Confinement, Duty, confine};
@@ -33,6 +36,7 @@ pub use hardware::Hardware;
 pub use host::Host;
 pub use inspect::{Contents, Filesystem};
 pub use jobs::Busy;
+pub use kernel::Kernel;
 pub use linux::{EBS_MODEL, HostSettings, LinuxHost};
 pub use mount::{InvalidMountOption, Mount, MountOptions};
 pub use place::{Place, PlaceError, Seen};

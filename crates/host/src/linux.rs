@@ -4,6 +4,7 @@
 //! how each part does its work.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,10 +12,11 @@ use ebs_types::{FormatOptions, FsType, VolumeHandle};
 
 use crate::exec::Programs;
 use crate::find::{Events, FIRST_PAUSE, Finder};
+use crate::format::{Maker, mkfs};
 use crate::jobs::Jobs;
 use crate::{
     BlankDevice, Busy, CheckError, Contents, Device, FindError, FormatError, GrowError, Grown,
-    Host, InspectError, Mount, MountError, MountOptions, Stats, StatsError, Wanted, check, format,
+    Host, InspectError, Kernel, Mount, MountError, MountOptions, Stats, StatsError, Wanted, check,
     grow, inspect, mount, stats,
 };
 
@@ -30,6 +32,10 @@ pub struct HostSettings {
     pub sys_dir: PathBuf,
     /// Where mkfs, fsck and the like are.
     pub programs: Programs,
+    /// What can be mounted.
+    pub kernel: Kernel,
+    /// Whether xfs is made without what kernels before 5.10 lack.
+    pub legacy_xfs: bool,
     /// NVMe models that are taken for EBS volumes. Anything but Amazon's own is for laboratories.
     pub models: Vec<String>,
 }
@@ -40,6 +46,8 @@ impl Default for HostSettings {
             dev_dir: "/dev".into(),
             sys_dir: "/sys".into(),
             programs: Programs::default(),
+            kernel: Kernel::running(),
+            legacy_xfs: false,
             models: vec![EBS_MODEL.to_owned()],
         }
     }
@@ -50,6 +58,7 @@ impl Default for HostSettings {
 pub struct LinuxHost {
     finder: Finder,
     programs: Programs,
+    maker: Maker,
     jobs: Jobs,
 }
 
@@ -61,16 +70,26 @@ impl LinuxHost {
             dev_dir,
             sys_dir,
             programs,
+            kernel,
+            legacy_xfs,
             models,
         } = settings;
+        let finder = Finder {
+            dev_dir,
+            sys_dir,
+            models,
+            first_pause: FIRST_PAUSE,
+            events: Events::default(),
+        };
         Self {
-            finder: Finder {
-                dev_dir,
-                sys_dir,
-                models,
-                first_pause: FIRST_PAUSE,
-                events: Events::default(),
+            maker: Maker {
+                programs: programs.clone(),
+                finder: finder.clone(),
+                kernel,
+                legacy_xfs,
+                versions: Arc::default(),
             },
+            finder,
             programs,
             jobs: Jobs::default(),
         }
@@ -105,10 +124,10 @@ impl Host for LinuxHost {
     }
 
     async fn format(&self, device: BlankDevice, options: FormatOptions) -> Result<(), FormatError> {
-        let (programs, finder) = (self.programs.clone(), self.finder.clone());
+        let maker = self.maker.clone();
         let volume = device.device().volume().clone();
-        let job = format::mkfs(options.fs()).name;
-        let work = async move { format::format(&programs, &finder, &device, &options).await };
+        let job = mkfs::program(options.fs()).name;
+        let work = async move { maker.format(&device, &options).await };
         self.jobs.run(&volume, job, work).await
     }
 
