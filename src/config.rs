@@ -123,6 +123,8 @@ pub(crate) struct Node {
     pub(crate) attach_limit: AttachLimit,
     /// Whether the taint that keeps pods away until the driver is registered is left to others.
     pub(crate) keep_startup_taint: bool,
+    /// Whether xfs is made without what kernels before 5.10 cannot mount.
+    pub(crate) legacy_xfs: bool,
     /// NVMe models whose disks are taken for EBS volumes.
     pub(crate) nvme_models: Vec<String>,
 }

@@ -45,6 +45,10 @@ pub(super) struct NodeArgs {
     #[arg(long, env = "DISABLE_TAINT_WATCHER", value_parser = FalseyValueParser::new())]
     keep_startup_taint: bool,
 
+    /// Make xfs without what kernels before 5.10 cannot mount.
+    #[arg(long)]
+    legacy_xfs: bool,
+
     /// An NVMe model whose disks are taken for EBS volumes; for laboratories, whose controllers are not Amazon's.
     #[arg(long, value_name = "MODEL", default_value = host::EBS_MODEL, value_parser = NonEmptyStringValueParser::new(), hide = true)]
     nvme_model: Vec<String>,
@@ -71,6 +75,7 @@ impl NodeArgs {
             device_timeout: self.device_timeout,
             attach_limit,
             keep_startup_taint: self.keep_startup_taint,
+            legacy_xfs: self.legacy_xfs,
             nvme_models: self.nvme_model,
         }
     }

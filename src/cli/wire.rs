@@ -9,7 +9,7 @@ use csi::v1::identity_server::IdentityServer;
 use csi::v1::node_server::NodeServer;
 use ebs_types::Region;
 use ec2::{Cloud, CloudSettings, Ec2, SdkEc2, SdkSettings};
-use host::{Hardware, HostSettings, LinuxHost, Programs};
+use host::{Hardware, HostSettings, Kernel, LinuxHost, Programs};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -247,6 +247,8 @@ fn node_service(config: config::Node, surroundings: &Surroundings) -> anyhow::Re
         programs: config
             .program_path
             .map_or_else(Programs::default, |path| Programs::from_path(&path)),
+        kernel: Kernel::running(),
+        legacy_xfs: config.legacy_xfs,
         models: config.nvme_models,
     });
     let settings = node::Settings {
