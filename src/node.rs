@@ -11,6 +11,7 @@ mod capabilities;
 mod error;
 mod expand;
 mod info;
+mod lost;
 mod path;
 mod publish;
 mod request;

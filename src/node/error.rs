@@ -107,6 +107,19 @@ pub(crate) enum NodeError {
         /// The volume to be there.
         volume: VolumeHandle,
     },
+    /// What is mounted where the volume is to be has lost its device and can't be unmounted.
+    #[error(
+        "{path} carries {found}, whose device has gone from this node, and a process still uses it: the device of volume {volume} \
+         that has come back takes its place once that process has ended"
+    )]
+    LostInUse {
+        /// The path.
+        path: CleanPath,
+        /// What is there.
+        found: String,
+        /// The volume to be there.
+        volume: VolumeHandle,
+    },
     /// NodePublishVolume before NodeStageVolume.
     #[error(
         "volume {volume} is not staged at {staging} (there is {found}): call NodeStageVolume first"

@@ -28,9 +28,23 @@ impl NodeService {
         if request.capability.mode == AccessMode::SingleWriter {
             self.only_here(&request, &device).await?;
         }
+        match self.publish_device(&request, &device).await {
+            // What is in the way may have been this volume, before its device was pulled out.
+            Err(_)
+                if self
+                    .make_way(&request.volume, &request.target, &device)
+                    .await? =>
+            {
+                self.publish_device(&request, &device).await
+            }
+            published => published,
+        }
+    }
+
+    async fn publish_device(&self, request: &Publish, device: &Device) -> Result<(), NodeError> {
         match request.capability.access {
-            Access::Block => self.publish_block(&request, &device).await,
-            Access::Mount(_) => self.publish_mount(&request, &device).await,
+            Access::Block => self.publish_block(request, device).await,
+            Access::Mount(_) => self.publish_mount(request, device).await,
         }
     }
 

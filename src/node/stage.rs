@@ -35,7 +35,8 @@ impl NodeService {
             return Ok(());
         };
         let options = MountOptions::parse(&wanted.flags)?;
-        match self.host.mount_at(request.staging.as_path()).await? {
+        let staging = &request.staging;
+        match self.living_mount(&request.volume, staging, device).await? {
             Some(found) => self.staged(request, device, &found, wanted.fs).await,
             None => self.stage_new(request, device, wanted.fs, &options).await,
         }

@@ -463,3 +463,20 @@ async fn a_node_says_who_it_is_and_what_it_can() {
     let offered = lab.node.node_get_capabilities(request).await.unwrap();
     assert_eq!(offered.into_inner().capabilities.len(), 4);
 }
+
+#[tokio::test]
+async fn a_mount_that_lost_its_device_makes_way_for_the_one_that_came_back() {
+    let lab = Lab::with(Disk::Holds(FsType::Ext4));
+    lab.stage(mount("ext4")).await.unwrap();
+    lab.publish("a", mount("ext4"), false).await.unwrap();
+    // Pulled out, and back under another number.
+    lab.host.plug(VOLUME, 2, Disk::Holds(FsType::Ext4));
+    let dead = lab.publish("b", mount("ext4"), false).await.unwrap_err();
+    assert_eq!(dead.code(), Code::FailedPrecondition, "{dead}");
+    lab.stage(mount("ext4")).await.unwrap();
+    for target in ["a", "b"] {
+        lab.publish(target, mount("ext4"), false).await.unwrap();
+        let shown = lab.host.mounted(Path::new(&lab.path(target))).unwrap();
+        assert_eq!(shown.device.to_string(), "259:2");
+    }
+}

@@ -25,6 +25,7 @@ fn code(error: &NodeError) -> Code {
         NodeError::InFlight(_) | NodeError::Writing(_) => Code::Aborted,
         NodeError::ForeignContents { .. }
         | NodeError::BlankCopy { .. }
+        | NodeError::LostInUse { .. }
         | NodeError::NotStaged { .. }
         | NodeError::SingleWriter { .. } => Code::FailedPrecondition,
         NodeError::Occupied { .. } => Code::AlreadyExists,
