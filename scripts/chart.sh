@@ -126,6 +126,9 @@ policy_complete() {
         --unchanged-line-format= --old-line-format='missing: %L' --new-line-format='not needed: %L'
 }
 
+# The lease by which one of the controllers leads, as the driver names it.
+lease() { sed -nE 's/^const LEASE: &str = "(.*)";/\1/p' src/cluster.rs; }
+
 check_all() {
     check "helm lint finds nothing" "$helm" lint --strict "$chart"
     check "$manifests is what the chart renders" up_to_date
@@ -142,6 +145,11 @@ check_all() {
     check "tags become one argument" contains 1 '"--extra-tags=a=1,team=data base"' --set-string 'controller.extraVolumeTags.team=data base,controller.extraVolumeTags.a=1'
     check "a moved kubelet is followed everywhere" contains 0 /var/lib/kubelet --set node.kubeletPath=/data/kubelet
     check "the StorageClass can be left out" contains 0 'kind: StorageClass' --set defaultStorageClass.enabled=false
+    check "nodes count their volumes anew" contains 1 'nodeAllocatableUpdatePeriodSeconds: 60$'
+    check "as far as Kubernetes knows of it" contains 0 'nodeAllocatableUpdatePeriodSeconds' --kube-version 1.32.0
+    check "that can be left out" contains 0 'nodeAllocatableUpdatePeriodSeconds' --set nodeAllocatableUpdatePeriodSeconds=null
+    check "more often than Kubernetes takes is refused" refused "minimum" --set nodeAllocatableUpdatePeriodSeconds=5
+    check "the lease of the driver is in the role of its replicas" contains 1 "^ +- $(lease)\$"
     check "one replica needs no budget" contains 0 'kind: PodDisruptionBudget' --set controller.replicaCount=1
     check "nothing points at a service account of one's own" contains 0 'ebs-csi-(node|controller)-sa' \
         --set controller.serviceAccount.name=mine,node.serviceAccount.name=yours

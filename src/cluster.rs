@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ec2::Ec2;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +31,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub(crate) struct ClusterWork {
     stop: CancellationToken,
     task: Option<JoinHandle<()>>,
+    leads: Gauge,
 }
 
 impl ClusterWork {
@@ -36,6 +39,7 @@ impl ClusterWork {
     /// least 1 s) is followed by another.
     pub(crate) fn begin(kubernetes: &Kubernetes, ec2: Arc<dyn Ec2>, lasts: Duration) -> Self {
         let stop = CancellationToken::new();
+        let leads = Gauge::default();
         let task = kubernetes.is_in_cluster().then(|| {
             let lease = LeaseName {
                 namespace: kubernetes
@@ -43,14 +47,23 @@ impl ClusterWork {
                     .unwrap_or_else(|| USUAL_NAMESPACE.to_owned()),
                 name: LEASE,
             };
-            let candidate = Candidate::new(kubernetes.clone(), lease, lasts);
+            let candidate = Candidate::new(kubernetes.clone(), lease, lasts, leads.clone());
             let (kubernetes, stop) = (kubernetes.clone(), stop.clone());
             tokio::spawn(async move {
                 let work = || attach_limits::keep(&kubernetes, ec2.as_ref());
                 candidate.run(work, stop.cancelled_owned()).await;
             })
         });
-        Self { stop, task }
+        Self { stop, task, leads }
+    }
+
+    /// Shows whether this process leads.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "attach_limits_leader",
+            "1 while this process annotates Nodes with attachment limits",
+            self.leads.clone(),
+        );
     }
 
     /// Lets go, without waiting.

@@ -8,6 +8,7 @@ mod alarm;
 mod attach_limit;
 mod claims;
 mod imds;
+mod metrics;
 mod node_object;
 mod outpost;
 mod sources;
@@ -29,6 +30,7 @@ pub(crate) use attach_limit::Limit;
 use attach_limit::{Known, Machine};
 use claims::Claims;
 pub(crate) use imds::Imds;
+pub(crate) use metrics::LimitMetrics;
 pub(crate) use outpost::Outpost;
 use sources::Facts;
 pub(crate) use sources::{MetadataError, Source, Sources};
@@ -65,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) look: Arc<Look>,
     /// The cluster, for what only the Node object tells and for Events.
     pub(crate) kubernetes: Kubernetes,
+    /// Where the limit is shown.
+    pub(crate) metrics: LimitMetrics,
     /// The driver's name: whose volumes Kubernetes names, and who warns.
     pub(crate) driver: &'static str,
 }
@@ -210,14 +214,18 @@ impl Metadata {
                 instance.r#type = %facts.instance_type,
                 zone = %facts.zone,
                 max_volumes = limit.max_volumes,
-                figure = %limit.figure,
-                counted = %limit.counted,
+                figure = %limit.figure.as_str(),
+                counted = %limit.counted.as_str(),
                 "this node is known"
             );
         }
         let Settings {
-            kubernetes, driver, ..
+            kubernetes,
+            driver,
+            metrics,
+            ..
         } = &self.settings;
+        metrics.set(limit);
         state
             .alarm
             .raise(kubernetes, driver, &facts.instance_type, limit);

@@ -20,7 +20,7 @@ use crate::controller::{self, ControllerService};
 use crate::identity::{self, DRIVER_NAME, IdentityService};
 use crate::inflight::InFlight;
 use crate::kubernetes::Kubernetes;
-use crate::metadata::{self, Imds, Metadata, Source, Sources};
+use crate::metadata::{self, Imds, LimitMetrics, Metadata, Source, Sources};
 use crate::node::{self, NodeService};
 use crate::server::{self, Health, HttpListener, Listener, Pages, Signals};
 use crate::telemetry::Metrics;
@@ -29,8 +29,8 @@ use crate::telemetry::Metrics;
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let stop = Signals::catch()?.first();
     tokio::pin!(stop);
-    let surroundings = Surroundings::new(config.metadata)?;
     let metrics = Metrics::new();
+    let surroundings = Surroundings::new(config.metadata, metrics.clone())?;
     let shown = Shown::start(&config.serve, &metrics).await?;
     let taint_goes = match &config.role {
         Role::Controller(_) => false,
@@ -119,15 +119,17 @@ struct Surroundings {
     imds: Imds,
     imds_endpoint: Option<String>,
     kubernetes: Kubernetes,
+    metrics: Metrics,
 }
 
 impl Surroundings {
-    fn new(config: config::Metadata) -> anyhow::Result<Self> {
+    fn new(config: config::Metadata, metrics: Metrics) -> anyhow::Result<Self> {
         Ok(Self {
             sources: config.sources,
             imds: Imds::new(config.imds_endpoint.as_deref()).context("--imds-endpoint")?,
             imds_endpoint: config.imds_endpoint,
             kubernetes: Kubernetes::new(config.kubernetes, config.node_name),
+            metrics,
         })
     }
 
@@ -214,6 +216,9 @@ async fn serve_controller(
     .context("cannot set up the client of EC2")?;
     let ec2: Arc<dyn Ec2> = Arc::new(ec2);
     let cluster = ClusterWork::begin(&surroundings.kubernetes, Arc::clone(&ec2), config.lease);
+    surroundings
+        .metrics
+        .register(|registry| cluster.register(registry));
     let cloud = Cloud::new(
         ec2,
         CloudSettings {
@@ -232,12 +237,17 @@ async fn serve_controller(
 fn node_service(config: config::Node, surroundings: &Surroundings) -> anyhow::Result<NodeService> {
     must_be_directory("--dev-dir", &config.dev_dir)?;
     must_be_directory("--sys-dir", &config.sys_dir)?;
+    let shown = LimitMetrics::default();
+    surroundings
+        .metrics
+        .register(|registry| shown.register(registry));
     let (sys_dir, models) = (config.sys_dir.clone(), config.nvme_models.clone());
     let metadata = Arc::new(Metadata::new(metadata::Settings {
         sources: surroundings.sources(),
         limit: config.attach_limit,
         look: Arc::new(move || Hardware::look(&sys_dir, &models)),
         kubernetes: surroundings.kubernetes.clone(),
+        metrics: shown,
         driver: DRIVER_NAME,
     }));
     tokio::spawn(prefetch(Arc::clone(&metadata)));

@@ -10,6 +10,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::kubernetes::{Connection, Kubernetes, KubernetesError, Lease, LeaseName};
@@ -25,11 +26,17 @@ pub(super) struct Candidate {
     /// The lease as it was last seen, and since when it has been so.
     seen: Option<(Lease, Instant)>,
     told: String,
+    leads: Gauge,
 }
 
 impl Candidate {
-    /// One who renews the lease for `lasts` each time.
-    pub(super) fn new(kubernetes: Kubernetes, lease: LeaseName, lasts: Duration) -> Self {
+    /// One who renews the lease for `lasts` each time, and shows by `leads` whether it does.
+    pub(super) fn new(
+        kubernetes: Kubernetes,
+        lease: LeaseName,
+        lasts: Duration,
+        leads: Gauge,
+    ) -> Self {
         Self {
             kubernetes,
             lease,
@@ -38,6 +45,7 @@ impl Candidate {
             connection: None,
             seen: None,
             told: String::new(),
+            leads,
         }
     }
 
@@ -50,10 +58,12 @@ impl Candidate {
             loop {
                 if self.step_or_tell().await == Some(true) {
                     tracing::info!(lease = self.lease.name, identity = %self.identity, "this process leads");
+                    self.leads.set(1);
                     tokio::select! {
                         () = work() => {}
                         () = self.renew() => {}
                     }
+                    self.leads.set(0);
                     tracing::warn!(
                         lease = self.lease.name,
                         "this process does not lead any more"

@@ -2,8 +2,6 @@
 //!
 //! Answers for: the formula, and saying what its parts rest on. Doesn't answer for: finding out the parts.
 
-use std::fmt;
-
 use ebs_types::{AttachmentLimit, InstanceType};
 
 use super::sources::{InUse, Teller};
@@ -55,26 +53,28 @@ impl Limit {
     }
 }
 
-impl fmt::Display for Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Figure {
+    /// The word for it in logs and metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
             Self::Set => "set",
             Self::Table => "table",
             Self::Ec2 => "ec2",
             Self::Guess => "guess",
-        })
+        }
     }
 }
 
-impl fmt::Display for Counted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Counted {
+    /// The word for it in logs and metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
             Self::Set => "set",
             Self::Imds => "imds",
             Self::Labels => "labels",
             Self::Machine => "machine",
             Self::Assumed => "assumed",
-        })
+        }
     }
 }
 

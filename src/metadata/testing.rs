@@ -5,7 +5,7 @@ use std::sync::Arc;
 use host::Hardware;
 
 use super::sources::{Facts, Source, Sources};
-use super::{Metadata, NodeIdentity, Settings, State};
+use super::{LimitMetrics, Metadata, NodeIdentity, Settings, State};
 use crate::config::AttachLimit;
 use crate::kubernetes::Kubernetes;
 
@@ -37,6 +37,7 @@ impl Metadata {
             limit,
             look: Arc::new(|| Ok(Hardware::default())),
             kubernetes: Kubernetes::new(None, None),
+            metrics: LimitMetrics::default(),
             driver: "ebs.csi.aws.com",
         })
     }

@@ -31,6 +31,7 @@ impl FakeMachine {
             limit: AttachLimit::Counted,
             look: Arc::new(move || Ok(machine.0.lock().unwrap().clone())),
             kubernetes: Kubernetes::new(None, None),
+            metrics: LimitMetrics::default(),
             driver: "ebs.csi.aws.com",
         });
         let facts = Facts {

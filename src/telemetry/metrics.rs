@@ -58,7 +58,6 @@ impl Metrics {
     }
 
     /// Adds metrics. Names get the prefix `aws_ebs_csi_`, counters the suffix `_total`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the NVMe statistics come next"))]
     pub(crate) fn register(&self, add: impl FnOnce(&mut Registry)) {
         add(lock(&self.0.registry).sub_registry_with_prefix(PREFIX));
     }

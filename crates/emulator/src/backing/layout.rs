@@ -7,7 +7,7 @@
 //! ```text
 //! sys/devices/pci0000:00/0000:00:05.0/nvme/nvme1/{model,serial,…}
 //!                                               /nvme1n1/{dev,size,device → ../../nvme1,…}
-//! sys/class/nvme/nvme1, sys/class/block/nvme1n1, sys/block/nvme1n1, sys/dev/block/7:3 → there
+//! sys/bus/pci/devices/0000:00:05.0, sys/class/nvme/nvme1, sys/class/block/nvme1n1, sys/block/nvme1n1, sys/dev/block/7:3 → there
 //! dev/nvme1n1, dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol… → ../../nvme1n1
 //! ```
 //! That is the shape with `nvme_core.multipath=N`, which has no subsystem between controller and namespace.
@@ -80,12 +80,26 @@ impl Layout {
             self.sys.join("class/block"),
             self.sys.join("block"),
             self.sys.join("dev/block"),
-            self.class_nvme(),
+            self.bus(),
         ];
         for dir in dirs {
             fs::create_dir_all(&dir).map_err(BackingError::io("make", &dir))?;
         }
-        Ok(())
+        let interface = self.sys.join(entries::INTERFACE);
+        entries::write_interface(&interface)?;
+        self.show_on_bus(&interface)?;
+        let class = self.class_nvme();
+        fs::create_dir_all(&class).map_err(BackingError::io("make", &class))
+    }
+
+    /// Links a PCI device's directory from its bus, if it is not yet.
+    fn show_on_bus(&self, pci: &Path) -> Result<(), BackingError> {
+        let (Ok(path), Some(address)) = (pci.strip_prefix(&self.sys), pci.file_name()) else {
+            return Ok(());
+        };
+        let at = self.bus().join(address);
+        unlink(&at)?;
+        link(&format!("../../../{}", path.display()), &at)
     }
 
     /// Removes all of it.
@@ -144,6 +158,7 @@ impl Layout {
             fs::create_dir_all(bus).map_err(BackingError::io("make", bus))?;
         }
         fs::rename(&new, &pci).map_err(BackingError::io("name", &pci))?;
+        self.show_on_bus(&pci)?;
         if let Some(namespace) = namespace {
             self.show_namespace(number, volume, namespace.dev)?;
         }
@@ -186,6 +201,9 @@ impl Layout {
         unlink_to(&self.by_id(), &name)?;
         unlink(&self.dev.join(&name))?;
         let pci = self.pci_dir(number);
+        if let Some(address) = pci.file_name() {
+            unlink(&self.bus().join(address))?;
+        }
         ignore_absent(fs::remove_dir_all(&pci)).map_err(BackingError::io("remove", &pci))
     }
 
@@ -196,6 +214,10 @@ impl Layout {
 
     fn class_nvme(&self) -> PathBuf {
         self.sys.join("class/nvme")
+    }
+
+    fn bus(&self) -> PathBuf {
+        self.sys.join("bus/pci/devices")
     }
 
     fn by_id(&self) -> PathBuf {

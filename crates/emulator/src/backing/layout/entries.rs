@@ -15,6 +15,9 @@ use super::{BackingError, Namespace};
 /// The model that every EBS controller reports.
 const MODEL: &str = "Amazon Elastic Block Store";
 
+/// The one network interface, relative to `sys`.
+pub(super) const INTERFACE: &str = "devices/pci0000:00/0000:00:03.0";
+
 /// Slots of one PCI bus that are given to controllers: the first four are the machine's own.
 const FIRST_SLOT: usize = 4;
 const SLOTS: usize = 28;
@@ -39,6 +42,14 @@ fn pci_address(number: usize) -> String {
     format!("0000:{bus:02x}:{slot:02x}.0")
 }
 
+/// Fills the directory of the network interface, an Elastic Network Adapter.
+pub(super) fn write_interface(pci: &Path) -> Result<(), BackingError> {
+    fs::create_dir_all(pci).map_err(BackingError::io("make", pci))?;
+    write(pci, "vendor", "0x1d0f")?;
+    write(pci, "device", "0xec20")?;
+    write(pci, "class", "0x020000")
+}
+
 /// Fills `pci`, which is to be renamed to [`pci_path`] once it is whole.
 pub(super) fn write_controller(
     pci: &Path,
@@ -60,6 +71,7 @@ pub(super) fn write_controller(
     write(&dir, "uevent", &format!("DEVNAME=nvme{number}"))?;
     write(pci, "vendor", "0x1d0f")?;
     write(pci, "device", "0x8061")?;
+    write(pci, "class", "0x010802")?;
     link(&dir, "device", &format!("../../../{address}"))?;
     link(&dir, "subsystem", "../../../../../class/nvme")?;
     match namespace {

@@ -52,6 +52,26 @@ fn a_root_volume_is_a_controller_without_namespace() {
 }
 
 #[test]
+fn the_bus_shows_the_interface_and_each_controller() {
+    let (_dir, layout) = layout();
+    let bus = layout.sys.join("bus/pci/devices");
+    let classes = || {
+        let mut classes: Vec<String> = names(&bus)
+            .unwrap()
+            .iter()
+            .map(|name| read(bus.join(name).join("class")))
+            .collect();
+        classes.sort();
+        classes
+    };
+    assert_eq!(classes(), ["0x020000\n"]);
+    layout.show(&volume(1), None).unwrap();
+    assert_eq!(classes(), ["0x010802\n", "0x020000\n"]);
+    layout.hide(0).unwrap();
+    assert_eq!(classes(), ["0x020000\n"]);
+}
+
+#[test]
 fn a_volume_looks_as_the_kernel_and_udev_show_it() {
     if !is_root() {
         return;
