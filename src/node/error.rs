@@ -1,6 +1,7 @@
 //! Why an RPC of the Node service did not succeed. Its code is decided in `status`.
 
 use std::io;
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 
 use ebs_types::{Bytes, InvalidFormatOption, InvalidHandle, OutOfRange, VolumeHandle};
@@ -162,6 +163,21 @@ pub(crate) enum NodeError {
         /// The volume.
         volume: VolumeHandle,
         /// The device's size.
+        size: Bytes,
+        /// What the request wants.
+        required: Bytes,
+    },
+    /// The volume is used by way of a partition, which does not follow it.
+    #[error(
+        "partition {partition} of volume {volume} has {size}, {required} are required: a partition does not grow with its \
+         volume; grow it yourself (growpart, or parted's resizepart), then the file system follows"
+    )]
+    PartitionTooSmall {
+        /// The volume.
+        volume: VolumeHandle,
+        /// The partition's number.
+        partition: NonZeroU8,
+        /// The partition's size.
         size: Bytes,
         /// What the request wants.
         required: Bytes,

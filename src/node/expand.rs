@@ -86,8 +86,14 @@ fn large_enough(request: &Expand, device: &Device) -> Result<Bytes, NodeError> {
         path: device.path().to_owned(),
         source,
     })?;
-    match request.range.required() {
-        Some(required) if size < required => Err(NodeError::DeviceTooSmall {
+    match (request.range.required(), device.partition()) {
+        (Some(required), Some(partition)) if size < required => Err(NodeError::PartitionTooSmall {
+            volume: request.volume.clone(),
+            partition,
+            size,
+            required,
+        }),
+        (Some(required), None) if size < required => Err(NodeError::DeviceTooSmall {
             volume: request.volume.clone(),
             size,
             required,

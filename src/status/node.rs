@@ -26,6 +26,7 @@ fn code(error: &NodeError) -> Code {
         NodeError::ForeignContents { .. }
         | NodeError::BlankCopy { .. }
         | NodeError::LostInUse { .. }
+        | NodeError::PartitionTooSmall { .. }
         | NodeError::NotStaged { .. }
         | NodeError::SingleWriter { .. } => Code::FailedPrecondition,
         NodeError::Occupied { .. } => Code::AlreadyExists,

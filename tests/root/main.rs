@@ -13,10 +13,13 @@
 )]
 
 mod access;
+mod devices;
 mod formatting;
 mod growing;
+mod hardware;
 mod interruption;
 mod persistence;
 mod publishing;
 mod staging;
+mod unplug;
 mod world;

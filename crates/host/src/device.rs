@@ -103,6 +103,8 @@ pub struct Device {
     file: Arc<File>,
     /// What says whose device this is, to be asked again before writing; `None` for a fake.
     origin: Option<Origin>,
+    /// The whole disk of a partition.
+    disk: Option<Arc<File>>,
 }
 
 /// Where a device was found.
@@ -120,12 +122,17 @@ impl Device {
     /// Opens the node for reading.
     pub(crate) fn open(volume: &VolumeHandle, path: &Path, origin: Origin) -> io::Result<Self> {
         let file = open(path)?;
+        let disk = match (origin.partition, origin.disk.file_name()) {
+            (Some(_), Some(name)) => Some(Arc::new(open(&path.with_file_name(name))?)),
+            _ => None,
+        };
         Ok(Self {
             volume: volume.clone(),
             path: path.to_owned(),
             number: DeviceNumber::from_dev_t(file.metadata()?.rdev()),
             file: Arc::new(file),
             origin: Some(origin),
+            disk,
         })
     }
 
@@ -175,6 +182,23 @@ impl Device {
         let serial = self.origin()?.disk.join("device/serial");
         let serial = std::fs::read_to_string(serial).ok()?.trim().to_owned();
         (!serial.is_empty()).then_some(serial)
+    }
+
+    /// The number of the partition that it is; `None` for a whole disk.
+    #[must_use]
+    pub fn partition(&self) -> Option<NonZeroU8> {
+        self.origin.as_ref()?.partition
+    }
+
+    /// The disk that it is a partition of.
+    pub(crate) fn disk(&self) -> Option<&File> {
+        self.disk.as_deref()
+    }
+
+    /// The number of [`Self::disk`].
+    pub(crate) fn disk_number(&self) -> Option<io::Result<DeviceNumber>> {
+        let found = self.disk()?.metadata();
+        Some(found.map(|found| DeviceNumber::from_dev_t(found.rdev())))
     }
 
     pub(crate) fn origin(&self) -> Option<&Origin> {
@@ -244,6 +268,7 @@ mod fake {
                 number,
                 file: Arc::new(File::open("/dev/null")?),
                 origin: None,
+                disk: None,
             })
         }
     }

@@ -198,6 +198,13 @@ impl Finder {
             .ok_or_else(|| contradiction(format!("{} has gone", origin.disk.display())))?;
         self.same_volume(&disk, device.volume(), origin)
             .map_err(contradiction)?;
+        if let Some(number) = device.disk_number()
+            && number.ok() != disk.number
+        {
+            return Err(contradiction(format!(
+                "the node of its disk is another device than {disk}"
+            )));
+        }
         let (shown, number) = match origin.partition {
             None => (disk.to_string(), disk.number),
             Some(index) => {

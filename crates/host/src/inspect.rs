@@ -10,7 +10,9 @@ pub(crate) mod superblock;
 mod unfinished;
 
 use std::fmt;
+use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use ebs_types::{Bytes, FsType};
@@ -87,9 +89,9 @@ pub(crate) async fn inspect(
     match blocking(move || unfinished::look(&owned)).await? {
         Look::Sound(found) => Ok(Contents::Filesystem(found)),
         Look::Unfinished(record) => Ok(unfinished(device, record)),
-        Look::Begun(record) => match probe(programs, device).await? {
+        Look::Begun(record) => match probe(programs, device.path(), device.file()).await? {
             None => Ok(unfinished(device, record)),
-            Some(what) => other(device, what),
+            Some(known) => other(device, known.what),
         },
         Look::Other(what) => other(device, what),
         Look::Nothing => nothing_known(programs, device).await,
@@ -115,10 +117,10 @@ async fn nothing_known(programs: &Programs, device: &Device) -> Result<Contents,
     // A device that nobody has read yet is slow: both look at once.
     let owned = device.clone();
     let edges = blocking(move || nonzero_edge(&owned));
-    let (data, known) = tokio::try_join!(edges, probe(programs, device))?;
+    let (data, known) = tokio::try_join!(edges, probe(programs, device.path(), device.file()))?;
     let data = match (known, data) {
-        (Some(what), _) => return other(device, what),
-        (None, None) => return Ok(Contents::Blank(BlankDevice::seen(device.clone()))),
+        (Some(known), _) => return other(device, known.what),
+        (None, None) => return blank(programs, device).await,
         (None, Some(data)) => data,
     };
     let owned = device.clone();
@@ -126,6 +128,21 @@ async fn nothing_known(programs: &Programs, device: &Device) -> Result<Contents,
         Some(record) => Ok(unfinished(device, record)),
         None => other(device, data_at(data)),
     }
+}
+
+/// Nothing is on the device. A partition may not be formatted all the same where its disk holds something that fills it as a whole,
+/// and what looks like a partition is an old table that was left in its first sector.
+async fn blank(programs: &Programs, device: &Device) -> Result<Contents, InspectError> {
+    let blank = || Ok(Contents::Blank(BlankDevice::seen(device.clone())));
+    let Some(disk) = device.disk() else {
+        return blank();
+    };
+    let held = match probe(programs, device.path(), disk).await? {
+        Some(known) if known.is_table => return blank(),
+        Some(known) => known.what,
+        None => "no partition table".to_owned(),
+    };
+    other(device, format!("a partition of a disk that holds {held}"))
 }
 
 fn unfinished(device: &Device, record: record::Record) -> Contents {
@@ -161,44 +178,61 @@ fn data_at(offset: u64) -> String {
 }
 
 /// What blkid's low-level probe finds, `None` for nothing.
-async fn probe(programs: &Programs, device: &Device) -> Result<Option<String>, InspectError> {
+async fn probe(
+    programs: &Programs,
+    path: &Path,
+    device: &File,
+) -> Result<Option<Known>, InspectError> {
     let failed = |source| InspectError::Program {
-        path: device.path().to_owned(),
+        path: path.to_owned(),
         source,
     };
     let args = ["-p", "-o", "export", exec::DEVICE];
     let output = programs
-        .read(BLKID, &args, device.file(), BLKID_LIMIT)
+        .read(BLKID, &args, device, BLKID_LIMIT)
         .await
         .map_err(failed)?;
     match output.status.code() {
         Some(0) => Ok(described(&output.stdout)),
         // "Nothing found"; with a word on standard error it rather means that the probe failed.
         Some(2) if output.stderr.trim().is_empty() => Ok(None),
-        Some(8) => Ok(Some("signatures of several kinds at once".to_owned())),
+        Some(8) => Ok(Some(Known {
+            what: "signatures of several kinds at once".to_owned(),
+            is_table: false,
+        })),
         _ => Err(failed(output.failure(BLKID))),
     }
 }
 
-/// What blkid's words mean; `None` where they are about the partition itself, not about what is on it.
-fn described(export: &str) -> Option<String> {
-    let about_itself = |line: &str| {
-        let keys = ["DEVNAME=", "PART_ENTRY_"];
-        line.is_empty() || keys.iter().any(|key| line.starts_with(key))
-    };
-    if export.lines().all(about_itself) && export.contains("PART_ENTRY_") {
-        return None;
-    }
+/// What blkid knows.
+struct Known {
+    what: String,
+    /// Whether it is a partition table and nothing else.
+    is_table: bool,
+}
+
+/// `None` where blkid only says where the partition lies, which it says of blank ones too.
+fn described(export: &str) -> Option<Known> {
     let value = |key: &str| {
         export
             .lines()
             .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
     };
-    Some(match (value("TYPE"), value("PTTYPE")) {
-        (Some(kind), _) => format!("{kind} ({})", value("USAGE").unwrap_or("signature")),
-        (None, Some(table)) => format!("a partition table ({table})"),
-        (None, None) => "a signature known to blkid".to_owned(),
-    })
+    let (what, is_table) = match (value("TYPE"), value("PTTYPE")) {
+        (Some(kind), _) => {
+            let usage = value("USAGE").unwrap_or("signature");
+            (format!("{kind} ({usage})"), false)
+        }
+        (None, Some(table)) => (format!("a partition table ({table})"), true),
+        (None, None) => {
+            let mut lines = export.lines();
+            if lines.all(|line| line.starts_with("DEVNAME=") || line.starts_with("PART_ENTRY_")) {
+                return None;
+            }
+            ("a signature known to blkid".to_owned(), false)
+        }
+    };
+    Some(Known { what, is_table })
 }
 
 /// Where the first byte other than zero is in the first and last MiB.

@@ -115,6 +115,12 @@ impl World {
         )
     }
 
+    /// What stands for `/dev` and `/sys` of an instance: both empty without a backing.
+    pub fn device_dirs(&self, number: usize) -> Result<(PathBuf, PathBuf)> {
+        let instance = self.instance(number)?;
+        Ok((instance.dev_dir.clone(), instance.sys_dir.clone()))
+    }
+
     /// Starts the node plugin of an instance, with whatever `change` adds to what it needs.
     pub async fn start_node(
         &mut self,

@@ -1,5 +1,7 @@
 //! Requests as an orchestrator, or something less careful, sends them.
 
+use std::num::NonZeroU8;
+
 use csi::v1::VolumeCapability;
 use csi::v1::volume_capability::access_mode::Mode;
 use csi::v1::volume_capability::{AccessMode, BlockVolume};
@@ -118,5 +120,66 @@ proptest! {
             volume_capability: capability,
             ..NodeExpandVolumeRequest::default()
         });
+    }
+}
+
+#[rstest]
+#[case(None, Part::Disk)]
+#[case(Some(("partition", "")), Part::Disk)]
+#[case(Some(("partition", "0")), Part::Disk)]
+#[case(Some(("Partition", "1")), Part::Partition(NonZeroU8::MIN))]
+#[case(Some(("PARTITION", "255")), Part::Partition(NonZeroU8::MAX))]
+#[case(Some(("partitions", "7")), Part::Disk)]
+fn a_partition_is_read(#[case] context: Option<(&str, &str)>, #[case] part: Part) {
+    let request = NodePublishVolumeRequest {
+        volume_context: context
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into_iter()
+            .collect(),
+        ..publish()
+    };
+    assert_eq!(Publish::try_from(request).unwrap().wanted.part, part);
+}
+
+#[rstest]
+#[case("256")]
+#[case("-1")]
+#[case("01")]
+#[case("+1")]
+#[case("p1")]
+#[case(" ")]
+fn a_partition_that_cannot_be_is_refused(#[case] number: &str) {
+    let request = NodePublishVolumeRequest {
+        volume_context: [("partition".to_owned(), number.to_owned())].into(),
+        ..publish()
+    };
+    let refused = refusal(request);
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(
+        refused.message().contains("volume_context.partition"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn the_name_given_at_attach_is_a_hint() {
+    let wanted = |name: &str| {
+        let request = NodePublishVolumeRequest {
+            publish_context: [("devicePath".to_owned(), name.to_owned())].into(),
+            ..publish()
+        };
+        Publish::try_from(request).unwrap().wanted.attached_as
+    };
+    assert_eq!(wanted("/dev/xvdba").unwrap().as_str(), "/dev/xvdba");
+    assert_eq!(wanted("/dev/../etc/shadow"), None);
+}
+
+proptest! {
+    #[test]
+    fn no_partition_panics(number in ".*") {
+        let context = [("partition".to_owned(), number.clone())].into();
+        if let Ok(Part::Partition(read)) = part(&context) {
+            prop_assert_eq!(read.to_string(), number);
+        }
     }
 }

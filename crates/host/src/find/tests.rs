@@ -4,6 +4,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::testing::{TestVolume, Tree, skipped_without_root, volume};
+use crate::{Contents, Host as _};
 
 const EBS: &str = "Amazon Elastic Block Store";
 const OTHER: &str = "vol00000000000000000";
@@ -266,4 +267,85 @@ async fn a_device_that_turns_up_late_is_found_by_an_event() {
         finder.verify(&device),
         Err(FindError::Mismatch { .. })
     ));
+}
+
+fn partition(index: u8) -> Wanted {
+    Wanted {
+        part: Part::Partition(index.try_into().unwrap()),
+        ..volume().into()
+    }
+}
+
+/// A volume's disk, and another device that stands for the first partition of it.
+fn partitioned() -> (TestVolume, TestVolume) {
+    let (disk, part) = (TestVolume::new(8 << 20), TestVolume::unplugged(4 << 20));
+    let number = part.number();
+    disk.tree
+        .add_partition("nvme1n1", "nvme1n1p1", "1\n", &number.to_string());
+    disk.tree.add_node("nvme1n1p1", number);
+    (disk, part)
+}
+
+#[test]
+fn a_partition_is_found_below_its_disk_and_by_its_number() {
+    if skipped_without_root() {
+        return;
+    }
+    let (disk, part) = partitioned();
+    let finder = disk.tree.finder();
+    let device = finder.look(&partition(1)).unwrap();
+    assert_eq!(device.number(), part.number());
+    assert_eq!(device.path(), disk.tree.path("dev/nvme1n1p1"));
+    let mounted = Wanted {
+        part: Part::Numbered(part.number()),
+        ..volume().into()
+    };
+    assert_eq!(finder.look(&mounted).unwrap().number(), part.number());
+    assert_eq!(
+        finder.look(&volume().into()).unwrap().number(),
+        disk.number()
+    );
+    let error = finder.look(&partition(2)).unwrap_err();
+    assert!(matches!(error, FindError::Missing { .. }), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("partition 2") && text.contains("[nvme1n1p1]"),
+        "{text}"
+    );
+    // The partition is made anew elsewhere on the disk: the device is another.
+    disk.tree
+        .put("sys/class/block/nvme1n1/nvme1n1p1/dev", "259:9\n");
+    let error = finder.verify(&device).unwrap_err();
+    assert!(error.to_string().contains("259:9"), "{error}");
+}
+
+#[tokio::test]
+async fn a_blank_partition_is_blank_only_on_a_disk_that_holds_nothing_but_its_table() {
+    if skipped_without_root() {
+        return;
+    }
+    let (disk, _part) = partitioned();
+    let host = disk.host();
+    let device = host.find(&partition(1), Duration::ZERO).await.unwrap();
+    let other = async || match host.inspect(&device).await.unwrap() {
+        Contents::Other { what } => what,
+        found => panic!("{found:?}"),
+    };
+    assert!(other().await.contains("no partition table"));
+    let mut table = [0; 512];
+    table[450] = 0x83;
+    table[454..458].copy_from_slice(&2048_u32.to_le_bytes());
+    table[458..462].copy_from_slice(&8192_u32.to_le_bytes());
+    table[510..].copy_from_slice(&[0x55, 0xaa]);
+    disk.write(0, &table);
+    assert!(matches!(
+        host.inspect(&device).await.unwrap(),
+        Contents::Blank(_)
+    ));
+    // A swap signature over all of the disk, which leaves the first sector alone.
+    disk.write(4096 - 10, b"SWAPSPACE2");
+    let (version, last_page) = (1_u32.to_le_bytes(), 2000_u32.to_le_bytes());
+    disk.write(1024, &[version, last_page].concat());
+    let what = other().await;
+    assert!(what.contains("a disk that holds"), "{what}");
 }

@@ -41,6 +41,13 @@ impl Cloud {
         Ok(())
     }
 
+    /// `aws ec2 detach-volume --force`: the device goes whoever uses it.
+    pub async fn pull_out(&self, id: &str) -> Result<()> {
+        self.ask("DetachVolume", &[("VolumeId", id), ("Force", "true")])
+            .await?;
+        Ok(())
+    }
+
     /// `aws ec2 create-snapshot`; returns its id.
     pub async fn create_snapshot(&self, volume: &str) -> Result<String> {
         let reply = self.ask("CreateSnapshot", &[("VolumeId", volume)]).await?;
