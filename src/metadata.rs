@@ -27,7 +27,7 @@ use crate::config::AttachLimit;
 use crate::kubernetes::{Kubernetes, Node};
 use alarm::Alarm;
 pub(crate) use attach_limit::Limit;
-use attach_limit::{Known, Machine};
+use attach_limit::{Foreign, Known, Machine};
 use claims::Claims;
 pub(crate) use imds::Imds;
 pub(crate) use metrics::LimitMetrics;
@@ -136,7 +136,10 @@ impl Metadata {
         let fixed = matches!(self.settings.limit, AttachLimit::Fixed(_));
         if !fixed && is_time(state.imds_again) {
             match self.settings.sources.imds_now().await {
-                Some(Ok(now)) => facts.complete(&now),
+                Some(Ok(now)) => {
+                    let this_instance = facts.complete(&now);
+                    tracing::debug!(this_instance, "instance metadata counts again");
+                }
                 Some(Err(error)) => {
                     tracing::debug!(%error, "what instance metadata said before counts");
                     state.imds_again = Some(Instant::now() + RESPITE);
@@ -157,7 +160,8 @@ impl Metadata {
         state.claims.see(&hardware.volumes, now);
         // Instance metadata accounts for so many, and the root volume is everybody's.
         let expected = facts.in_use.map_or(1, |in_use| in_use.volumes + 1);
-        let unclaimed = state.claims.unclaimed() > expected;
+        let open = state.claims.unclaimed();
+        let unclaimed = open > expected || (expected > 1 && open > 1 && !state.claimed);
         let unlisted =
             AttachmentLimit::listed(&facts.instance_type).is_none() && state.annotated.is_none();
         let mut tellable = true;
@@ -167,7 +171,10 @@ impl Metadata {
                 None => tellable = !unclaimed || state.claimed,
             }
         }
-        let foreign = state.claims.foreign(now) + hardware.nameless_volumes;
+        let foreign = Foreign {
+            least: state.claims.foreign(now) + hardware.nameless_volumes,
+            most: state.claims.unclaimed() + hardware.nameless_volumes,
+        };
         Known {
             annotated: state.annotated,
             in_use: facts.in_use,

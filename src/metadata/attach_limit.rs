@@ -93,7 +93,7 @@ pub(super) struct Known {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Machine {
     /// EBS volumes that are not CSI's, the root volume included; `None` where it cannot be told.
-    pub(super) volumes: Option<u32>,
+    pub(super) volumes: Option<Foreign>,
     /// Network interfaces, the primary one included; 0 where none can be seen.
     pub(super) interfaces: u32,
     /// Instance store disks.
@@ -102,13 +102,22 @@ pub(super) struct Machine {
     pub(super) accelerators: u32,
 }
 
+/// How many of the EBS volumes that are attached now are not CSI's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Foreign {
+    /// Surely so many.
+    pub(super) least: u32,
+    /// All that Kubernetes has not named: there are no more.
+    pub(super) most: u32,
+}
+
 /// The number to report to the scheduler.
 ///
 /// EC2's figure for an instance type (DescribeInstanceTypes, `MaximumEbsAttachments`) has what every instance of the type has
 /// taken off already where these count (`shared`): the primary network interface, instance store disks, accelerators. Of the
 /// guess nothing but the interface is taken off, so the machine's disks and accelerators are. Instance metadata lists volumes
-/// as of the instance's start, so that those attached since then are not counted twice; the machine shows those that were
-/// attached later by others. The larger count is taken.
+/// as of the instance's start, so that those attached since then are not counted twice; the machine shows what has come and gone
+/// since. Of interfaces the larger count is taken.
 pub(super) fn reckon(instance_type: &InstanceType, setting: AttachLimit, known: &Known) -> Limit {
     let (offered, figure) = offered(instance_type, known);
     let reserved = match setting {
@@ -152,8 +161,12 @@ fn offered(instance_type: &InstanceType, known: &Known) -> (AttachmentLimit, Fig
 /// EBS volumes that are not CSI's. Every instance has a root volume.
 fn volumes(known: &Known) -> u32 {
     let told = known.in_use.map_or(0, |in_use| in_use.volumes);
-    let seen = known.machine.volumes.unwrap_or_default();
-    told.saturating_add(1).max(seen)
+    let told = told.saturating_add(1);
+    match known.machine.volumes {
+        // What was there at the start may have gone, or be CSI's: an instance can be stopped with CSI volumes attached.
+        Some(Foreign { least, most }) => told.min(most).max(least).max(1),
+        None => told,
+    }
 }
 
 fn interfaces(known: &Known) -> u32 {

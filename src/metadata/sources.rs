@@ -137,7 +137,15 @@ impl Sources {
             };
             match (retried(patience, || source.facts()).await, &mut known) {
                 (Ok(facts), None) => known = Some(facts),
-                (Ok(facts), Some(known)) => known.complete(&facts),
+                (Ok(facts), Some(known)) => {
+                    if !known.complete(&facts) {
+                        tracing::warn!(
+                            here = %known.instance,
+                            there = %facts.instance,
+                            "{source} is about another instance: what it counts is left out"
+                        );
+                    }
+                }
                 (Err(error), None) => {
                     if let Some(next) = next {
                         tracing::warn!(%error, "{next} is asked instead");
@@ -189,20 +197,16 @@ impl Sources {
 }
 
 impl Facts {
-    /// Adds what another source knows of the same instance.
-    pub(super) fn complete(&mut self, other: &Self) {
+    /// Adds what another source knows of the instance, or now; false where it is about another instance.
+    pub(super) fn complete(&mut self, other: &Self) -> bool {
         if other.instance != self.instance {
-            tracing::warn!(
-                here = %self.instance,
-                there = %other.instance,
-                "two sources of metadata name different instances: the first one counts"
-            );
-            return;
+            return false;
         }
         self.in_use = other.in_use.or(self.in_use);
         if self.outpost.is_none() {
             self.outpost.clone_from(&other.outpost);
         }
+        true
     }
 }
 

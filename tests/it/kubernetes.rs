@@ -7,7 +7,8 @@ mod new_types;
 mod taint;
 
 use std::fs;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use api_server::{ApiServer, NODE, Trouble};
@@ -29,6 +30,9 @@ const NOBODY: &str = "http://127.0.0.1:9";
 struct Plugin {
     program: Program,
     node: Node,
+    log: PathBuf,
+    /// Where it shows its metrics, once somebody has looked.
+    address: Option<SocketAddr>,
     _dir: TempDir,
 }
 
@@ -67,6 +71,8 @@ impl Plugin {
         Self {
             program,
             node: node.with(Patience::ONCE),
+            log: dir.path().join("node.log"),
+            address: None,
             _dir: dir,
         }
     }

@@ -40,7 +40,8 @@ async fn ask(address: SocketAddr, request: &str, headers: &str) -> Page {
 const OPEN_METRICS: &str =
     "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
 
-async fn scrape(address: SocketAddr) -> Exposition {
+/// What `/metrics` shows.
+pub(crate) async fn scrape(address: SocketAddr) -> Exposition {
     let page = ask(address, "GET /metrics", OPEN_METRICS).await;
     assert_eq!(page.status, 200, "{page:?}");
     assert!(

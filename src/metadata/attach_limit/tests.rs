@@ -17,7 +17,10 @@ fn told(volumes: u32, interfaces: u32) -> Known {
 
 fn seen(volumes: u32, interfaces: u32) -> Machine {
     Machine {
-        volumes: Some(volumes),
+        volumes: Some(Foreign {
+            least: volumes,
+            most: volumes.saturating_add(5),
+        }),
         interfaces,
         ..Machine::default()
     }
@@ -89,6 +92,23 @@ fn the_machine_corrects_what_is_told(
 }
 
 #[test]
+fn volumes_of_the_start_that_are_gone_or_csis_are_not_counted() {
+    let mut known = told(3, 1);
+    let max = |known: &Known| max("m5.large", AttachLimit::Counted, known);
+    assert_eq!(max(&known), 23);
+    let range = |least, most| Some(Foreign { least, most });
+    // Two of the three are CSI's.
+    known.machine.volumes = range(1, 2);
+    assert_eq!(max(&known), 25);
+    // One of them may be.
+    known.machine.volumes = range(1, 3);
+    assert_eq!(max(&known), 24);
+    // A root volume is always there.
+    known.machine.volumes = range(0, 0);
+    assert_eq!(max(&known), 26);
+}
+
+#[test]
 fn what_is_not_known_is_not_taken_off() {
     let nothing = Known::default();
     let limit = |setting| limit("m5.large", setting, &nothing);
@@ -133,7 +153,7 @@ fn a_type_that_the_table_lacks_is_guessed_until_ec2_tells() {
 fn a_known() -> impl Strategy<Value = Known> {
     let in_use = proptest::option::of((any::<u32>(), any::<u32>()));
     let machine = (
-        proptest::option::of(any::<u32>()),
+        proptest::option::of((any::<u32>(), any::<u32>())),
         any::<u32>(),
         any::<u32>(),
         any::<u32>(),
@@ -151,7 +171,10 @@ fn a_known() -> impl Strategy<Value = Known> {
             interfaces,
         }),
         machine: Machine {
-            volumes: machine.0,
+            volumes: machine.0.map(|(least, more)| Foreign {
+                least,
+                most: least.saturating_add(more),
+            }),
             interfaces: machine.1,
             stores: machine.2,
             accelerators: machine.3,
@@ -189,7 +212,10 @@ proptest! {
     fn more_in_use_never_leaves_more_room(instance_type in a_type(), known in a_known(), more in 0..100_u32) {
         let max = |known: &Known| reckon(&instance_type, AttachLimit::Counted, known).max_volumes;
         let mut other = known;
-        other.machine.volumes = Some(other.machine.volumes.unwrap_or_default().saturating_add(more));
+        if let Some(Foreign { least, most }) = &mut other.machine.volumes {
+            *least = least.saturating_add(more);
+            *most = most.saturating_add(more);
+        }
         prop_assert!(max(&other) <= max(&known));
         other.machine.interfaces = other.machine.interfaces.saturating_add(more);
         other.machine.stores = other.machine.stores.saturating_add(more);

@@ -12,6 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use lab::program::Program;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
@@ -19,6 +20,7 @@ use tokio::time::sleep;
 
 use super::api_server::{ApiServer, NODE, until};
 use super::{NOBODY, Plugin};
+use crate::metrics::scrape;
 
 const GUESSED: &str = "AttachLimitGuessed";
 
@@ -91,6 +93,21 @@ impl Plugin {
         self.node.info().await.unwrap().max_volumes_per_node
     }
 
+    /// The limit with these labels, and whether it is a guess, as metrics.
+    async fn shown(&mut self, labels: &[(&str, &str)]) -> (f64, f64) {
+        let address = *self.address.get_or_insert_with(|| {
+            let log = fs::read_to_string(&self.log).unwrap();
+            let (_, rest) = log.split_once("http.endpoint=").unwrap();
+            rest.split_whitespace().next().unwrap().parse().unwrap()
+        });
+        let page = scrape(address).await;
+        let value = |name, labels| page.value(name, labels).unwrap();
+        (
+            value("aws_ebs_csi_attach_limit", labels),
+            value("aws_ebs_csi_attach_limit_guessed", &[]),
+        )
+    }
+
     /// Asks until the answer is this one.
     async fn must_take(&self, volumes: i64) {
         for _ in 0..1_000 {
@@ -119,8 +136,17 @@ fn label(node: &mut Value, name: &str, value: &str) {
 async fn a_poorer_source_is_told_and_corrected_once_the_better_one_answers() {
     let api = ApiServer::start(&[]).await;
     let imds = Imds::start(false).await;
-    let mut plugin = Plugin::start(&api, &imds.url, |_| {}).await;
+    let mut plugin = Plugin::start(&api, &imds.url, |program| {
+        program.option("--http-endpoint", "127.0.0.1:0");
+    })
+    .await;
     plugin.must_know_the_node().await;
+    assert_eq!(
+        plugin
+            .shown(&[("figure", "table"), ("counted", "assumed")])
+            .await,
+        (26.0, 1.0)
+    );
     until("an Event tells", || !api.events().is_empty()).await;
     let event = api.events().remove(0);
     assert_eq!(event["reason"], GUESSED);
@@ -139,8 +165,12 @@ async fn a_poorer_source_is_told_and_corrected_once_the_better_one_answers() {
     // 27, less the root volume, another one, and two interfaces more.
     plugin.must_take(23).await;
     assert_eq!(reasons(&api), [GUESSED]);
-    let log = plugin.log();
-    assert!(log.contains("counted=imds"), "{log}");
+    assert_eq!(
+        plugin
+            .shown(&[("figure", "table"), ("counted", "imds")])
+            .await,
+        (23.0, 0.0)
+    );
 
     // What it has said counts while it is silent again.
     imds.up.store(false, Ordering::SeqCst);
@@ -243,6 +273,31 @@ async fn the_machine_is_looked_at_at_each_call() {
         log.contains("counted=machine") && !log.contains("is a guess"),
         "{log}"
     );
+}
+
+#[tokio::test]
+async fn csi_volumes_of_an_instance_that_was_stopped_with_them_are_known() {
+    let api = ApiServer::start(&[]).await;
+    let imds = Imds::start(true).await;
+    let dir = tempfile::tempdir().unwrap();
+    let sys = dir.path();
+    // The root volume, and the other one that instance metadata lists.
+    (0..2).for_each(|number| volume(sys, number));
+    let on = |program: &mut Program| {
+        api.let_in(program);
+        program
+            .option("--imds-endpoint", imds.url.as_str())
+            .env("CSI_NODE_NAME", NODE)
+            .env("DISABLE_TAINT_WATCHER", "true");
+    };
+    let plugin = Plugin::start_on(sys, on).await;
+    assert_eq!(plugin.max_volumes().await, 23);
+    api.change_node(|node| {
+        node["status"]["volumesInUse"] =
+            json!(["kubernetes.io/csi/ebs.csi.aws.com^vol-00000000000000001"]);
+    });
+    let plugin = Plugin::start_on(sys, on).await;
+    assert_eq!(plugin.max_volumes().await, 24);
 }
 
 #[tokio::test]
