@@ -151,6 +151,14 @@ check_all() {
     check "more often than Kubernetes takes is refused" refused "minimum" --set nodeAllocatableUpdatePeriodSeconds=5
     check "the lease of the driver is in the role of its replicas" contains 1 "^ +- $(lease)\$"
     check "one replica needs no budget" contains 0 'kind: PodDisruptionBudget' --set controller.replicaCount=1
+    check "metrics are shown only when wanted" contains 0 'http-endpoint=:330|containerPort: 330|prometheus.io|claims of this' --set controller.enableMetrics=false
+    check "a component's metrics have its port" contains 2 'http-endpoint=:330[12]$' --set controller.enableMetrics=true,node.enableMetrics=true
+    check "Prometheus finds pods by annotations" contains 2 'prometheus.io/port: "330[12]"' --set controller.enableMetrics=true,node.enableMetrics=true
+    check "annotations of one's own stay beside them" contains 4 '(prometheus.io/(scrape|path|port)|mine): ' \
+        --set node.enableMetrics=true,node.podAnnotations.mine=yes
+    check "ServiceMonitors need the operator" contains 0 'kind: ServiceMonitor' --set node.enableMetrics=true
+    check "with it each component has one" contains 2 'kind: ServiceMonitor' --api-versions monitoring.coreos.com/v1 \
+        --set controller.enableMetrics=true,node.enableMetrics=true
     check "nothing points at a service account of one's own" contains 0 'ebs-csi-(node|controller)-sa' \
         --set controller.serviceAccount.name=mine,node.serviceAccount.name=yours
     say "$passed passed, $failed failed, 0 skipped"

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module at the top of `src`, and which others it may name. `cli` wires everything and is free.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("capability", &["status"]),
     ("cause", &[]),
     ("cluster", &["kubernetes", "metadata"]),
@@ -30,6 +30,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
         ],
     ),
     ("server", &["cause", "telemetry"]),
+    ("statistics", &["identity", "kubernetes", "telemetry"]),
     // It maps the errors of both services to codes, so it knows their types.
     ("status", &["controller", "inflight", "node"]),
     ("telemetry", &["config", "inflight"]),
@@ -39,7 +40,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
 /// Crates that only some modules may name: the controller knows no kernel, the node no cloud.
 const CRATES: [(&str, &[&str]); 3] = [
     ("ec2", &["cli", "cluster", "controller", "status"]),
-    ("host", &["cli", "metadata", "node", "status"]),
+    ("host", &["cli", "metadata", "node", "statistics", "status"]),
     ("rustls", &["kubernetes"]),
 ];
 

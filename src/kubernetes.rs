@@ -16,6 +16,7 @@ mod objects;
 mod session;
 mod taint;
 mod time;
+mod volumes;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub(crate) use leases::{Lease, LeaseName};
 pub(crate) use name::NodeName;
 pub(crate) use objects::{Named, Node};
 use session::Session;
+pub(crate) use volumes::Claim;
 
 /// How to find the cluster, and this process' node in it.
 #[derive(Clone, Debug)]

@@ -125,6 +125,12 @@ impl Metadata {
         })
     }
 
+    /// The instance, where that is known and nobody is just asking.
+    pub(crate) fn instance(&self) -> Option<InstanceId> {
+        let state = self.state.try_lock().ok()?;
+        state.facts.as_ref().map(|facts| facts.instance.clone())
+    }
+
     /// Who the node is, and what instance metadata counts now.
     async fn facts(&self, state: &mut State) -> Result<Facts, MetadataError> {
         let Some(facts) = &mut state.facts else {

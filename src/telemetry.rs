@@ -18,7 +18,7 @@ use tracing_subscriber::{Layer as _, fmt};
 use crate::config::{Log, LogFormat};
 use crate::inflight::Key;
 
-pub(crate) use metrics::{Form, Metrics, RpcMetrics};
+pub(crate) use metrics::{Form, Gather, Metrics, RpcMetrics};
 
 /// Crates below ours that tell much at `info` and below, and nothing that a user of the driver can act on.
 const NOISY: [&str; 9] = [

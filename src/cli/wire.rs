@@ -23,6 +23,7 @@ use crate::kubernetes::Kubernetes;
 use crate::metadata::{self, Imds, LimitMetrics, Metadata, Source, Sources};
 use crate::node::{self, NodeService};
 use crate::server::{self, Health, HttpListener, Listener, Pages, Signals};
+use crate::statistics::{Collector, Owners};
 use crate::telemetry::Metrics;
 
 /// Serves until a signal comes.
@@ -42,7 +43,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         operations,
         cluster,
     } = tokio::select! {
-        services = services(config.role, &surroundings) => services?,
+        services = services(config.role, &surroundings, &metrics) => services?,
         () = &mut stop => return Ok(()),
     };
     // Sidecars connect as soon as there is a socket, and give up on one that does not answer.
@@ -163,7 +164,11 @@ struct Services {
     cluster: Option<ClusterWork>,
 }
 
-async fn services(role: Role, surroundings: &Surroundings) -> anyhow::Result<Services> {
+async fn services(
+    role: Role,
+    surroundings: &Surroundings,
+    metrics: &Metrics,
+) -> anyhow::Result<Services> {
     Ok(match role {
         Role::Controller(controller) => {
             let (controller, cluster) = serve_controller(controller, surroundings).await?;
@@ -174,7 +179,7 @@ async fn services(role: Role, surroundings: &Surroundings) -> anyhow::Result<Ser
             }
         }
         Role::Node(node) => {
-            let node = node_service(node, surroundings)?;
+            let node = node_service(node, surroundings, metrics)?;
             Services {
                 operations: node.operations(),
                 routes: identity(identity::Role::Node).add_service(NodeServer::new(node)),
@@ -182,7 +187,7 @@ async fn services(role: Role, surroundings: &Surroundings) -> anyhow::Result<Ser
             }
         }
         Role::All(controller, node) => {
-            let node = node_service(node, surroundings)?;
+            let node = node_service(node, surroundings, metrics)?;
             let (controller, cluster) = serve_controller(controller, surroundings).await?;
             Services {
                 operations: node.operations(),
@@ -234,7 +239,11 @@ async fn serve_controller(
     Ok((ControllerServer::new(controller), cluster))
 }
 
-fn node_service(config: config::Node, surroundings: &Surroundings) -> anyhow::Result<NodeService> {
+fn node_service(
+    config: config::Node,
+    surroundings: &Surroundings,
+    metrics: &Metrics,
+) -> anyhow::Result<NodeService> {
     must_be_directory("--dev-dir", &config.dev_dir)?;
     must_be_directory("--sys-dir", &config.sys_dir)?;
     let shown = LimitMetrics::default();
@@ -261,6 +270,15 @@ fn node_service(config: config::Node, surroundings: &Surroundings) -> anyhow::Re
         legacy_xfs: config.legacy_xfs,
         models: config.nvme_models,
     });
+    let known = Arc::clone(&metadata);
+    let instance = move || {
+        known
+            .instance()
+            .map_or_else(String::new, |id| id.to_string())
+    };
+    let owners = Owners::new(DRIVER_NAME, Arc::new(surroundings.kubernetes.clone()));
+    let statistics = Arc::new(host.statistics());
+    Collector::register(metrics, statistics, owners, Box::new(instance));
     let settings = node::Settings {
         device_timeout: config.device_timeout,
     };

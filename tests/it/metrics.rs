@@ -1,7 +1,5 @@
 //! `/metrics` and `/healthz` of a running driver.
 
-mod exposition;
-
 use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,65 +7,31 @@ use std::time::Duration;
 use csi::v1::node_client::NodeClient;
 use csi::v1::{NodeGetCapabilitiesRequest, NodeStageVolumeRequest};
 use lab::kubelet::Node;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use lab::metrics::{Exposition, Page, address, scrape};
+use lab::program::Program;
 use tokio::net::TcpStream;
 
 use crate::world::{World, world};
-use exposition::Exposition;
-
-/// A page as a client gets it.
-#[derive(Debug)]
-struct Page {
-    status: u16,
-    head: String,
-    body: String,
-}
 
 async fn ask(address: SocketAddr, request: &str, headers: &str) -> Page {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("{request} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    Page {
-        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-        head: head.to_owned(),
-        body: body.to_owned(),
-    }
-}
-
-const OPEN_METRICS: &str =
-    "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n";
-
-/// What `/metrics` shows.
-pub(crate) async fn scrape(address: SocketAddr) -> Exposition {
-    let page = ask(address, "GET /metrics", OPEN_METRICS).await;
-    assert_eq!(page.status, 200, "{page:?}");
-    assert!(
-        page.head.contains("application/openmetrics-text"),
-        "{page:?}"
-    );
-    Exposition::open_metrics(&page.body)
+    lab::metrics::ask(address, request, headers).await.unwrap()
 }
 
 /// Starts a node that shows its metrics, at a port that the kernel chooses and the log tells.
 async fn start(world: &mut World) -> (Node, SocketAddr) {
-    let shown = |program: &mut lab::program::Program| {
+    let shown = |program: &mut Program| {
         program.option("--http-endpoint", "127.0.0.1:0");
     };
     let node = world.start_node(0, shown).await.unwrap();
-    let log = fs::read_to_string(world.dir().join("node-0.log")).unwrap();
-    let (_, rest) = log.split_once("http.endpoint=").unwrap();
-    let address = rest.split_whitespace().next().unwrap();
-    (node, address.parse().unwrap())
+    let address = address(&world.dir().join("node-0.log")).unwrap();
+    (node, address)
 }
 
 #[tokio::test]
 async fn scrapes_while_calls_run_parse_and_count_them() {
     let mut world = world().await;
     let (node, address) = start(&mut world).await;
-    let before = scrape(address).await;
+    let before = scrape(address).await.unwrap();
     let calls = 200;
     let calling = async {
         let mut client: NodeClient<_> = node.client();
@@ -81,12 +45,12 @@ async fn scrapes_while_calls_run_parse_and_count_them() {
     let scraping = async {
         for _ in 0..20 {
             let plain = ask(address, "GET /metrics", "").await;
-            Exposition::plain(&plain.body);
-            scrape(address).await;
+            Exposition::plain(&plain.body).unwrap();
+            scrape(address).await.unwrap();
         }
     };
     tokio::join!(calling, scraping);
-    let after = scrape(address).await;
+    let after = scrape(address).await.unwrap();
     for (method, code) in [
         ("NodeGetCapabilities", "OK"),
         ("NodeStageVolume", "INVALID_ARGUMENT"),

@@ -18,6 +18,7 @@ mod formatting;
 mod growing;
 mod hardware;
 mod interruption;
+mod metrics;
 mod persistence;
 mod publishing;
 mod staging;

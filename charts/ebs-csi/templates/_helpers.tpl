@@ -74,3 +74,21 @@ failureThreshold: 5
   securityContext:
     {{- include "ebs-csi.confined" . | nindent 4 }}
 {{- end }}
+
+{{/* Where a component shows its metrics. */}}
+{{- define "ebs-csi.metricsPort" -}}
+{{- if eq . "controller" }}3301{{ else }}3302{{ end }}
+{{- end }}
+
+{{/* Annotations of a component's pods: (list . "controller") */}}
+{{- define "ebs-csi.podAnnotations" -}}
+{{- $values := index (index . 0).Values (index . 1) -}}
+{{- $annotations := dict -}}
+{{- if and $values.enableMetrics (index . 0).Values.metrics.podAnnotations -}}
+{{- $port := include "ebs-csi.metricsPort" (index . 1) -}}
+{{- $annotations = dict "prometheus.io/scrape" "true" "prometheus.io/path" "/metrics" "prometheus.io/port" $port -}}
+{{- end -}}
+{{- with merge (dict) $values.podAnnotations $annotations -}}
+{{- toYaml . -}}
+{{- end -}}
+{{- end }}

@@ -10,6 +10,7 @@
 mod events;
 mod names;
 mod sysfs;
+mod volumes;
 mod wanted;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use crate::device::Origin;
 use crate::{Device, DeviceNumber, FindError, Mount};
 pub(crate) use events::Events;
 use sysfs::{Disk, Partition, Sysfs};
+pub(crate) use volumes::VolumeDisk;
 pub use wanted::{Part, Wanted};
 
 /// How long the first and the longest pause between two looks are where no event asks for one.

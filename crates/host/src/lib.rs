@@ -18,10 +18,12 @@ mod inspect;
 mod jobs;
 mod kernel;
 mod linux;
+mod log_page;
 pub mod loop_device;
 mod mount;
 mod place;
 mod record;
+mod statistics;
 mod stats;
 
 pub use confinement::{Confinement, Duty, confine};
@@ -38,8 +40,10 @@ pub use inspect::{Contents, Filesystem};
 pub use jobs::Busy;
 pub use kernel::Kernel;
 pub use linux::{EBS_MODEL, HostSettings, LinuxHost};
+pub use log_page::{Latency, LogPage, LogPageError, Work};
 pub use mount::{InvalidMountOption, Mount, MountOptions};
 pub use place::{Place, PlaceError, Seen};
+pub use statistics::{InUseError, LinuxStatistics, Statistics, StatisticsError, VolumeInUse};
 pub use stats::{Stats, Usage};
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use crate::format::{Maker, mkfs};
 use crate::jobs::Jobs;
 use crate::{
     BlankDevice, Busy, CheckError, Contents, Device, FindError, FormatError, GrowError, Grown,
-    Host, InspectError, Kernel, Mount, MountError, MountOptions, Stats, StatsError, Wanted, check,
-    grow, inspect, mount, stats,
+    Host, InspectError, Kernel, LinuxStatistics, Mount, MountError, MountOptions, Stats,
+    StatsError, Wanted, check, grow, inspect, mount, stats,
 };
 
 /// The model of an EBS volume's NVMe controller (EBS user guide, "Map NVMe volumes").
@@ -93,6 +93,12 @@ impl LinuxHost {
             programs,
             jobs: Jobs::default(),
         }
+    }
+
+    /// What the same machine's volumes count about themselves.
+    #[must_use]
+    pub fn statistics(&self) -> LinuxStatistics {
+        LinuxStatistics::new(self.finder.clone())
     }
 }
 

@@ -32,7 +32,7 @@ use context::{Context, Refusal};
 use options::Parameter;
 pub use options::{InvalidMountOption, MountOptions};
 pub use table::Mount;
-pub(crate) use table::{at, of};
+pub(crate) use table::{all, at, of, on_its_device};
 
 /// More mounts than this on top of each other at one path are somebody's mistake that unmounting does not mend.
 const MOST_LAYERS: usize = 64;

@@ -233,6 +233,7 @@ impl TestVolume {
     /// An empty file, likewise.
     pub(crate) fn file_place(&mut self, name: &str) -> PathBuf {
         let path = self.tree.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, "").unwrap();
         self.mounted.push(path.clone());
         path

@@ -69,23 +69,32 @@ impl Node {
 
     /// Where a volume is mounted once for all pods.
     pub fn staging_path(&self, claim: &Claim) -> PathBuf {
-        self.kubelet
-            .join("plugins")
+        self.csi()
+            .join("ebs.csi.aws.com")
             .join(&claim.id)
             .join("globalmount")
     }
 
     /// Where a pod sees a volume: a directory, or a device node.
     pub fn target_path(&self, claim: &Claim, pod: &str) -> PathBuf {
-        let last = match claim.usage {
-            Use::Block => "device",
-            Use::Ext4 | Use::Xfs => "mount",
-        };
-        self.kubelet
-            .join("pods")
-            .join(pod)
-            .join(&claim.id)
-            .join(last)
+        match claim.usage {
+            Use::Block => self
+                .csi()
+                .join("volumeDevices/publish")
+                .join(&claim.id)
+                .join(pod),
+            _ => self
+                .kubelet
+                .join("pods")
+                .join(pod)
+                .join("volumes/kubernetes.io~csi")
+                .join(&claim.id)
+                .join("mount"),
+        }
+    }
+
+    fn csi(&self) -> PathBuf {
+        self.kubelet.join("plugins/kubernetes.io/csi")
     }
 
     /// NodeGetInfo.

@@ -10,6 +10,7 @@ pub mod failure;
 pub mod kubelet;
 pub mod leftovers;
 pub mod machine;
+pub mod metrics;
 pub mod orchestrator;
 pub mod process;
 pub mod program;

@@ -20,7 +20,7 @@ use tokio::time::sleep;
 
 use super::api_server::{ApiServer, NODE, until};
 use super::{NOBODY, Plugin};
-use crate::metrics::scrape;
+use lab::metrics::scrape;
 
 const GUESSED: &str = "AttachLimitGuessed";
 
@@ -100,7 +100,7 @@ impl Plugin {
             let (_, rest) = log.split_once("http.endpoint=").unwrap();
             rest.split_whitespace().next().unwrap().parse().unwrap()
         });
-        let page = scrape(address).await;
+        let page = scrape(address).await.unwrap();
         let value = |name, labels| page.value(name, labels).unwrap();
         (
             value("aws_ebs_csi_attach_limit", labels),

@@ -127,32 +127,45 @@ pub(super) fn described(seen: &Seen) -> Result<Option<Mount>, MountError> {
     }))
 }
 
+/// Every mount, in the order in which they were made. What is shown at a target is not looked at: doing so could hang.
+pub(crate) fn all() -> Result<Vec<Mount>, MountError> {
+    let table = read()?;
+    let mounts = table.split(|byte| *byte == b'\n').filter_map(Mount::parse);
+    Ok(mounts.collect())
+}
+
+/// The mount with the device that it lies on, where that is not the one of its files (btrfs).
+pub(crate) fn on_its_device(mount: Mount) -> Mount {
+    if mount.fs_type != "btrfs" {
+        return mount;
+    }
+    let seen = Place::find(&mount.target).ok().flatten();
+    let seen = seen.and_then(|place| place.look().ok().flatten());
+    let of_this = |seen: &Seen| seen.mount() == Some(mount.id);
+    let device = seen
+        .filter(of_this)
+        .and_then(|seen| btrfs_device(&mount, &seen));
+    Mount {
+        device: device.unwrap_or(mount.device),
+        ..mount
+    }
+}
+
 /// Every mount of the device. Only a mount of a file that is called like the device's node is looked at for being that node: asking
 /// any other could hang on a file server that has gone.
 pub(crate) fn of(device: &Device) -> Result<Vec<Mount>, MountError> {
     let name = device.path().file_name();
     let is_btrfs = btrfs::has(device.number());
-    let table = read()?;
-    let mounts = table.split(|byte| *byte == b'\n').filter_map(Mount::parse);
-    let known = mounts.map(|mount| match mount.root.file_name() {
-        shown if shown.is_some() && shown == name => Mount {
-            node: DeviceNumber::of_node(&mount.target),
-            ..mount
-        },
-        _ if is_btrfs && mount.fs_type == "btrfs" => {
-            let seen = Place::find(&mount.target).ok().flatten();
-            let seen = seen.and_then(|place| place.look().ok().flatten());
-            let of_this = |seen: &Seen| seen.mount() == Some(mount.id);
-            let device = seen
-                .filter(of_this)
-                .and_then(|seen| btrfs_device(&mount, &seen));
-            Mount {
-                device: device.unwrap_or(mount.device),
+    let known = all()?
+        .into_iter()
+        .map(|mount| match mount.root.file_name() {
+            shown if shown.is_some() && shown == name => Mount {
+                node: DeviceNumber::of_node(&mount.target),
                 ..mount
-            }
-        }
-        _ => mount,
-    });
+            },
+            _ if is_btrfs => on_its_device(mount),
+            _ => mount,
+        });
     Ok(known.filter(|mount| mount.carries(device)).collect())
 }
 
