@@ -87,7 +87,8 @@ fn note(instance_type: &InstanceType, limit: Limit) -> String {
     if limit.counted == Counted::Assumed {
         note.push_str(
             " Nobody tells what else is attached to the instance, so that the limit allows for its root volume and one network \
-             interface: if it has more, set --reserved-volume-attachments, or let the node plugin reach instance metadata.",
+             interface: if it has more, count them in --reserved-volume-attachments, or let the node plugin reach instance \
+             metadata.",
         );
     }
     note.push_str(" --volume-attach-limit sets the limit.");
