@@ -133,7 +133,8 @@ impl World {
         program.option("--imds-endpoint", &instance.imds_url);
         if instance.dev_dir.as_os_str().is_empty() {
             let empty = self.dir.path().join("no-devices");
-            fs::create_dir_all(&empty)?;
+            // Every kernel has that, whatever it has in it.
+            fs::create_dir_all(empty.join("class/block"))?;
             program
                 .option("--dev-dir", &empty)
                 .option("--sys-dir", &empty);
