@@ -11,6 +11,7 @@ mod metadata;
 mod node;
 mod or_unset;
 mod process;
+mod size;
 mod wire;
 
 use std::process::ExitCode;

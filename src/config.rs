@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ebs_types::{Region, Tags};
+use ebs_types::{Bytes, Region, Tags};
 
 use crate::kubernetes::{Access, NodeName};
 use crate::server::{Endpoint, HttpAddress};
@@ -119,6 +119,8 @@ pub(crate) struct Node {
     pub(crate) program_path: Option<OsString>,
     /// How long an attached volume's device may take to appear.
     pub(crate) device_timeout: Duration,
+    /// How much memory fsck may take; `None` for a share of what there is.
+    pub(crate) fsck_memory: Option<Bytes>,
     /// How many volumes this node takes.
     pub(crate) attach_limit: AttachLimit,
     /// Whether the taint that keeps pods away until the driver is registered is left to others.

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, NonEmptyStringValueParser};
+use ebs_types::Bytes;
 
 use super::duration;
 use super::process::ProcessArgs;
+use super::size;
 use crate::config::{AttachLimit, Config, Node, Role};
 
 /// Flags of `ebs-csi node`.
@@ -32,6 +34,10 @@ pub(super) struct NodeArgs {
     /// How long the device of an attached volume may take to appear.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration::parse)]
     device_timeout: Duration,
+
+    /// How much memory a check of a file system may take, e.g. 512MiB [default: a quarter of the memory, 256MiB to 4GiB].
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    fsck_memory_limit: Option<Bytes>,
 
     /// Report that this node takes exactly so many volumes [default: by instance type and what is in use].
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "reserved_volume_attachments")]
@@ -73,6 +79,7 @@ impl NodeArgs {
             sys_dir: self.sys_dir,
             program_path: std::env::var_os("PATH"),
             device_timeout: self.device_timeout,
+            fsck_memory: self.fsck_memory_limit,
             attach_limit,
             keep_startup_taint: self.keep_startup_taint,
             legacy_xfs: self.legacy_xfs,

@@ -1,5 +1,6 @@
 //! Joins the parts of one process: listener, services, signals.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use anyhow::Context as _;
 use csi::v1::controller_server::ControllerServer;
 use csi::v1::identity_server::IdentityServer;
 use csi::v1::node_server::NodeServer;
-use ebs_types::Region;
+use ebs_types::{Bytes, Region};
 use ec2::{Cloud, CloudSettings, Ec2, SdkEc2, SdkSettings};
 use host::{Hardware, HostSettings, Kernel, LinuxHost, Programs};
 use tokio::task::JoinHandle;
@@ -263,9 +264,7 @@ fn node_service(
     let host = LinuxHost::new(HostSettings {
         dev_dir: config.dev_dir,
         sys_dir: config.sys_dir,
-        programs: config
-            .program_path
-            .map_or_else(Programs::default, |path| Programs::from_path(&path)),
+        programs: programs(config.program_path.as_deref(), config.fsck_memory),
         kernel: Kernel::running(),
         legacy_xfs: config.legacy_xfs,
         models: config.nvme_models,
@@ -283,6 +282,14 @@ fn node_service(
         device_timeout: config.device_timeout,
     };
     Ok(NodeService::new(Arc::new(host), metadata, settings))
+}
+
+fn programs(path: Option<&OsStr>, fsck_memory: Option<Bytes>) -> Programs {
+    let programs = path.map_or_else(Programs::default, Programs::from_path);
+    match fsck_memory {
+        Some(bound) => programs.with_fsck_memory(bound),
+        None => programs,
+    }
 }
 
 /// A wrong directory would otherwise look like devices that never appear.

@@ -78,6 +78,14 @@ pub(crate) enum NodeError {
         /// Where its contents come from.
         origin: String,
     },
+    /// The device holds nothing, and whoever asks for it may not write.
+    #[error(
+        "volume {volume} is empty and was asked for read-only: it is not formatted; have it mounted writable once, or make it from a snapshot"
+    )]
+    BlankReadOnly {
+        /// The volume.
+        volume: VolumeHandle,
+    },
     /// mkfs did not succeed.
     #[error(transparent)]
     Format(#[from] FormatError),
@@ -98,7 +106,7 @@ pub(crate) enum NodeError {
     Target(#[from] TargetError),
     /// Something else is mounted where the volume is to be staged.
     #[error(
-        "{path} carries {found}, not volume {volume}: it is not mounted over; unmount that first"
+        "{path} carries {found}, not volume {volume}, {mode}: it is not mounted over; unmount that first"
     )]
     Occupied {
         /// The path.
@@ -107,6 +115,8 @@ pub(crate) enum NodeError {
         found: String,
         /// The volume to be there.
         volume: VolumeHandle,
+        /// How it is to be there.
+        mode: &'static str,
     },
     /// What is mounted where the volume is to be has lost its device and can't be unmounted.
     #[error(

@@ -34,10 +34,16 @@ impl NodeService {
             // A raw device has nothing to stage: that it is there is all that publish needs.
             return Ok(());
         };
-        let options = MountOptions::parse(&wanted.flags)?;
+        let mut options = MountOptions::parse(&wanted.flags)?;
+        if request.capability.mode.is_read_only() {
+            options = options.read_only();
+        }
         let staging = &request.staging;
         match self.living_mount(&request.volume, staging, device).await? {
-            Some(found) => self.staged(request, device, &found, wanted.fs).await,
+            Some(found) => {
+                self.staged(request, device, &found, wanted.fs, &options)
+                    .await
+            }
             None => self.stage_new(request, device, wanted.fs, &options).await,
         }
     }
@@ -49,13 +55,22 @@ impl NodeService {
         device: &Device,
         found: &Mount,
         fs: FsType,
+        options: &MountOptions,
     ) -> Result<(), NodeError> {
-        if !found.carries(device) {
+        if !found.carries(device) || found.made_read_only != options.is_read_only() {
             return Err(NodeError::Occupied {
                 path: request.staging.clone(),
                 found: found.to_string(),
                 volume: request.volume.clone(),
+                mode: if options.is_read_only() {
+                    "read-only"
+                } else {
+                    "writable"
+                },
             });
+        }
+        if options.is_read_only() {
+            return Ok(());
         }
         self.grow_staged(request, device, fs).await
     }
@@ -69,23 +84,24 @@ impl NodeService {
     ) -> Result<(), NodeError> {
         let staging = request.staging.clone();
         blocking(move || target::make(&staging, target::Kind::Directory)).await?;
-        let formatted = self.prepare(request, device, fs).await?;
+        let formatted = self.prepare(request, device, fs, options).await?;
         self.host
             .mount(device, request.staging.as_path(), fs, options)
             .await?;
-        if formatted {
+        if formatted || options.is_read_only() {
             return Ok(());
         }
         self.grow_staged(request, device, fs).await
     }
 
     /// Makes sure that the device holds a sound file system of this type, as large as the device where that can be done
-    /// before mounting. Says whether it was made just now.
+    /// before mounting. Says whether it was made just now. For a reader, who may be one of several, nothing is written.
     async fn prepare(
         &self,
         request: &Stage,
         device: &Device,
         fs: FsType,
+        options: &MountOptions,
     ) -> Result<bool, NodeError> {
         let found = match self.host.inspect(device).await? {
             Contents::Blank(blank) => {
@@ -95,11 +111,16 @@ impl NodeService {
                         origin: source.clone(),
                     });
                 }
+                if options.is_read_only() {
+                    return Err(NodeError::BlankReadOnly {
+                        volume: request.volume.clone(),
+                    });
+                }
                 self.host.format(blank, request.format.for_fs(fs)?).await?;
                 return Ok(true);
             }
             Contents::Filesystem(found) if found.fs == fs => {
-                if self.is_mounted(device).await? {
+                if options.is_read_only() || self.is_mounted(device).await? {
                     return Ok(false);
                 }
                 self.host.check(device, fs).await?;

@@ -1,11 +1,13 @@
-//! Binds the endpoint. A socket file that a killed process left behind is taken over; one that somebody serves is not.
+//! Binds the endpoint. A socket file is for the process' own user alone. One that a killed process left behind is taken over; one that
+//! somebody serves is not.
 
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use nix::sys::stat::{Mode, fchmod};
+use tokio::net::{TcpListener, UnixListener, UnixSocket, UnixStream};
 
 use super::Endpoint;
 
@@ -106,9 +108,19 @@ async fn bind_unix(path: &Path) -> Result<Listener, BindError> {
         });
     }
     remove_stale(path).await?;
-    let socket = UnixListener::bind(path).map_err(failed)?;
+    let socket = bind_private(path).map_err(failed)?;
     let file = SocketFile::new(path).map_err(failed)?;
     Ok(Listener::Unix { socket, file })
+}
+
+/// Whoever can open the socket controls every volume: its file is for this user alone from the moment it exists, because the kernel
+/// takes the file's permissions from the unbound socket (unix(7), fchmod(2)).
+fn bind_private(path: &Path) -> io::Result<UnixListener> {
+    const BACKLOG: u32 = 1024;
+    let socket = UnixSocket::new_stream()?;
+    fchmod(&socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    socket.bind(path)?;
+    socket.listen(BACKLOG)
 }
 
 /// Removes a socket file that nobody listens on.

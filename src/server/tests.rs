@@ -160,6 +160,16 @@ async fn an_rpc_that_does_not_end_is_left_at_the_limit() {
 }
 
 #[tokio::test]
+async fn a_socket_is_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("csi.sock");
+    let _listener = Listener::bind(&Endpoint::Unix(path.clone())).await.unwrap();
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600, "{mode:o}");
+}
+
+#[tokio::test]
 async fn a_socket_left_behind_is_taken_over_and_a_served_one_is_not() {
     let directory = tempfile::tempdir().unwrap();
     let endpoint = Endpoint::Unix(directory.path().join("csi.sock"));

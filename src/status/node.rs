@@ -27,6 +27,7 @@ fn code(error: &NodeError) -> Code {
         | NodeError::BlankCopy { .. }
         | NodeError::LostInUse { .. }
         | NodeError::PartitionTooSmall { .. }
+        | NodeError::BlankReadOnly { .. }
         | NodeError::NotStaged { .. }
         | NodeError::SingleWriter { .. } => Code::FailedPrecondition,
         NodeError::Occupied { .. } => Code::AlreadyExists,
@@ -82,7 +83,7 @@ fn format(error: &FormatError) -> Code {
 fn check(error: &CheckError) -> Code {
     match error {
         CheckError::Busy(_) => Code::Aborted,
-        CheckError::Damaged { .. } => Code::FailedPrecondition,
+        CheckError::Damaged { .. } | CheckError::OutOfMemory { .. } => Code::FailedPrecondition,
         CheckError::Program { .. } => Code::Internal,
     }
 }

@@ -12,6 +12,7 @@
 )]
 
 mod concurrency;
+mod confinement;
 mod consistency;
 mod faults;
 mod finality;

@@ -13,6 +13,7 @@
 )]
 
 mod access;
+mod confinement;
 mod devices;
 mod formatting;
 mod growing;

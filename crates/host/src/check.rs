@@ -1,6 +1,6 @@
 //! Checking a file system before it is mounted.
 //!
-//! Answers for: running fsck in its mode that repairs without asking, and reading its exit code. Doesn't answer for: xfs, whose
+//! Answers for: running fsck in its mode that repairs without asking, within bounds, and reading its exit code. Doesn't answer for: xfs, whose
 //! own check at mount time (log replay) is all that should run unattended (fsck.xfs(8)).
 
 use ebs_types::FsType;
@@ -44,27 +44,48 @@ pub(crate) async fn fsck(
         Depth::Preen => &["-p", exec::DEVICE],
         Depth::Full => &["-f", "-p", exec::DEVICE],
     };
+    let path = || device.path().to_owned();
     let failed = |source| CheckError::Program {
-        path: device.path().to_owned(),
+        path: path(),
         source,
     };
+    let bound = programs.fsck_memory();
     let output = programs
-        .write(FSCK, args, device.file())
+        .write_within(bound, FSCK, args, device.file())
         .await
         .map_err(failed)?;
+    let said = said(&output);
     // fsck(8): 1 errors corrected, 2 "reboot" (only for a mounted root), 4 errors left, 8 operational error and beyond.
     match output.status.code() {
-        Some(0) => Ok(()),
-        Some(code) if code & !3 == 0 => {
-            tracing::warn!(volume.id = %device.volume(), said = %said(&output), "fsck repaired the file system");
+        Some(0) => {
+            tracing::info!(volume.id = %device.volume(), said, "fsck found the file system sound");
             Ok(())
         }
-        Some(code) if code & !7 == 0 => Err(CheckError::Damaged {
-            path: device.path().to_owned(),
-            said: said(&output),
+        Some(code) if code & !3 == 0 => {
+            tracing::warn!(volume.id = %device.volume(), said, "fsck repaired the file system");
+            Ok(())
+        }
+        Some(code) if code & !7 == 0 => Err(CheckError::Damaged { path: path(), said }),
+        Some(_) if out_of_memory(&said) => Err(CheckError::OutOfMemory {
+            path: path(),
+            bound,
+            said,
         }),
         _ => Err(failed(output.failure(FSCK))),
     }
+}
+
+/// e2fsck gives up with the words of its library (`EXT2_ET_NO_MEMORY`) or of the C library (`ENOMEM`, and `EAGAIN` for a thread that
+/// gets no stack).
+fn out_of_memory(said: &str) -> bool {
+    [
+        "Resource temporarily unavailable",
+        "Memory allocation failed",
+        "Cannot allocate memory",
+        "Out of memory",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
 }
 
 /// fsck's verdict is on standard output.

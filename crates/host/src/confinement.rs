@@ -5,8 +5,11 @@
 //!
 //! Capabilities belong to threads: this has to come before the process has a second one.
 
+#![expect(unsafe_code, reason = "fcntl(2) on a descriptor that is not ours")]
+
 use std::io;
 
+use nix::libc;
 use rustix::io::Errno;
 use rustix::thread::{
     CapabilitiesSecureBits, CapabilitySet, CapabilitySets, capabilities, capabilities_secure_bits,
@@ -83,11 +86,29 @@ pub fn confine(duty: Duty) -> io::Result<Confinement> {
     )?;
     // No program that is started has more, by whatever bits its file carries.
     set_no_new_privs(true)?;
+    keep_inherited_files()?;
     Ok(Confinement {
         kept: kept.bits(),
         missing: needs.difference(kept).bits(),
         bounded,
     })
+}
+
+/// Keeps files that this process was started with, beyond its three streams, from the programs that it starts. Its own have the flag
+/// from the beginning.
+fn keep_inherited_files() -> io::Result<()> {
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let name = entry?.file_name();
+        let Some(fd) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        if fd > 2 {
+            // SAFETY: no memory is involved, and the descriptor stays whose it is. The only one that has been closed since is that of
+            // the directory: the answer is an error that matters to nobody.
+            let _closed_by_now = unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }
+    }
+    Ok(())
 }
 
 /// A capability that the program being started is given, until this is dropped.

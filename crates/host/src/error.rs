@@ -207,6 +207,19 @@ pub enum CheckError {
         /// fsck's words.
         said: String,
     },
+    /// fsck needed more memory than it may take.
+    #[error(
+        "the file system on {path:?} could not be checked within {bound} of memory, and was not mounted: allow more with \
+         --fsck-memory-limit, or run e2fsck -f on a machine with more memory; fsck said: {said}"
+    )]
+    OutOfMemory {
+        /// The device.
+        path: PathBuf,
+        /// What fsck may take.
+        bound: Bytes,
+        /// fsck's words.
+        said: String,
+    },
     /// fsck is missing or failed.
     #[error("the file system on {path:?} could not be checked: {source}")]
     Program {

@@ -8,6 +8,7 @@
 //! A device is handed over as standard input, so that the program opens `/proc/self/fd/0`, which is the very
 //! device that was found, whatever names lead to by then.
 
+mod memory;
 mod output;
 
 pub(crate) use output::ending;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use ebs_types::Bytes;
 use rustix::thread::CapabilitySet;
 use tokio::process::Command;
 use tokio::time::Instant;
@@ -124,6 +126,7 @@ impl Program {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Programs {
     dirs: Vec<PathBuf>,
+    fsck_memory: Bytes,
 }
 
 impl Default for Programs {
@@ -141,7 +144,20 @@ impl Programs {
             dirs: std::env::split_paths(path)
                 .filter(|dir| dir.is_absolute())
                 .collect(),
+            fsck_memory: memory::default_bound(),
         }
+    }
+
+    /// The same, with another bound on fsck's memory than a quarter of what there is.
+    #[must_use]
+    pub fn with_fsck_memory(mut self, bound: Bytes) -> Self {
+        self.fsck_memory = bound;
+        self
+    }
+
+    /// How much memory fsck may take.
+    pub(crate) fn fsck_memory(&self) -> Bytes {
+        self.fsck_memory
     }
 
     /// Runs a program that only reads; it is killed after `limit`, or when the caller goes away.
@@ -181,6 +197,23 @@ impl Programs {
         device: &File,
     ) -> Result<Output, ProgramError> {
         let mut run = self.start(program, args, device, false)?;
+        let ended = run.child.wait().await;
+        run.output(program, ended)
+    }
+
+    /// The same for a program that may take so much memory, and no more.
+    ///
+    /// # Errors
+    /// [`ProgramError`], but not for an exit code.
+    pub(crate) async fn write_within(
+        &self,
+        bound: Bytes,
+        program: Program,
+        args: &[&str],
+        device: &File,
+    ) -> Result<Output, ProgramError> {
+        let mut run = self.start(program, args, device, false)?;
+        memory::bound(run.child.id(), bound);
         let ended = run.child.wait().await;
         run.output(program, ended)
     }

@@ -54,10 +54,12 @@ pub(crate) fn device(
 ) -> Result<(), MountError> {
     let seen = seen_at(target)?;
     if seen.mount().is_some() {
-        let read_only = options.is_read_only();
-        let wanted = format!("device {}", device.number());
-        let shown = shows(&seen, device)?;
-        return already(&seen, target, shown, read_only, &wanted).map(drop);
+        let wanted = Wanted::new(device, options.is_read_only());
+        let found = wanted.found(&seen, target, shows(&seen, device)?)?;
+        return match found.made_read_only == wanted.read_only {
+            true => Ok(()),
+            false => Err(wanted.occupied(target, &found)),
+        };
     }
     leads_to(device.path(), device.number())?;
     let mut parameters = options.parameters(fs, selinux::enabled());
@@ -105,9 +107,9 @@ fn is_of(mount: impl AsFd, device: &Device, fs: FsType) -> Result<(), MountError
     }
     let found: Vec<String> = found.iter().map(DeviceNumber::to_string).collect();
     let (path, found) = (device.path().to_owned(), found.join(", "));
-    Err(match fs.as_str() {
-        "btrfs" => MountError::Copy { path, found },
-        _ => MountError::WrongDevice {
+    Err(match fs {
+        FsType::Btrfs => MountError::Copy { path, found },
+        FsType::Ext3 | FsType::Ext4 | FsType::Xfs => MountError::WrongDevice {
             path,
             found,
             wanted: device.number(),
@@ -126,31 +128,38 @@ fn shows(seen: &Seen, device: &Device) -> Result<bool, MountError> {
     }
 }
 
-/// Whether what is mounted at the target is what was wanted there: `true` if it is, `false` if all but the mode is right, which then
-/// is a writable mount where a read-only one is wanted.
-///
-/// The other way round it is somebody else's, as is everything that is not `same`.
-fn already(
-    seen: &Seen,
-    target: &Path,
-    same: bool,
+/// What should be mounted at a target.
+struct Wanted {
+    device: DeviceNumber,
     read_only: bool,
-    wanted: &str,
-) -> Result<bool, MountError> {
-    let found = table::described(seen)?;
-    match found {
-        // It has gone this moment: whoever takes mounts away here is not this driver.
-        None => Err(refused("look at", target, Errno::AGAIN, "")),
-        Some(found) if same && (read_only || !found.made_read_only) => {
-            Ok(found.made_read_only == read_only)
+}
+
+impl Wanted {
+    fn new(device: &Device, read_only: bool) -> Self {
+        let device = device.number();
+        Self { device, read_only }
+    }
+
+    /// What is mounted at the target already, if that is the same but for its mode.
+    fn found(&self, seen: &Seen, target: &Path, same: bool) -> Result<Mount, MountError> {
+        match table::described(seen)? {
+            Some(found) if same => Ok(found),
+            Some(found) => Err(self.occupied(target, &found)),
+            // It has gone this moment: whoever takes mounts away here is not this driver.
+            None => Err(refused("look at", target, Errno::AGAIN, "")),
         }
-        Some(found) => {
-            let mode = if read_only { "read-only" } else { "writable" };
-            Err(MountError::Occupied {
-                path: target.to_owned(),
-                found: found.to_string(),
-                wanted: format!("{wanted}, {mode}"),
-            })
+    }
+
+    fn occupied(&self, target: &Path, found: &Mount) -> MountError {
+        let mode = if self.read_only {
+            "read-only"
+        } else {
+            "writable"
+        };
+        MountError::Occupied {
+            path: target.to_owned(),
+            found: found.to_string(),
+            wanted: format!("device {}, {mode}", self.device),
         }
     }
 }
@@ -210,7 +219,7 @@ fn leads_to(path: &Path, wanted: DeviceNumber) -> Result<(), MountError> {
 fn panics(device: &Device, fs: FsType) -> bool {
     const S_ERRORS: u64 = 1024 + 0x3c;
     let mut value = [0; 2];
-    fs.as_str().starts_with("ext")
+    matches!(fs, FsType::Ext3 | FsType::Ext4)
         && device.read_at(&mut value, S_ERRORS).is_ok()
         && u16::from_le_bytes(value) == 3
 }
@@ -218,7 +227,7 @@ fn panics(device: &Device, fs: FsType) -> bool {
 /// A refused mount, with what the kernel said of it: to whoever mounts, or else to its log.
 fn explained(device: &Device, fs: FsType, refusal: Refusal, began: Duration) -> MountError {
     let Refusal { errno, mut words } = refusal;
-    if fs.as_str() == "btrfs" && errno == Errno::EXIST {
+    if fs == FsType::Btrfs && errno == Errno::EXIST {
         return MountError::Copy {
             path: device.path().to_owned(),
             found: "one of the same UUID".to_owned(),
@@ -241,3 +250,6 @@ fn refused(action: &'static str, path: &Path, errno: Errno, hint: &str) -> Mount
         hint: hint.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,13 +133,14 @@ impl Program {
         }
     }
 
+    /// Its process id, as long as it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().and_then(Process::pid)
+    }
+
     /// Its resident memory in bytes.
     pub fn memory(&self) -> Result<u64> {
-        let pid = self
-            .process
-            .as_ref()
-            .and_then(Process::pid)
-            .context("it does not run")?;
+        let pid = self.pid().context("it does not run")?;
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let kib: u64 = status
             .lines()

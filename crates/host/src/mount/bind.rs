@@ -15,7 +15,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
 
-use super::{already, context, refused, seen_at, shows, table};
+use super::{Wanted, context, refused, seen_at, shows, table};
 use crate::place::{About, through};
 use crate::{Device, MountError, Place, Seen};
 
@@ -32,7 +32,7 @@ pub(crate) fn bind(
     if seen.mount().is_some() {
         // Not only the same device but the same directory of it: a subvolume is another.
         let same = shows(&seen, device)? && is_same_directory(&seen, &origin);
-        return kept(&seen, target, same, read_only, device);
+        return kept(&seen, target, same, &Wanted::new(device, read_only));
     }
     copy(origin, &seen, target, read_only)
 }
@@ -47,7 +47,7 @@ pub(crate) fn bind_block(
     if seen.mount().is_some() {
         let node = seen.about().and_then(|about| about.node);
         let same = node == Some(device.number());
-        return kept(&seen, target, same, read_only, device);
+        return kept(&seen, target, same, &Wanted::new(device, read_only));
     }
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let node = rustix::fs::openat(CWD, device.path(), flags, Mode::empty())
@@ -107,22 +107,17 @@ fn is_same_directory(one: &Seen, other: &Seen) -> bool {
 }
 
 /// The target carries something already. A writable mount where a read-only one is wanted is one whose making was cut short between
-/// its two steps: it is made read-only.
-fn kept(
-    seen: &Seen,
-    target: &Path,
-    same: bool,
-    read_only: bool,
-    device: &Device,
-) -> Result<(), MountError> {
-    let wanted = format!("device {}", device.number());
-    if already(seen, target, same, read_only, &wanted)? {
-        return Ok(());
+/// its two steps: it is made read-only. The other way round it is somebody else's.
+fn kept(seen: &Seen, target: &Path, same: bool, wanted: &Wanted) -> Result<(), MountError> {
+    let found = wanted.found(seen, target, same)?;
+    match (found.made_read_only, wanted.read_only) {
+        (true, true) | (false, false) => Ok(()),
+        (true, false) => Err(wanted.occupied(target, &found)),
+        (false, true) => restrict(seen).or_else(|errno| match errno {
+            Errno::NOSYS => restrict_attached(seen, target),
+            errno => Err(refused("make read-only", target, errno, "")),
+        }),
     }
-    restrict(seen).or_else(|errno| match errno {
-        Errno::NOSYS => restrict_attached(seen, target),
-        errno => Err(refused("make read-only", target, errno, "")),
-    })
 }
 
 /// Shows a copy of the mount that the source lies on, with its own attributes, at the target.

@@ -126,10 +126,10 @@ impl MountOptions {
         if self.read_only {
             add("ro");
             // Replaying a journal writes, and a reader may be one of several, or have a device that takes no writes.
-            add(match fs.as_str() {
-                "xfs" => "norecovery",
-                "btrfs" => "rescue=nologreplay",
-                _ => "noload",
+            add(match fs {
+                FsType::Ext3 | FsType::Ext4 => "noload",
+                FsType::Xfs => "norecovery",
+                FsType::Btrfs => "rescue=nologreplay",
             });
         }
         // A clone or a restored snapshot has its origin's UUID, by which xfs refuses to be mounted beside it (xfs(5)).
@@ -317,6 +317,9 @@ mod tests {
     #[test]
     fn a_reader_replays_no_journal_and_xfs_never_minds_its_twin() {
         assert_eq!(told(&["ro"], FsType::Ext4, false), ["ro", "noload"]);
+        assert_eq!(told(&["ro"], FsType::Ext3, false), ["ro", "noload"]);
+        let btrfs = told(&["ro"], FsType::Btrfs, false);
+        assert_eq!(btrfs, ["ro", "rescue=nologreplay"]);
         let xfs = told(&["ro", "nouuid", "norecovery"], FsType::Xfs, false);
         assert_eq!(xfs, ["nouuid", "norecovery", "ro"]);
         assert_eq!(told(&[], FsType::Xfs, false), ["nouuid"]);
