@@ -41,7 +41,7 @@ impl Bed {
     /// A controller whose lease is short.
     async fn start(&self, name: &str) -> Program {
         let mut program = controller(self.dir(), name, &self.api, &self.ec2.ec2_url());
-        program.option("--leader-election-lease-duration", "1s");
+        program.option("--leader-election-lease-duration", "2s");
         program.start().await.unwrap();
         program
     }
@@ -119,7 +119,7 @@ async fn one_leads_and_another_takes_over_when_it_is_gone() {
             .count()
     };
     let before = looked(&bed.api);
-    until("both look at the lease", || looked(&bed.api) > before + 30).await;
+    until("both look at the lease", || looked(&bed.api) > before + 16).await;
     assert_eq!(bed.api.lease_holder().unwrap(), leader);
     assert_eq!(bed.calls().await, 1);
     assert!(!log(&mut second).contains("this process leads"));
