@@ -99,8 +99,13 @@ pub(super) fn remove(path: &CleanPath) -> Result<(), TargetError> {
 }
 
 fn wrong(place: &Place, found: &Seen, wanted: &'static str) -> TargetError {
+    let path = place.path().to_owned();
+    if let Some(source) = found.silence() {
+        let verb = "look at";
+        return PlaceError::Io { verb, path, source }.into();
+    }
     TargetError::WrongKind {
-        path: place.path().to_owned(),
+        path,
         found: name(found),
         wanted,
     }

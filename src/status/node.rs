@@ -82,9 +82,9 @@ fn format(error: &FormatError) -> Code {
 
 fn check(error: &CheckError) -> Code {
     match error {
-        CheckError::Busy(_) => Code::Aborted,
+        CheckError::Busy(_) | CheckError::InUse { .. } => Code::Aborted,
         CheckError::Damaged { .. } | CheckError::OutOfMemory { .. } => Code::FailedPrecondition,
-        CheckError::Program { .. } => Code::Internal,
+        CheckError::Lock { .. } | CheckError::Program { .. } => Code::Internal,
     }
 }
 

@@ -14,7 +14,11 @@
 
 mod access;
 mod confinement;
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+mod crashes;
 mod devices;
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+mod faults;
 mod formatting;
 mod growing;
 mod hardware;
@@ -23,5 +27,9 @@ mod metrics;
 mod persistence;
 mod publishing;
 mod staging;
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+mod trace;
 mod unplug;
+#[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
+mod walk;
 mod world;

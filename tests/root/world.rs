@@ -1,6 +1,7 @@
 //! The world of a root test, and short ways to say what these tests say often.
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -159,4 +160,20 @@ pub(crate) fn refusal<T>(answer: anyhow::Result<T>) -> (Code, String) {
         Some(status) => (status.code(), status.message().to_owned()),
         None => panic!("not an answer of the driver: {error:#}"),
     }
+}
+
+/// The programs that have a device of the world as their standard input, as the node plugin hands it over: their process ids
+/// and names.
+pub(crate) fn programs_at_work(dir: &Path) -> Vec<String> {
+    let processes = fs::read_dir("/proc").unwrap();
+    let at_work = processes.filter_map(|process| {
+        let process = process.ok()?.path();
+        // One that ends while it is looked at is at work no more.
+        let input = fs::read_link(process.join("fd/0")).ok()?;
+        let name = fs::read_to_string(process.join("comm")).ok()?;
+        input
+            .starts_with(dir)
+            .then(|| format!("{} {}", process.display(), name.trim()))
+    });
+    at_work.collect()
 }

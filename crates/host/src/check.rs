@@ -3,9 +3,12 @@
 //! Answers for: running fsck in its mode that repairs without asking, within bounds, and reading its exit code. Doesn't answer for: xfs, whose
 //! own check at mount time (log replay) is all that should run unattended (fsck.xfs(8)).
 
+use std::io;
+
 use ebs_types::FsType;
 
 use crate::exec::{self, Output, Program, Programs};
+use crate::lock::DeviceLock;
 use crate::{CheckError, Device};
 
 const FSCK: Program = Program {
@@ -50,6 +53,7 @@ pub(crate) async fn fsck(
         source,
     };
     let bound = programs.fsck_memory();
+    let _lock = lock(device).await?;
     let output = programs
         .write_within(bound, FSCK, args, device.file())
         .await
@@ -86,6 +90,17 @@ fn out_of_memory(said: &str) -> bool {
     ]
     .iter()
     .any(|words| said.contains(words))
+}
+
+/// Waits for a writer that outlived the process which started it.
+pub(crate) async fn lock(device: &Device) -> Result<DeviceLock, CheckError> {
+    let path = device.path().to_owned();
+    DeviceLock::take_to_write(device)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::WouldBlock => CheckError::InUse { path },
+            _ => CheckError::Lock { path, source },
+        })
 }
 
 /// fsck's verdict is on standard output.

@@ -50,11 +50,14 @@ impl DeviceNumber {
 
     /// The number of the block device at the path; `None` where something else or nothing is there.
     pub(crate) fn of_node(path: &Path) -> Option<Self> {
-        let found = path.metadata().ok()?;
-        found
-            .file_type()
-            .is_block_device()
-            .then(|| Self::from_dev_t(found.rdev()))
+        Self::at(path).ok().flatten()
+    }
+
+    /// The number of the block device at the path; `None` where something else is there.
+    pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
+        let found = path.metadata()?;
+        let is_device = found.file_type().is_block_device();
+        Ok(is_device.then(|| Self::from_dev_t(found.rdev())))
     }
 
     /// Reads `major:minor`.

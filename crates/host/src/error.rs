@@ -220,6 +220,22 @@ pub enum CheckError {
         /// fsck's words.
         said: String,
     },
+    /// A program that an earlier process started is still writing to the device.
+    #[error(
+        "another program is still at work on {path:?}: it is never interrupted; try again when it has ended"
+    )]
+    InUse {
+        /// The device.
+        path: PathBuf,
+    },
+    /// It could not be made sure that nobody else writes to the device.
+    #[error("cannot lock {path:?}: {source}")]
+    Lock {
+        /// The device.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
     /// fsck is missing or failed.
     #[error("the file system on {path:?} could not be checked: {source}")]
     Program {

@@ -26,6 +26,7 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::confinement::Lent;
+use crate::linux::blocking;
 use output::Captured;
 
 /// What a program is told instead of a device's name; it is its standard input.
@@ -171,7 +172,7 @@ impl Programs {
         device: &File,
         limit: Duration,
     ) -> Result<Output, ProgramError> {
-        let mut run = self.start(program, args, device, true)?;
+        let mut run = self.begin(program, args, device, true).await?;
         match tokio::time::timeout(limit, run.child.wait()).await {
             Ok(ended) => run.output(program, ended),
             Err(_) => {
@@ -196,7 +197,7 @@ impl Programs {
         args: &[&str],
         device: &File,
     ) -> Result<Output, ProgramError> {
-        let mut run = self.start(program, args, device, false)?;
+        let mut run = self.begin(program, args, device, false).await?;
         let ended = run.child.wait().await;
         run.output(program, ended)
     }
@@ -212,16 +213,33 @@ impl Programs {
         args: &[&str],
         device: &File,
     ) -> Result<Output, ProgramError> {
-        let mut run = self.start(program, args, device, false)?;
+        let mut run = self.begin(program, args, device, false).await?;
         memory::bound(run.child.id(), bound);
         let ended = run.child.wait().await;
         run.output(program, ended)
     }
 
-    fn start(
+    /// Starts it from a thread that may wait: a program's file may lie on a slow disk.
+    async fn begin(
         &self,
         program: Program,
         args: &[&str],
+        device: &File,
+        killed_on_drop: bool,
+    ) -> Result<Run, ProgramError> {
+        let programs = self.clone();
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let device = device.try_clone().map_err(|source| ProgramError::Spawn {
+            program: program.name,
+            source,
+        })?;
+        blocking(move || programs.start(program, &args, &device, killed_on_drop)).await
+    }
+
+    fn start(
+        &self,
+        program: Program,
+        args: &[String],
         device: &File,
         killed_on_drop: bool,
     ) -> Result<Run, ProgramError> {

@@ -68,6 +68,7 @@ pub(crate) async fn before_mount(
         path: device.path().to_owned(),
         source,
     };
+    let _lock = check::lock(device).await?;
     let output = programs
         .write(RESIZE, &[exec::DEVICE], device.file())
         .await

@@ -20,6 +20,7 @@ use nix::libc;
 
 use crate::exec::{self, Program, Programs};
 use crate::linux::blocking;
+use crate::lock::DeviceLock;
 use crate::{BlankDevice, Device, InspectError, record};
 pub(crate) use superblock::{Features, Found, Superblock};
 pub(crate) use unfinished::still_begun;
@@ -85,6 +86,8 @@ pub(crate) async fn inspect(
     programs: &Programs,
     device: &Device,
 ) -> Result<Contents, InspectError> {
+    // What is being written by a program that outlived its plugin looks now like this and now like that.
+    let _lock = lock(device).await?;
     let owned = device.clone();
     match blocking(move || unfinished::look(&owned)).await? {
         Look::Sound(found) => Ok(Contents::Filesystem(found)),
@@ -96,6 +99,19 @@ pub(crate) async fn inspect(
         Look::Other(what) => other(device, what),
         Look::Nothing => nothing_known(programs, device).await,
     }
+}
+
+async fn lock(device: &Device) -> Result<DeviceLock, InspectError> {
+    let path = device.path().to_owned();
+    DeviceLock::take(device)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::WouldBlock => InspectError::Held {
+                path,
+                found: "a lock, it is in use".to_owned(),
+            },
+            _ => unreadable(device, 0, source),
+        })
 }
 
 /// What a first look without programs shows.

@@ -18,6 +18,7 @@ mod inspect;
 mod jobs;
 mod kernel;
 mod linux;
+mod lock;
 mod log_page;
 pub mod loop_device;
 mod mount;

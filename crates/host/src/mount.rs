@@ -205,7 +205,13 @@ fn detach(place: &Place) -> Result<(), MountError> {
 const IN_USE: &str = ": a process uses it, or something is mounted below it; it is tried again";
 
 fn leads_to(path: &Path, wanted: DeviceNumber) -> Result<(), MountError> {
-    match DeviceNumber::of_node(path) {
+    let number = DeviceNumber::at(path).map_err(|source| MountError::Kernel {
+        action: "look at",
+        path: path.to_owned(),
+        source,
+        hint: String::new(),
+    })?;
+    match number {
         Some(found) if found == wanted => Ok(()),
         found => Err(MountError::WrongDevice {
             path: path.to_owned(),

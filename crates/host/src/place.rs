@@ -67,7 +67,7 @@ pub struct Place {
 pub struct Seen {
     fd: OwnedFd,
     mount: Option<u64>,
-    about: Option<About>,
+    about: Result<About, Errno>,
 }
 
 /// What the kernel says of a file; it can't where the file's device has gone.
@@ -221,10 +221,10 @@ impl Seen {
                 } else {
                     other_mount(&fd, parent)?
                 };
-                (mount, Some(About::from(&found)))
+                (mount, Ok(About::from(&found)))
             }
             // A file system whose device has gone refuses, but where it is mounted is no question for it.
-            Err(_) => (other_mount(&fd, parent)?, None),
+            Err(errno) => (other_mount(&fd, parent)?, Err(errno)),
         };
         Ok(Self { fd, mount, about })
     }
@@ -259,12 +259,18 @@ impl Seen {
         self.about.map_or(0, |about| about.size)
     }
 
+    /// Why the kernel does not tell what it is; then it is none of these.
+    #[must_use]
+    pub fn silence(&self) -> Option<io::Error> {
+        self.about.err().map(io::Error::from)
+    }
+
     pub(crate) fn about(&self) -> Option<&About> {
-        self.about.as_ref()
+        self.about.as_ref().ok()
     }
 
     fn is(&self, kind: FileType) -> bool {
-        self.about.is_some_and(|about| about.kind == kind)
+        self.about.is_ok_and(|about| about.kind == kind)
     }
 }
 

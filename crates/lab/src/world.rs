@@ -150,6 +150,11 @@ impl World {
         Ok(node)
     }
 
+    /// The process of a node plugin.
+    pub fn node_pid(&mut self, node: &Node) -> Result<u32> {
+        self.find(&node.name)?.pid().context("it does not run")
+    }
+
     /// `kill -9` of a node plugin.
     pub async fn kill_node(&mut self, node: &Node) -> Result<()> {
         self.end(&node.name).await

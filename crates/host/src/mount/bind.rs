@@ -52,7 +52,13 @@ pub(crate) fn bind_block(
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let node = rustix::fs::openat(CWD, device.path(), flags, Mode::empty())
         .map_err(|errno| refused("open", device.path(), errno, ""))?;
-    let found = About::of(&node).ok().and_then(|about| about.node);
+    let about = About::of(&node).map_err(|source| MountError::Kernel {
+        action: "look at",
+        path: device.path().to_owned(),
+        source,
+        hint: String::new(),
+    })?;
+    let found = about.node;
     if found != Some(device.number()) {
         return Err(MountError::WrongDevice {
             path: device.path().to_owned(),
