@@ -60,6 +60,32 @@ impl Capability {
         field: &'static str,
         capability: Option<&csi::v1::VolumeCapability>,
     ) -> Result<Self, InvalidRequest> {
+        Self::parse_with(field, capability, mode)
+    }
+
+    /// The same for a node-local volume: many nodes may use one at once, because each has a volume of its own.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`] where it is missing or incomplete.
+    pub(crate) fn parse_node_local(
+        field: &'static str,
+        capability: Option<&csi::v1::VolumeCapability>,
+    ) -> Result<Self, InvalidRequest> {
+        Self::parse_with(field, capability, |field, asked| {
+            match asked.map(Mode::try_from) {
+                Some(Ok(Mode::MultiNodeReaderOnly)) => Ok(AccessMode::Reader),
+                Some(Ok(Mode::MultiNodeSingleWriter)) => Ok(AccessMode::Writer),
+                Some(Ok(Mode::MultiNodeMultiWriter)) => Ok(AccessMode::MultiWriter),
+                _ => mode(field, asked),
+            }
+        })
+    }
+
+    fn parse_with(
+        field: &'static str,
+        capability: Option<&csi::v1::VolumeCapability>,
+        mode: impl Fn(&str, Option<i32>) -> Result<AccessMode, InvalidRequest>,
+    ) -> Result<Self, InvalidRequest> {
         let capability = capability.ok_or(InvalidRequest::Missing {
             field,
             hint: "say how the volume is to be used: access type block or mount, and an access mode",
@@ -102,6 +128,10 @@ fn mount_access(field: &str, mount: &MountVolume) -> Result<MountAccess, Invalid
         flags: mount.mount_flags.clone(),
     })
 }
+
+/// Why a node-local volume's handle is refused, unless it is wanted.
+pub(crate) const NODE_LOCAL_OFF: &str =
+    "node-local volumes are off: start controller and nodes with --enable-node-local-volumes";
 
 /// The file systems on offer, for messages.
 pub(crate) const FS_TYPES: &str = "use ext3, ext4, xfs or btrfs";
@@ -174,6 +204,22 @@ mod tests {
                 flags: vec![]
             })
         );
+    }
+
+    #[test]
+    fn many_nodes_may_use_a_node_local_volume() {
+        for (asked, mode) in [
+            (Mode::MultiNodeMultiWriter, AccessMode::MultiWriter),
+            (Mode::MultiNodeReaderOnly, AccessMode::Reader),
+            (Mode::SingleNodeSingleWriter, AccessMode::SingleWriter),
+        ] {
+            let asked = VolumeCapability {
+                access_type: Some(mount("")),
+                access_mode: Some(ModeMessage { mode: asked.into() }),
+            };
+            let read = Capability::parse_node_local("volume_capability", Some(&asked)).unwrap();
+            assert_eq!(read.mode, mode);
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::server::{Endpoint, HttpAddress};
 pub(crate) struct Config {
     /// Which services it offers.
     pub(crate) role: Role,
+    /// Whether handles of node-local volumes are taken.
+    pub(crate) node_local_volumes: bool,
     /// Where it learns what it runs on.
     pub(crate) metadata: Metadata,
     /// How and where it serves them.

@@ -65,6 +65,8 @@ pub(crate) struct Settings {
     pub(crate) extra_tags: Tags,
     /// The Kubernetes cluster whose resources these are; named in their tags.
     pub(crate) cluster_id: Option<String>,
+    /// Whether handles of node-local volumes are taken.
+    pub(crate) node_local_volumes: bool,
 }
 
 /// The Controller service.

@@ -42,8 +42,10 @@ use tracing::Instrument as _;
 pub(crate) use error::NodeError;
 pub(crate) use target::TargetError;
 
+use crate::capability::NODE_LOCAL_OFF;
 use crate::inflight::{Guard, InFlight, Key};
 use crate::metadata::Metadata;
+use crate::status::InvalidRequest;
 use crate::telemetry;
 use path::CleanPath;
 use request::{Expand, Publish, Stage, Stats, Unpublish, Unstage};
@@ -53,6 +55,8 @@ use request::{Expand, Publish, Stage, Stats, Unpublish, Unstage};
 pub(crate) struct Settings {
     /// How long an attached volume's device may take to appear before NodeStageVolume gives up.
     pub(crate) device_timeout: Duration,
+    /// Whether handles of node-local volumes are taken.
+    pub(crate) node_local_volumes: bool,
 }
 
 /// The Node service. Clones share everything.
@@ -78,6 +82,16 @@ impl NodeService {
     /// The operations under way: a process that ends waits for them, with or without callers.
     pub(crate) fn operations(&self) -> InFlight {
         self.in_flight.clone()
+    }
+
+    /// Whether the volume is of a kind that this node takes. What is there already is undone whatever it is.
+    fn takes(&self, volume: &VolumeHandle) -> Result<(), InvalidRequest> {
+        match volume {
+            VolumeHandle::Local(_) if !self.settings.node_local_volumes => Err(
+                InvalidRequest::value("volume_id", volume.to_string(), NODE_LOCAL_OFF),
+            ),
+            VolumeHandle::Local(_) | VolumeHandle::Ebs(_) => Ok(()),
+        }
     }
 
     /// Takes a volume for one operation that changes it.

@@ -29,6 +29,11 @@ pub(super) struct ProcessArgs {
     #[arg(long, value_name = "ADDR:PORT", value_parser = http_address)]
     http_endpoint: Option<OrUnset<HttpAddress>>,
 
+    /// Take the handles of node-local volumes, local-ebs://dev/NAME: on each node the volume that was attached to it as /dev/NAME
+    /// without Kubernetes. To be given to controller and nodes.
+    #[arg(long)]
+    enable_node_local_volumes: bool,
+
     /// Form of the log, which goes to stderr.
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     log_format: LogFormat,
@@ -64,6 +69,7 @@ impl ProcessArgs {
         };
         Ok(Config {
             role,
+            node_local_volumes: self.enable_node_local_volumes,
             metadata: self.metadata.into_metadata()?,
             serve,
             log,

@@ -41,6 +41,7 @@ fn a_node_is_configured() {
         config.metadata.imds_endpoint.as_deref(),
         Some("http://127.0.0.1:1338")
     );
+    assert!(!config.node_local_volumes);
     let Role::Node(node) = config.role else {
         panic!("not a node");
     };

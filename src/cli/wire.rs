@@ -32,12 +32,10 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let stop = Signals::catch()?.first();
     tokio::pin!(stop);
     let metrics = Metrics::new();
-    let surroundings = Surroundings::new(config.metadata, metrics.clone())?;
+    let local = config.node_local_volumes;
+    let surroundings = Surroundings::new(config.metadata, local, metrics.clone())?;
     let shown = Shown::start(&config.serve, &metrics).await?;
-    let taint_goes = match &config.role {
-        Role::Controller(_) => false,
-        Role::Node(node) | Role::All(_, node) => !node.keep_startup_taint,
-    };
+    let taint_goes = removes_taint(&config.role);
     // Without a region among the arguments this waits for metadata, and a signal must not wait for that.
     let Services {
         routes,
@@ -115,23 +113,37 @@ impl Shown {
     }
 }
 
-/// Whom this process can ask what it runs on.
+/// Whether the taint that kept pods away until now is this process's to remove.
+fn removes_taint(role: &Role) -> bool {
+    match role {
+        Role::Controller(_) => false,
+        Role::Node(node) | Role::All(_, node) => !node.keep_startup_taint,
+    }
+}
+
+/// What all services of this process have in common: whom they can ask what it runs on, and which volumes they take.
 struct Surroundings {
     sources: Vec<MetadataSource>,
     imds: Imds,
     imds_endpoint: Option<String>,
     kubernetes: Kubernetes,
     metrics: Metrics,
+    node_local_volumes: bool,
 }
 
 impl Surroundings {
-    fn new(config: config::Metadata, metrics: Metrics) -> anyhow::Result<Self> {
+    fn new(
+        config: config::Metadata,
+        node_local_volumes: bool,
+        metrics: Metrics,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             sources: config.sources,
             imds: Imds::new(config.imds_endpoint.as_deref()).context("--imds-endpoint")?,
             imds_endpoint: config.imds_endpoint,
             kubernetes: Kubernetes::new(config.kubernetes, config.node_name),
             metrics,
+            node_local_volumes,
         })
     }
 
@@ -235,6 +247,7 @@ async fn serve_controller(
     let settings = controller::Settings {
         extra_tags: config.extra_tags,
         cluster_id: config.cluster_id,
+        node_local_volumes: surroundings.node_local_volumes,
     };
     let controller = ControllerService::new(cloud, settings);
     Ok((ControllerServer::new(controller), cluster))
@@ -280,6 +293,7 @@ fn node_service(
     Collector::register(metrics, statistics, owners, Box::new(instance));
     let settings = node::Settings {
         device_timeout: config.device_timeout,
+        node_local_volumes: surroundings.node_local_volumes,
     };
     Ok(NodeService::new(Arc::new(host), metadata, settings))
 }

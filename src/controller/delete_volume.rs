@@ -1,7 +1,7 @@
 //! DeleteVolume: act, read the error, look only when in doubt.
 
 use csi::v1::{DeleteVolumeRequest, DeleteVolumeResponse};
-use ebs_types::VolumeId;
+use ebs_types::{VolumeHandle, VolumeId};
 use ec2::{Ec2Error, ErrorKind};
 
 use super::error::Error;
@@ -14,8 +14,13 @@ pub(super) async fn run(
     service: &ControllerService,
     message: DeleteVolumeRequest,
 ) -> Result<DeleteVolumeResponse, Error> {
+    let handle = request::volume_id(&message.volume_id)?;
+    if VolumeHandle::is_node_local(handle) {
+        // Not the driver's to delete, and to say that it were would be a lie.
+        request::volume(handle)?;
+    }
     // An id that no volume can have names none: deleted, as far as the caller is concerned.
-    if let Ok(volume) = VolumeId::from_handle(request::volume_id(&message.volume_id)?) {
+    if let Ok(volume) = VolumeId::from_handle(handle) {
         let _guard = service.begin(Key::Volume(volume.clone()), Rpc::DeleteVolume)?;
         delete(service, &volume).await?;
     }

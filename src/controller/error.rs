@@ -27,6 +27,11 @@ pub(crate) enum Error {
     /// An id that cannot exist: whatever it names is not there.
     #[error("no such {kind}: {0}", kind = .0.kind)]
     NoSuchId(#[from] InvalidId),
+    #[error(
+        "volume {handle} is node-local: each node has a volume of its own, attached without Kubernetes, which is neither expanded, \
+         modified, deleted nor put in snapshots by this driver; do that in EC2, and give its PersistentVolume the reclaim policy Retain"
+    )]
+    NodeLocal { handle: String },
     /// EC2's own refusal, or its silence.
     #[error(transparent)]
     Ec2(#[from] Ec2Error),

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use csi::v1::{ControllerPublishVolumeRequest, ControllerPublishVolumeResponse};
-use ebs_types::{AttachmentState, InstanceId, VolumeId};
+use ebs_types::{AttachmentState, DeviceName, InstanceId, VolumeId};
 use ec2::{Attachment, Ec2Error, ErrorKind, Volume};
 use tokio::time::{Instant, timeout_at};
 
@@ -35,6 +35,11 @@ pub(super) async fn run(
         &message.node_id,
         "give the node's instance id, i-…",
     )?;
+    if let Some(name) = request::node_local(service, handle)? {
+        Capability::parse_node_local("volume_capability", message.volume_capability.as_ref())?;
+        request::instance(node)?;
+        return Ok(already_there(&name));
+    }
     Capability::parse("volume_capability", message.volume_capability.as_ref())?;
     let publication = Publication {
         service,
@@ -58,6 +63,13 @@ fn render(attachment: &Attachment) -> ControllerPublishVolumeResponse {
             ("devicePath".to_owned(), attachment.device.clone()),
             ("volumeID".to_owned(), attachment.volume.to_string()),
         ]),
+    }
+}
+
+/// A node-local volume was attached before Kubernetes knew of it, to each node its own: EC2 is not asked.
+fn already_there(name: &DeviceName) -> ControllerPublishVolumeResponse {
+    ControllerPublishVolumeResponse {
+        publish_context: HashMap::from([("devicePath".to_owned(), name.to_string())]),
     }
 }
 

@@ -53,6 +53,7 @@ mod tests {
         let settings = Settings {
             cluster_id: Some("blue".to_owned()),
             extra_tags,
+            ..Settings::default()
         };
         let tags = volume(&settings, "pvc-1").unwrap();
         assert_eq!(

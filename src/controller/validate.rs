@@ -1,7 +1,9 @@
 //! ValidateVolumeCapabilities: can this volume be used in these ways?
 
 use csi::v1::validate_volume_capabilities_response::Confirmed;
-use csi::v1::{ValidateVolumeCapabilitiesRequest, ValidateVolumeCapabilitiesResponse};
+use csi::v1::{
+    ValidateVolumeCapabilitiesRequest, ValidateVolumeCapabilitiesResponse, VolumeCapability,
+};
 
 use super::error::Error;
 use super::{ControllerService, request};
@@ -21,18 +23,24 @@ pub(super) async fn run(
         }
         .into());
     }
+    if request::node_local(service, handle)?.is_some() {
+        return Ok(answer(message, Capability::parse_node_local));
+    }
     let volume = service.cloud.volume(&request::volume(handle)?).await?;
     if volume.state.is_gone() {
         return Err(Error::VolumeGone { volume: volume.id });
     }
-    Ok(answer(message))
+    Ok(answer(message, Capability::parse))
 }
 
-fn answer(message: ValidateVolumeCapabilitiesRequest) -> ValidateVolumeCapabilitiesResponse {
+fn answer(
+    message: ValidateVolumeCapabilitiesRequest,
+    parse: impl Fn(&'static str, Option<&VolumeCapability>) -> Result<Capability, InvalidRequest>,
+) -> ValidateVolumeCapabilitiesResponse {
     let refusal = message
         .volume_capabilities
         .iter()
-        .find_map(|capability| Capability::parse("volume_capabilities", Some(capability)).err());
+        .find_map(|capability| parse("volume_capabilities", Some(capability)).err());
     match refusal {
         Some(refusal) => ValidateVolumeCapabilitiesResponse {
             confirmed: None,
@@ -52,7 +60,6 @@ fn answer(message: ValidateVolumeCapabilitiesRequest) -> ValidateVolumeCapabilit
 
 #[cfg(test)]
 mod tests {
-    use csi::v1::VolumeCapability;
     use csi::v1::controller_server::Controller;
     use csi::v1::volume_capability::AccessMode;
     use csi::v1::volume_capability::access_mode::Mode;

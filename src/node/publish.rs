@@ -19,6 +19,7 @@ impl NodeService {
     /// Success as well where it is published there already.
     pub(super) async fn publish(&self, request: Publish) -> Result<(), NodeError> {
         about(&request.volume);
+        self.takes(&request.volume)?;
         let _guards = self.begin_publish(&request)?;
         if let Access::Mount(wanted) = &request.capability.access {
             // They took effect when the volume was staged; a wrong one is told all the same.

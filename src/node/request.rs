@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use csi::v1::volume_capability::AccessType;
 use csi::v1::{
     NodeExpandVolumeRequest, NodeGetVolumeStatsRequest, NodePublishVolumeRequest,
-    NodeStageVolumeRequest, NodeUnpublishVolumeRequest, NodeUnstageVolumeRequest,
+    NodeStageVolumeRequest, NodeUnpublishVolumeRequest, NodeUnstageVolumeRequest, VolumeCapability,
 };
 use ebs_types::{
     CapacityRange, FormatParameters, SOURCE_SNAPSHOT_KEY, SOURCE_VOLUME_KEY, VolumeHandle,
@@ -88,8 +88,11 @@ impl TryFrom<NodeStageVolumeRequest> for Stage {
     fn try_from(request: NodeStageVolumeRequest) -> Result<Self, NodeError> {
         present(&request.volume_id)?;
         let staging = CleanPath::parse("staging_target_path", &request.staging_target_path)?;
-        let capability =
-            Capability::parse("volume_capability", request.volume_capability.as_ref())?;
+        let capability = capability(
+            &request.volume_id,
+            request.volume_capability,
+            &request.volume_context,
+        )?;
         let part = part(&request.volume_context)?;
         let volume = volume(&request.volume_id)?;
         Ok(Self {
@@ -123,8 +126,11 @@ impl TryFrom<NodePublishVolumeRequest> for Publish {
         present(&request.volume_id)?;
         let target = CleanPath::parse("target_path", &request.target_path)?;
         let staging = CleanPath::parse("staging_target_path", &request.staging_target_path)?;
-        let capability =
-            Capability::parse("volume_capability", request.volume_capability.as_ref())?;
+        let capability = capability(
+            &request.volume_id,
+            request.volume_capability,
+            &request.volume_context,
+        )?;
         let part = part(&request.volume_context)?;
         let volume = volume(&request.volume_id)?;
         Ok(Self {
@@ -196,6 +202,32 @@ fn source(context: &HashMap<String, String>) -> Option<String> {
     ]
     .iter()
     .find_map(|(key, what)| Some(format!("{what} {}", context.get(*key)?)))
+}
+
+/// Key of the volume context by which PersistentVolumes of node-local volumes name their file system, as the Go driver has it.
+const FS_TYPE_KEY: &str = "ebs.csi.aws.com/fsType";
+
+/// How the volume is to be used. Where the request itself names no file system, the volume context may.
+fn capability(
+    volume_id: &str,
+    mut asked: Option<VolumeCapability>,
+    context: &HashMap<String, String>,
+) -> Result<Capability, InvalidRequest> {
+    const FIELD: &str = "volume_capability";
+    let access = asked.as_mut().and_then(|asked| asked.access_type.as_mut());
+    let named = context
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(FS_TYPE_KEY));
+    if let (Some(AccessType::Mount(mount)), Some((_, fs))) = (access, named)
+        && mount.fs_type.is_empty()
+    {
+        mount.fs_type.clone_from(fs);
+    }
+    if VolumeHandle::is_node_local(volume_id) {
+        Capability::parse_node_local(FIELD, asked.as_ref())
+    } else {
+        Capability::parse(FIELD, asked.as_ref())
+    }
 }
 
 fn present(volume_id: &str) -> Result<(), InvalidRequest> {

@@ -14,6 +14,7 @@ impl NodeService {
     pub(super) async fn stage(&self, request: Stage) -> Result<(), NodeError> {
         const RPC: &str = "NodeStageVolume";
         about(&request.volume);
+        self.takes(&request.volume)?;
         let guards = (
             self.begin(&request.volume, RPC)?,
             self.begin_target(&request.staging, RPC)?,

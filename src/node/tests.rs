@@ -36,6 +36,7 @@ impl Lab {
         };
         let settings = Settings {
             device_timeout: Duration::from_millis(1),
+            node_local_volumes: false,
         };
         let kernel: Arc<dyn Host> = host.clone();
         Self {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 
-use lab::orchestrator::Use;
+use lab::orchestrator::{Claim, Use};
 use lab::program::Program;
 use lab::proof;
 use tonic::Code;
@@ -199,5 +199,64 @@ async fn a_partition_is_formatted_mounted_and_never_taken_for_the_disk() {
     lab.node.stage(&claim, &context).await.unwrap();
     let staging = lab.node.staging_path(&claim);
     assert_eq!(proof::read_files(&staging).unwrap(), written);
+    lab.node.unstage(&claim).await.unwrap();
+}
+
+/// As EC2's launch template attaches it and the instance's udev rules link it, before Kubernetes knows of it.
+#[tokio::test]
+async fn a_node_local_volume_is_found_by_its_device_name_for_all_pods() {
+    let taken = |program: &mut Program| {
+        hasty(program);
+        program.arg("--enable-node-local-volumes");
+    };
+    let Some(lab) = lab_with(taken).await else {
+        return;
+    };
+    let (attached, _) = lab.attached("pvc-1", Use::Ext4).await;
+    let hardware = Hardware::of(&lab);
+    let disk = hardware.disk(&attached).await;
+    let claim = Claim {
+        id: "local-ebs://dev/xvdbz".to_owned(),
+        ..attached
+    };
+    let (code, words) = refusal(lab.once().stage(&claim, &Default::default()).await);
+    assert_eq!(code, Code::Unavailable, "{words}");
+    assert!(
+        words.contains("/dev/xvdbz") && words.contains(&disk),
+        "{words}"
+    );
+
+    symlink(disk, hardware.dev.join("xvdbz")).unwrap();
+    let context = Default::default();
+    lab.node.stage(&claim, &context).await.unwrap();
+    let pods = ["pod", "b", "c"];
+    let mut targets = Vec::new();
+    for pod in pods {
+        let target = lab.node.publish(&claim, pod, &context, false).await;
+        targets.push(target.unwrap());
+    }
+    let written = proof::write_files(&targets[0], "shared").unwrap();
+    for target in &targets {
+        assert_eq!(proof::read_files(target).unwrap(), written);
+    }
+    for pod in pods {
+        lab.node.unpublish(&claim, pod).await.unwrap();
+    }
+    lab.node.unstage(&claim).await.unwrap();
+    assert!(lab.mounts().is_empty());
+}
+
+#[tokio::test]
+async fn a_node_local_volume_is_refused_unless_it_is_wanted() {
+    let Some(lab) = lab().await else { return };
+    let (attached, _) = lab.attached("pvc-1", Use::Ext4).await;
+    let claim = Claim {
+        id: "local-ebs://dev/xvdbz".to_owned(),
+        ..attached
+    };
+    let (code, words) = refusal(lab.once().stage(&claim, &Default::default()).await);
+    assert_eq!(code, Code::InvalidArgument, "{words}");
+    assert!(words.contains("--enable-node-local-volumes"), "{words}");
+    lab.node.unpublish(&claim, "pod").await.unwrap();
     lab.node.unstage(&claim).await.unwrap();
 }

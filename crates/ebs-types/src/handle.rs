@@ -41,6 +41,12 @@ pub enum InvalidHandle {
 const ROOTS: [&str; 3] = ["/dev/xvda", "/dev/sda", "/dev/sda1"];
 
 impl VolumeHandle {
+    /// Whether a handle is, or is meant to be, that of a node-local volume.
+    #[must_use]
+    pub fn is_node_local(handle: &str) -> bool {
+        handle.starts_with(LOCAL)
+    }
+
     /// The volume's id; `None` for a node-local one.
     #[must_use]
     pub fn id(&self) -> Option<&VolumeId> {

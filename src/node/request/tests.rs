@@ -4,7 +4,8 @@ use std::num::NonZeroU8;
 
 use csi::v1::VolumeCapability;
 use csi::v1::volume_capability::access_mode::Mode;
-use csi::v1::volume_capability::{AccessMode, BlockVolume};
+use csi::v1::volume_capability::{AccessMode, BlockVolume, MountVolume};
+use ebs_types::{Access, FsType};
 use proptest::prelude::*;
 use rstest::rstest;
 use tonic::{Code, Status};
@@ -182,4 +183,30 @@ proptest! {
             prop_assert_eq!(read.to_string(), number);
         }
     }
+}
+
+#[test]
+fn a_node_local_volume_may_be_used_by_many_nodes_and_name_its_file_system() {
+    let request = NodePublishVolumeRequest {
+        volume_id: "local-ebs://dev/xvdbz".to_owned(),
+        volume_capability: Some(VolumeCapability {
+            access_type: Some(AccessType::Mount(MountVolume::default())),
+            access_mode: Some(AccessMode {
+                mode: Mode::MultiNodeMultiWriter.into(),
+            }),
+        }),
+        volume_context: [("ebs.csi.aws.com/fsType".to_owned(), "xfs".to_owned())].into(),
+        ..publish()
+    };
+    let read = Publish::try_from(request.clone()).unwrap();
+    assert_eq!(read.volume.to_string(), "local-ebs://dev/xvdbz");
+    assert!(matches!(
+        read.capability.access,
+        Access::Mount(wanted) if wanted.fs == FsType::Xfs
+    ));
+    let shared = NodePublishVolumeRequest {
+        volume_id: "vol-0123456789abcdef0".to_owned(),
+        ..request
+    };
+    assert_eq!(refusal(shared).code(), Code::InvalidArgument);
 }
