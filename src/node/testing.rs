@@ -185,7 +185,11 @@ impl Host for FakeHost {
         if let Some(hold) = &self.hold_format {
             hold.notified().await;
         }
-        self.wrote(format!("format {fs}"));
+        let how = match options == FormatOptions::defaults(fs) {
+            true => String::new(),
+            false => format!(" with {options:?}"),
+        };
+        self.wrote(format!("format {fs}{how}"));
         let volume = device.device().volume();
         let mut state = self.state.lock().unwrap();
         state.disks.get_mut(volume).unwrap().1 = Disk::Holds(fs);

@@ -11,6 +11,8 @@ use rstest::rstest;
 use tokio::sync::Notify;
 use tonic::Code;
 
+mod formatting;
+
 use super::testing::{Disk, FakeHost};
 use super::*;
 use crate::metadata::NodeIdentity;

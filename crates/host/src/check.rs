@@ -8,8 +8,9 @@ use std::io;
 use ebs_types::FsType;
 
 use crate::exec::{self, Output, Program, Programs};
+use crate::linux::blocking;
 use crate::lock::DeviceLock;
-use crate::{CheckError, Device};
+use crate::{CheckError, Device, inspect};
 
 const FSCK: Program = Program {
     name: "fsck.ext4",
@@ -31,6 +32,8 @@ pub(crate) async fn check(
     device: &Device,
     fs: FsType,
 ) -> Result<(), CheckError> {
+    let owned = device.clone();
+    blocking(move || inspect::retire(&owned)).await;
     match fs {
         FsType::Ext3 | FsType::Ext4 => fsck(programs, device, Depth::Preen).await,
         FsType::Xfs | FsType::Btrfs => Ok(()),

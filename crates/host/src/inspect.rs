@@ -23,7 +23,7 @@ use crate::linux::blocking;
 use crate::lock::DeviceLock;
 use crate::{BlankDevice, Device, InspectError, record};
 pub(crate) use superblock::{Features, Found, Superblock};
-pub(crate) use unfinished::still_begun;
+pub(crate) use unfinished::{retire, still_begun};
 
 /// How much of the device's beginning and end has to be zero, in bytes.
 pub(crate) const EDGE: u64 = 1 << 20;

@@ -81,7 +81,7 @@ pub(crate) fn recognise(head: &[u8]) -> Superblock {
 pub(crate) fn may_be_begun(fs: FsType, head: &[u8]) -> bool {
     let zero = |from: usize, to: usize| head.get(from..to).is_some_and(super::is_zero);
     match fs {
-        FsType::Ext3 | FsType::Ext4 => zero(0, 2 << 10),
+        FsType::Ext3 | FsType::Ext4 => zero(0, 1536),
         FsType::Xfs => zero(0, 512) && (zero(1024, 1536) || array(head, 1024) == Some(*b"XAGI")),
         FsType::Btrfs => zero(0, 64 << 10) && btrfs::may_be_begun(head),
     }

@@ -6,10 +6,12 @@
 //! With a file system of the UUID that it names, never mounted, or with none, what is there is the work of that mkfs alone. In
 //! every other case somebody has used the volume since, and the record counts for nothing.
 
+use std::io;
+
 use ebs_types::{Bytes, GIB};
 
-use super::superblock::{self, LOG_HEAD, log_is_used, may_be_begun};
-use super::{Found, Look, Superblock, head, read, size};
+use super::superblock::{LOG_HEAD, log_is_used, may_be_begun, recognise};
+use super::{Found, Look, Superblock, head, read, size, superblock};
 use crate::record::{self, Record};
 use crate::{Device, InspectError};
 
@@ -31,7 +33,7 @@ pub(super) fn look(device: &Device) -> Result<Look, InspectError> {
 
 fn look_once(device: &Device, size: Bytes) -> Result<Look, InspectError> {
     let head = head(device)?;
-    let found = match superblock::recognise(&head) {
+    let found = match recognise(&head) {
         Superblock::Ours(found) => found,
         Superblock::Other(what) => return Ok(Look::Other(what)),
         Superblock::None => return begun(device, size, &head),
@@ -53,15 +55,7 @@ fn record_beyond(
     size: Bytes,
     found: &Found,
 ) -> Result<Option<Record>, InspectError> {
-    let end = found.filesystem.size;
-    // The volume may have grown since: its device's size then was the next whole GiB.
-    let before = Bytes(end.0.div_ceil(GIB).saturating_mul(GIB));
-    let grown = (before < size).then_some(before);
-    for device_size in [Some(size), grown].into_iter().flatten() {
-        let place = record::place(device_size);
-        let Some(place) = place.filter(|place| *place >= end.0) else {
-            continue;
-        };
+    for place in places_beyond(size, found.filesystem.size) {
         if let Some(record) = own(device, place)?
             && record.uuid == found.filesystem.uuid
         {
@@ -69,6 +63,38 @@ fn record_beyond(
         }
     }
     Ok(None)
+}
+
+/// Where a record can be beyond the end of a file system: at the end of the device, and at the end that it had before the volume has
+/// grown, which was the next whole GiB.
+fn places_beyond(size: Bytes, end: Bytes) -> impl Iterator<Item = u64> {
+    let before = Bytes(end.0.div_ceil(GIB).saturating_mul(GIB));
+    let grown = (before < size).then_some(before);
+    let places = [Some(size), grown].into_iter().flatten();
+    places
+        .filter_map(record::place)
+        .filter(move |place| *place >= end.0)
+}
+
+/// Clears a record that counts for nothing any more, before the file system beside it is used: should that be damaged one day, it is
+/// not to be taken for one that was never finished.
+pub(crate) fn retire(device: &Device) {
+    let retired = || -> io::Result<()> {
+        let Superblock::Ours(found) = superblock(device).map_err(io::Error::other)? else {
+            return Ok(());
+        };
+        let size = device.size()?;
+        for place in places_beyond(size, found.filesystem.size) {
+            if own(device, place).map_err(io::Error::other)?.is_some() {
+                record::clear(&device.writer()?, place)?;
+                tracing::warn!(volume.id = %device.volume(), "cleared the record of a format that was interrupted before somebody else used the volume");
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = retired() {
+        tracing::warn!(volume.id = %device.volume(), %error, "the record of an interrupted format may be left on the volume");
+    }
 }
 
 fn own(device: &Device, place: u64) -> Result<Option<Record>, InspectError> {

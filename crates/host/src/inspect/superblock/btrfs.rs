@@ -55,8 +55,10 @@ pub(super) fn read(head: &[u8]) -> Option<Superblock> {
 /// Whether there is nothing at the superblock's place, or what mkfs has there until its last act.
 pub(super) fn may_be_begun(head: &[u8]) -> bool {
     const TEMPORARY: &[u8; 8] = b"!BHRfS_M";
-    head.get(PLACE..PLACE + SIZE)
-        .is_some_and(|sb| super::super::is_zero(sb) || array(sb, 0x40).as_ref() == Some(TEMPORARY))
+    head.get(PLACE..PLACE + SIZE).is_some_and(|sb| {
+        sb.get(..512).is_some_and(super::super::is_zero)
+            || array(sb, 0x40).as_ref() == Some(TEMPORARY)
+    })
 }
 
 /// A log tree is what fsync leaves until the next transaction; the first mount makes the tree of UUIDs and notes its generation. mkfs
