@@ -74,6 +74,19 @@ impl Maker {
 
     async fn make(&self, blank: &BlankDevice, options: &FormatOptions) -> Result<(), FormatError> {
         let (device, fs) = (blank.device(), options.fs());
+        let begun = self.made(blank, options).await?;
+        self.certify(device, fs, begun).await?;
+        tracing::info!(volume.id = %device.volume(), device = %device.path().display(), %fs, "formatted a blank device");
+        Ok(())
+    }
+
+    /// Everything up to the point at which mkfs has ended.
+    async fn made(
+        &self,
+        blank: &BlankDevice,
+        options: &FormatOptions,
+    ) -> Result<Begun, FormatError> {
+        let (device, fs) = (blank.device(), options.fs());
         let without = self.without(device, fs).await?;
         let uuid = Uuid::random().map_err(|source| open(device, source))?;
         let begun = self.begin(blank, fs, uuid.bytes()).await?;
@@ -84,9 +97,7 @@ impl Maker {
             without: &without,
         };
         self.run(device, fs, &order).await?;
-        self.certify(device, fs, begun).await?;
-        tracing::info!(volume.id = %device.volume(), device = %device.path().display(), %fs, "formatted a blank device");
-        Ok(())
+        Ok(begun)
     }
 
     /// Everything up to the point at which mkfs may start.
@@ -255,7 +266,8 @@ fn still_blank(device: &Device, earlier: Option<&Record>) -> Result<(), FormatEr
     }
 }
 
-/// The new record is on the disk before what the earlier one speaks of is cleared: at any moment there is one that fits.
+/// What an earlier record speaks of goes first, then that, unless it is written over: whenever a cut comes, there is a record that
+/// fits, or a device without any that is blank.
 fn write_record(
     device: &Device,
     earlier: Option<&Record>,
@@ -263,18 +275,16 @@ fn write_record(
     place: u64,
 ) -> io::Result<()> {
     let writer = device.writer()?;
-    record::write(&writer, record, place)?;
-    let Some(earlier) = earlier else {
-        return Ok(());
-    };
-    // mkfs finds a blank device and need not be forced.
-    let zeros = vec![0; usize::try_from(EDGE).unwrap_or_default()];
-    writer.write_all_at(&zeros, 0)?;
-    writer.sync_data()?;
-    match earlier.place().filter(|old| *old != place) {
-        Some(old) => record::clear(&writer, old),
-        None => Ok(()),
+    if let Some(earlier) = earlier {
+        // mkfs finds a blank device then, and need not be forced.
+        let zeros = vec![0; usize::try_from(EDGE).unwrap_or_default()];
+        writer.write_all_at(&zeros, 0)?;
+        writer.sync_data()?;
+        if let Some(old) = earlier.place().filter(|old| *old != place) {
+            record::clear(&writer, old)?;
+        }
     }
+    record::write(&writer, record, place)
 }
 
 /// What this kernel lacks to mount what mkfs made; if nothing, the record is gone when this returns.
@@ -346,3 +356,6 @@ fn claim(device: &Device) -> Result<File, FormatError> {
             _ => open(device, source),
         })
 }
+
+#[cfg(test)]
+mod tests;

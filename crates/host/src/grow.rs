@@ -60,7 +60,9 @@ pub(crate) async fn before_mount(
 ) -> Result<Grown, GrowError> {
     let found = on_disk(device, fs).await?;
     let before = found.filesystem.size;
-    if !fs.is_ext() || !has_room(before, inspect::size(device)?, found.grain) {
+    // resize2fs does not take it on itself to grow a file system of clusters; the kernel does.
+    let by_program = fs.is_ext() && !found.has_clusters();
+    if !by_program || !has_room(before, inspect::size(device)?, found.grain) {
         return Ok(Grown::not(before));
     }
     check::fsck(programs, device, Depth::Full).await?;
@@ -208,3 +210,6 @@ fn report(device: &Device, grown: Grown) {
         tracing::info!(volume.id = %device.volume(), before = grown.before.0, after = grown.after.0, "grew the file system");
     }
 }
+
+#[cfg(test)]
+mod tests;

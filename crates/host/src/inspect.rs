@@ -130,19 +130,17 @@ pub(crate) enum Look {
 }
 
 async fn nothing_known(programs: &Programs, device: &Device) -> Result<Contents, InspectError> {
-    // A device that nobody has read yet is slow: both look at once.
-    let owned = device.clone();
+    // A device that nobody has read yet is slow: all look at once.
+    let (owned, grown) = (device.clone(), device.clone());
     let edges = blocking(move || nonzero_edge(&owned));
-    let (data, known) = tokio::try_join!(edges, probe(programs, device.path(), device.file()))?;
-    let data = match (known, data) {
-        (Some(known), _) => return other(device, known.what),
-        (None, None) => return blank(programs, device).await,
-        (None, Some(data)) => data,
-    };
-    let owned = device.clone();
-    match blocking(move || unfinished::before_growing(&owned)).await? {
-        Some(record) => Ok(unfinished(device, record)),
-        None => other(device, data_at(data)),
+    let earlier = blocking(move || unfinished::before_growing(&grown));
+    let known = probe(programs, device.path(), device.file());
+    let (data, known, earlier) = tokio::try_join!(edges, known, earlier)?;
+    match (known, earlier, data) {
+        (Some(known), ..) => other(device, known.what),
+        (None, Some(record), _) => Ok(unfinished(device, record)),
+        (None, None, Some(data)) => other(device, data_at(data)),
+        (None, None, None) => blank(programs, device).await,
     }
 }
 
@@ -274,7 +272,7 @@ fn nonzero_edge(device: &Device) -> Result<Option<u64>, InspectError> {
 }
 
 /// Sixteen bytes at a time: musl's memcmp looks at one byte after the other, which took most of the time of a whole staging.
-fn is_zero(bytes: &[u8]) -> bool {
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks();
     words.iter().all(|word| u128::from_ne_bytes(*word) == 0) && rest.iter().all(|byte| *byte == 0)
 }

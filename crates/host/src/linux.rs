@@ -102,6 +102,14 @@ impl LinuxHost {
     }
 }
 
+#[cfg(test)]
+impl LinuxHost {
+    /// What formats, to be stopped between its steps.
+    pub(crate) fn maker(&self) -> &Maker {
+        &self.maker
+    }
+}
+
 #[async_trait]
 impl Host for LinuxHost {
     fn idle(&self, volume: &VolumeHandle) -> Result<(), Busy> {

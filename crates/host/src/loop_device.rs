@@ -229,7 +229,7 @@ impl LoopDevices {
             else {
                 continue;
             };
-            match control::configure(&node, &file) {
+            match control::configure(&node, &file, path) {
                 Ok(()) => {
                     return Ok(LoopDevice {
                         number,

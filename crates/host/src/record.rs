@@ -19,10 +19,15 @@ use crate::{Device, InspectError};
 
 /// How much of the device's end a new file system leaves unused, in bytes; the record is in its first block.
 pub(crate) const TAIL: u64 = 1 << 20;
-/// A record's size, in bytes: a block that every disk writes in one.
-const SIZE: usize = 4 << 10;
+/// A record's size, in bytes: a sector, which every disk writes as a whole or not at all.
+const SIZE: usize = 512;
+/// What is written at once, in bytes: a page, so that the kernel need not read first.
+const PAGE: usize = 4 << 10;
 /// Smaller devices are not formatted, in bytes: there would be nothing but the tail.
 const SMALLEST: u64 = 4 * TAIL;
+
+/// At how many places below the end an older record is looked for.
+const SMALLER_SIZES: usize = 1024;
 
 const MAGIC: &[u8; 16] = b"ebs-csi: format\n";
 const VERSION: u32 = 1;
@@ -65,8 +70,8 @@ pub(crate) fn owner(device: &Device) -> Option<String> {
 
 impl Record {
     /// How it is written.
-    pub(crate) fn encode(&self) -> [u8; SIZE] {
-        let mut bytes = [0; SIZE];
+    pub(crate) fn encode(&self) -> [u8; PAGE] {
+        let mut bytes = [0; PAGE];
         let mut fields = [
             (0, MAGIC.as_slice()),
             (FORM, &VERSION.to_le_bytes()),
@@ -142,9 +147,10 @@ pub(crate) fn at(device: &Device, place: u64) -> Result<Option<Record>, InspectE
     Ok(Record::parse(&bytes).filter(|record| record.place() == Some(place)))
 }
 
-/// A record of this volume, made when its device was smaller: sizes of volumes are whole GiB.
+/// A record of this volume, made when its device was smaller: sizes of volumes are whole GiB. Looked for before each format, so that
+/// none stays that a later look could find.
 pub(crate) fn older(device: &Device, size: Bytes) -> Result<Option<Record>, InspectError> {
-    for gib in (1..size.0.div_ceil(GIB)).rev() {
+    for gib in (1..size.0.div_ceil(GIB)).rev().take(SMALLER_SIZES) {
         let Some(place) = place(Bytes(gib * GIB)) else {
             continue;
         };
@@ -165,7 +171,7 @@ pub(crate) fn write(writer: &File, record: &Record, place: u64) -> io::Result<()
 
 /// Clears the record's place and sees that to the disk.
 pub(crate) fn clear(writer: &File, place: u64) -> io::Result<()> {
-    writer.write_all_at(&[0; SIZE], place)?;
+    writer.write_all_at(&[0; PAGE], place)?;
     writer.sync_data()
 }
 

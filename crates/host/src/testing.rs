@@ -142,7 +142,12 @@ pub(crate) struct TestVolume {
 
 impl TestVolume {
     pub(crate) fn new(size: u64) -> Self {
-        let test = Self::unplugged(size);
+        Self::holding(size, |_| {})
+    }
+
+    /// A volume that holds something from the beginning.
+    pub(crate) fn holding(size: u64, fill: impl FnOnce(&File)) -> Self {
+        let test = Self::on_image(size, fill);
         let number = test.number();
         test.tree.add_nvme(
             1,
@@ -156,9 +161,15 @@ impl TestVolume {
 
     /// A loop device that its tree does not show.
     pub(crate) fn unplugged(size: u64) -> Self {
+        Self::on_image(size, |_| {})
+    }
+
+    fn on_image(size: u64, fill: impl FnOnce(&File)) -> Self {
         let tree = Tree::new();
         let file = tree.path("image");
-        File::create(&file).unwrap().set_len(size).unwrap();
+        let image = File::create(&file).unwrap();
+        image.set_len(size).unwrap();
+        fill(&image);
         let loops = LoopDevices::new(tree.path("nodes"));
         let device = loops.attach(&file).unwrap();
         Self {
@@ -192,6 +203,12 @@ impl TestVolume {
             .open(self.tree.path("dev/nvme1n1"))
             .unwrap();
         node.write_all_at(bytes, offset).unwrap();
+        node.sync_all().unwrap();
+    }
+
+    /// Sees everything to the disk.
+    pub(crate) fn sync(&self) {
+        let node = File::open(self.tree.path("dev/nvme1n1")).unwrap();
         node.sync_all().unwrap();
     }
 

@@ -54,6 +54,11 @@ pub(crate) struct Features {
 }
 
 impl Found {
+    /// Whether space is given out in clusters of several blocks (ext4's bigalloc).
+    pub(crate) fn has_clusters(&self) -> bool {
+        self.grain > self.features.block_size
+    }
+
     /// What is there, with its flaw.
     pub(crate) fn described(&self) -> String {
         match self.flaw {
@@ -82,7 +87,7 @@ pub(crate) fn may_be_begun(fs: FsType, head: &[u8]) -> bool {
     let zero = |from: usize, to: usize| head.get(from..to).is_some_and(super::is_zero);
     match fs {
         FsType::Ext3 | FsType::Ext4 => zero(0, 1536),
-        FsType::Xfs => zero(0, 512) && (zero(1024, 1536) || array(head, 1024) == Some(*b"XAGI")),
+        FsType::Xfs => zero(0, 512) && xfs::may_be_begun(head),
         FsType::Btrfs => zero(0, 64 << 10) && btrfs::may_be_begun(head),
     }
 }

@@ -112,10 +112,7 @@ fn was_never_mounted(device: &Device, found: &Found) -> Result<bool, InspectErro
     if place.saturating_add(LOG_HEAD) > size(device)?.0 {
         return Ok(false);
     }
-    let log = read(device, place, LOG_HEAD)?;
-    // Where mkfs did not end there may be no log yet.
-    let none = found.flaw.is_some() && super::is_zero(&log);
-    Ok(none || !log_is_used(&log))
+    Ok(!log_is_used(&read(device, place, LOG_HEAD)?))
 }
 
 /// No superblock.
@@ -137,7 +134,7 @@ fn begun(device: &Device, size: Bytes, head: &[u8]) -> Result<Look, InspectError
     })
 }
 
-/// A record from the time before the volume has grown, on a device that shows nothing else that is known.
+/// A record from the time before the volume has grown, on a device that shows nothing that is known.
 pub(super) fn before_growing(device: &Device) -> Result<Option<Record>, InspectError> {
     let found = record::older(device, size(device)?)?;
     let head = head(device)?;

@@ -8,9 +8,9 @@ use ebs_types::{FormatOptions, GIB};
 use rstest::rstest;
 
 use super::*;
+use crate::Stats;
 use crate::exec::{self, Program, ProgramError};
 use crate::testing::{MIB, TestVolume, skipped_without_root, text, volume};
-use crate::{GrowError, Stats};
 
 async fn contents(test: &TestVolume) -> Contents {
     test.host().inspect(&test.find().await).await.unwrap()
@@ -24,8 +24,10 @@ async fn what(test: &TestVolume) -> String {
 }
 
 #[rstest]
+#[case(FsType::Ext3)]
 #[case(FsType::Ext4)]
 #[case(FsType::Xfs)]
+#[case(FsType::Btrfs)]
 #[tokio::test]
 async fn a_blank_volume_is_formatted_mounted_shared_measured_and_let_go(#[case] fs: FsType) {
     if skipped_without_root() {
@@ -65,7 +67,9 @@ async fn a_blank_volume_is_formatted_mounted_shared_measured_and_let_go(#[case] 
     assert_eq!(host.mounts_of(&device).await.unwrap().len(), 2);
     match host.stats(&target).await.unwrap() {
         Stats::Filesystem { bytes, inodes } => {
-            assert!(bytes.total > GIB * 9 / 10 && bytes.used < bytes.total && inodes.used >= 1);
+            assert!(bytes.total > GIB * 8 / 10 && bytes.used < bytes.total);
+            // btrfs counts no inodes.
+            assert!(inodes.used >= 1 || fs == FsType::Btrfs);
         }
         other => panic!("{other:?}"),
     }
@@ -336,49 +340,6 @@ fn with_script(test: &TestVolume, name: &str, script: &str, path: &str) -> Progr
     fs::write(bin.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
     Programs::from_path(OsStr::new(&format!("{}:{path}", bin.display())))
-}
-
-#[tokio::test]
-async fn an_unmounted_ext4_grows_and_xfs_grows_mounted() {
-    if skipped_without_root() {
-        return;
-    }
-    for fs in [FsType::Ext4, FsType::Xfs] {
-        let mut test = TestVolume::new(512 * MIB);
-        let host = test.host();
-        let device = test.formatted(fs).await;
-        let staging = test.place("staging");
-        test.grow(GIB);
-        if fs == FsType::Ext4 {
-            let grown = host.grow_before_mount(&device, fs).await.unwrap();
-            assert_eq!((grown.before.0, grown.after.0), (511 * MIB, GIB));
-        }
-        host.mount(&device, &staging, fs, &MountOptions::default())
-            .await
-            .unwrap();
-        let grown = host.grow_mounted(&device, fs, &staging).await.unwrap();
-        assert_eq!(grown.changed(), fs == FsType::Xfs);
-        assert_eq!(grown.after.0, GIB);
-        assert!(
-            !host
-                .grow_mounted(&device, fs, &staging)
-                .await
-                .unwrap()
-                .changed()
-        );
-
-        test.grow(2 * GIB);
-        match host.grow_mounted(&device, fs, &staging).await {
-            Ok(grown) => assert_eq!(grown.after.0, 2 * GIB),
-            Err(GrowError::NeedsCapability { capability, .. }) => {
-                assert_eq!((fs, capability), (FsType::Ext4, "CAP_SYS_RESOURCE"));
-            }
-            Err(error) => panic!("{error}"),
-        }
-        host.unmount(&staging).await.unwrap();
-        host.grow_before_mount(&device, fs).await.unwrap();
-        host.check(&device, fs).await.unwrap();
-    }
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use nix::Result;
 use nix::errno::Errno;
@@ -72,12 +74,17 @@ pub(super) fn free_number(control: &File) -> Result<u32> {
 }
 
 /// Puts the file behind the device, in one step where the kernel can (Linux 5.8), so that no one sees it half made.
-pub(super) fn configure(device: &File, file: &File) -> Result<()> {
+///
+/// The end of its path is noted with the device: to mkfs.btrfs devices without a name are all the same one.
+pub(super) fn configure(device: &File, file: &File, path: &Path) -> Result<()> {
     let fd: c_int = file.as_raw_fd();
     let config = LoopConfig {
         fd: u32::try_from(fd).map_err(|_| Errno::EBADF)?,
         block_size: SECTOR,
-        info: LoopInfo64::default(),
+        info: LoopInfo64 {
+            file_name: name_of(path),
+            ..LoopInfo64::default()
+        },
         reserved: [0; 8],
     };
     // SAFETY: both descriptors are open for as long as they are borrowed, and `config` is a live `struct loop_config`
@@ -90,6 +97,20 @@ pub(super) fn configure(device: &File, file: &File) -> Result<()> {
         }
         answer => answer.map(drop),
     }
+}
+
+/// As much of a path's end as the kernel keeps, which is 63 bytes and a zero.
+fn name_of(path: &Path) -> [u64; 8] {
+    let path = path.as_os_str().as_bytes();
+    let end = path.get(path.len().saturating_sub(63)..).unwrap_or(path);
+    let mut padded = end.to_vec();
+    padded.resize(64, 0);
+    let (words, _) = padded.as_chunks();
+    let mut name = [0; 8];
+    for (word, bytes) in name.iter_mut().zip(words) {
+        *word = u64::from_ne_bytes(*bytes);
+    }
+    name
 }
 
 /// What stands behind the device; ENXIO where nothing does.

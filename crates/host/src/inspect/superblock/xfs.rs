@@ -60,6 +60,14 @@ pub(super) fn read(head: &[u8]) -> Option<Superblock> {
     }))
 }
 
+/// Whether the sectors after the superblock's hold nothing, or what mkfs puts there: the headers of free space, inodes, and the free
+/// list.
+pub(super) fn may_be_begun(head: &[u8]) -> bool {
+    let headers = [b"XAGF", b"XAGI", b"XAFL"];
+    let mut sectors = head.chunks(SECTOR).skip(1).zip(headers);
+    sectors.all(|(sector, magic)| super::super::is_zero(sector) || sector.starts_with(magic))
+}
+
 fn checksum_is_right(head: &[u8]) -> Option<bool> {
     let sector_size = usize::from(array(head, 102).map(u16::from_be_bytes)?);
     let sector = head.get(..sector_size)?;
@@ -83,12 +91,14 @@ fn log_place(head: &[u8], block_size: u64) -> Option<u64> {
 /// Whether the log, from its beginning, holds more than the one record that mkfs writes: a mount stamps the space ahead of where it is
 /// going to write before anything else.
 pub(crate) fn log_is_used(log: &[u8]) -> bool {
+    let zero = |from: usize| log.get(from..).is_some_and(super::super::is_zero);
     let magic = array(log, 0).map(u32::from_be_bytes);
     let length = array(log, 12).map(u32::from_be_bytes);
-    let (Some(LOG_MAGIC), Some(Ok(length))) = (magic, length.map(usize::try_from)) else {
-        // mkfs always writes one: whatever this is, it is no log as mkfs leaves it.
-        return true;
+    let first = match (magic, length.map(usize::try_from)) {
+        (Some(LOG_MAGIC), Some(Ok(length))) => length.div_ceil(SECTOR).saturating_mul(SECTOR),
+        // A power cut may have left out the record's header, or all of it.
+        (Some(0), _) if log.get(..SECTOR).is_some_and(super::super::is_zero) => SECTOR,
+        _ => return true,
     };
-    let first = SECTOR.saturating_add(length.next_multiple_of(SECTOR));
-    !log.get(first..).is_some_and(super::super::is_zero)
+    !zero(SECTOR.saturating_add(first))
 }
