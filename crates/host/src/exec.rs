@@ -18,6 +18,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use ebs_types::Bytes;
@@ -248,6 +249,7 @@ impl Programs {
             let stdout = Captured::new()?;
             let stderr = Captured::new()?;
             let began = Instant::now();
+            let _spawning = SPAWNING.read().unwrap_or_else(PoisonError::into_inner);
             // From this thread alone, and given back before anything else is done in it.
             let _lent = program.needs().and_then(Lent::to_programs);
             let child = self
@@ -304,6 +306,16 @@ impl Programs {
         // Directories that came out of a PATH can be put into one.
         std::env::join_paths(&self.dirs).unwrap_or_default()
     }
+}
+
+/// Held shared by whoever is about to spawn, until the program has begun.
+static SPAWNING: RwLock<()> = RwLock::new(());
+
+/// Waits until every spawn that is under way has begun its program, which takes a moment. Between the two the new process holds all
+/// descriptors of this one: a claim on a device that was let go of meanwhile would still be in force, and a mkfs find the device
+/// in use.
+pub(crate) fn settle() {
+    drop(SPAWNING.write().unwrap_or_else(PoisonError::into_inner));
 }
 
 /// How long outside work has taken, for the field `work_us` of log lines: what `ebs-lab bench` adds up.

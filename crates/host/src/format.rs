@@ -18,7 +18,7 @@ use ebs_types::{Bytes, FormatOptions, FsType};
 use nix::libc;
 use tokio::time::Instant;
 
-use crate::exec::{Programs, work_us};
+use crate::exec::{self, Programs, work_us};
 use crate::find::Finder;
 use crate::inspect::{self, EDGE, Superblock};
 use crate::kernel::{self, Kernel};
@@ -232,7 +232,7 @@ fn begin(
     uuid: [u8; 16],
 ) -> Result<Begun, FormatError> {
     finder.verify(device)?;
-    let _claim = claim(device)?;
+    let claim = claim(device)?;
     still_blank(device, earlier)?;
     let device_size = inspect::size(device)?;
     let place = record::place(device_size).ok_or_else(|| FormatError::TooSmall {
@@ -248,6 +248,8 @@ fn begin(
     let written = Instant::now();
     write_record(device, earlier, &record, place).map_err(|source| open(device, source))?;
     tracing::debug!(volume.id = %device.volume(), work_us = work_us(written), "recorded that a format begins");
+    drop(claim);
+    exec::settle();
     Ok(Begun { uuid, place })
 }
 

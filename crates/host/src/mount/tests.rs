@@ -58,7 +58,7 @@ async fn formatted(test: &TestVolume, fs: FsType) -> Device {
 fn small(fs: FsType) -> u64 {
     match fs {
         FsType::Ext3 | FsType::Ext4 => 16 * MIB,
-        FsType::Xfs => 300 * MIB,
+        FsType::Xfs => 512 * MIB,
         FsType::Btrfs => 128 * MIB,
     }
 }
