@@ -88,18 +88,12 @@ pub(crate) async fn before_mount(
 
 /// Grows a mounted file system.
 pub(crate) fn mounted(device: &Device, fs: FsType, path: &Path) -> Result<Grown, GrowError> {
-    let carried = mount::at(path)?.is_some_and(|mount| mount.carries(device));
-    if !carried {
+    let Some(place) = mount::root_of(device, path)? else {
         return Err(GrowError::WrongMount {
             path: path.to_owned(),
             device: device.number(),
         });
-    }
-    let kernel = |source| GrowError::Kernel {
-        path: path.to_owned(),
-        source,
     };
-    let place = File::open(path).map_err(kernel)?;
     let room = inspect::size(device)?;
     let grown = match fs {
         FsType::Ext3 | FsType::Ext4 => ext(device, &place, path, fs, room)?,

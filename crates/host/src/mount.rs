@@ -14,11 +14,13 @@ mod options;
 mod selinux;
 mod table;
 
+use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
 use ebs_types::FsType;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 use tokio::time::Instant;
@@ -117,14 +119,34 @@ fn is_of(mount: impl AsFd, device: &Device, fs: FsType) -> Result<(), MountError
     })
 }
 
+/// The root directory of the device's file system, mounted at the path, opened for ioctls; `None` where something else, or nothing, is
+/// mounted there.
+pub(crate) fn root_of(device: &Device, path: &Path) -> Result<Option<File>, MountError> {
+    let seen = match Place::find(path)? {
+        Some(place) => place.look()?,
+        None => None,
+    };
+    let Some(seen) = seen.filter(|seen| seen.mount().is_some()) else {
+        return Ok(None);
+    };
+    if !shows(&seen, device)? {
+        return Ok(None);
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(&seen, ".", flags, Mode::empty())
+        .map_err(|errno| refused("open", path, errno, ""))?;
+    Ok(Some(root.into()))
+}
+
 /// Whether what is mounted at an open place is the device, through its file system or as itself.
 fn shows(seen: &Seen, device: &Device) -> Result<bool, MountError> {
     let number = device.number();
     match seen.about() {
         Some(about) if about.device == number || about.node == Some(number) => Ok(true),
         Some(_) if !btrfs::is(seen) => Ok(false),
-        // A btrfs, or one that can't answer any more.
-        Some(_) | None => Ok(table::described(seen)?.is_some_and(|mount| mount.carries(device))),
+        Some(_) => Ok(btrfs::devices(seen).is_ok_and(|devices| devices == [number])),
+        // One that can't answer any more.
+        None => Ok(table::described(seen)?.is_some_and(|mount| mount.carries(device))),
     }
 }
 

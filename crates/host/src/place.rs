@@ -8,7 +8,7 @@
 //! administrator's. In a path that has neither name no link is followed at all. The descriptor of the directory is what is used from
 //! then on, so that nothing that happens to the path later leads elsewhere.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -50,6 +50,15 @@ pub enum PlaceError {
         /// The kernel's answer.
         source: io::Error,
     },
+}
+
+impl From<PlaceError> for io::Error {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::Link { .. } => Self::other(error),
+            PlaceError::Io { source, .. } => source,
+        }
+    }
 }
 
 /// The last part of a path, in a directory that is held open.
@@ -339,17 +348,14 @@ fn make_way(directory: BorrowedFd<'_>, below: &Path) -> Result<OwnedFd, Errno> {
 
 /// The part of an absolute path that may go through links, and the rest.
 fn split(path: &Path) -> (PathBuf, PathBuf) {
-    let mut free = PathBuf::from("/");
-    let mut parts = path.iter().skip(1);
-    let mut rest = parts.clone();
-    while let Some(part) = parts.next() {
-        if GUARDED.iter().any(|name| part == *name) {
-            return (free, rest.collect());
-        }
-        free.push(part);
-        rest = parts.clone();
-    }
-    (PathBuf::from("/"), path.iter().skip(1).collect())
+    let parts: Vec<_> = path.iter().skip(1).collect();
+    let is_guarded = |part: &&OsStr| GUARDED.iter().any(|name| part == name);
+    let at = parts.iter().position(is_guarded).unwrap_or(0);
+    let (free, guarded) = parts.split_at(at);
+    (
+        Path::new("/").join(free.iter().collect::<PathBuf>()),
+        guarded.iter().collect(),
+    )
 }
 
 /// Names the link that was in the way, if it was one.

@@ -4,15 +4,14 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use ebs_types::Bytes;
 use nix::errno::Errno;
-use nix::sys::statvfs::statvfs;
+use nix::sys::statvfs::fstatvfs;
 
-use crate::StatsError;
 use crate::device::ioctl;
+use crate::{Place, StatsError, place};
 
 /// What is at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,17 +52,19 @@ pub(crate) fn stats(path: &Path) -> Result<Stats, StatsError> {
             source,
         },
     };
-    if path
-        .metadata()
-        .map_err(kernel)?
-        .file_type()
-        .is_block_device()
-    {
-        let device = File::open(path).map_err(kernel)?;
+    let place = Place::find(path).map_err(|error| kernel(error.into()))?;
+    let seen = place.map_or(Ok(None), |place| place.look());
+    let Some(seen) = seen.map_err(|error| kernel(error.into()))? else {
+        return Err(StatsError::NotFound {
+            path: path.to_owned(),
+        });
+    };
+    if seen.about().is_some_and(|about| about.node.is_some()) {
+        let device = File::open(place::through(&seen)).map_err(kernel)?;
         let size = ioctl::size(&device).map_err(|errno: Errno| kernel(errno.into()))?;
         return Ok(Stats::Block { size: Bytes(size) });
     }
-    let found = statvfs(path).map_err(|errno| kernel(errno.into()))?;
+    let found = fstatvfs(&seen).map_err(|errno| kernel(errno.into()))?;
     let unit = found.fragment_size();
     let usage = |total: u64, free: u64, available: u64, unit: u64| Usage {
         total: total.saturating_mul(unit),

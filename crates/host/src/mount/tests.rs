@@ -42,18 +42,6 @@ async fn edit(device: &Device, request: &str) {
     run(device, "debugfs", &["-w", "-R", request, exec::DEVICE]).await;
 }
 
-async fn formatted(test: &TestVolume, fs: FsType) -> Device {
-    if fs != FsType::Btrfs {
-        return test.formatted(fs).await;
-    }
-    // By its name: with a loop device that has no name below /dev its programs see mounts where there are none.
-    let device = test.find().await;
-    let link = fs::read_link(format!("/sys/dev/block/{}", device.number())).unwrap();
-    let node = Path::new("/dev").join(link.file_name().unwrap());
-    run(&device, "mkfs.btrfs", &["-q", "-f", node.to_str().unwrap()]).await;
-    device
-}
-
 /// About the least that the file system can live in.
 fn small(fs: FsType) -> u64 {
     match fs {
@@ -156,7 +144,7 @@ async fn a_copy_beside_its_origin_is_itself_or_refused(#[case] fs: FsType) {
         return;
     }
     let mut origin = TestVolume::new(small(fs));
-    let first = formatted(&origin, fs).await;
+    let first = origin.formatted(fs).await;
     let at_first = origin.place("staging");
     let host = origin.host();
     host.mount(&first, &at_first, fs, &options(&[]))
@@ -211,7 +199,7 @@ async fn a_reader_changes_no_byte_of_the_device(#[case] fs: FsType) {
         return;
     }
     let mut origin = TestVolume::new(small(fs));
-    let device = formatted(&origin, fs).await;
+    let device = origin.formatted(fs).await;
     let at_first = origin.place("staging");
     let host = origin.host();
     host.mount(&device, &at_first, fs, &options(&[]))
