@@ -10,6 +10,7 @@
 mod capabilities;
 mod error;
 mod expand;
+mod health;
 mod info;
 mod lost;
 mod path;
@@ -48,7 +49,7 @@ use crate::metadata::Metadata;
 use crate::status::InvalidRequest;
 use crate::telemetry;
 use path::CleanPath;
-use request::{Expand, Publish, Stage, Stats, Unpublish, Unstage};
+use request::{Expand, Health, Publish, Stage, Stats, Unpublish, Unstage};
 
 /// What the operator decides about the Node service.
 #[derive(Clone, Copy, Debug)]
@@ -214,22 +215,18 @@ impl Node for NodeService {
 
     async fn node_get_volume_health(
         &self,
-        _request: Request<NodeGetVolumeHealthRequest>,
+        request: Request<NodeGetVolumeHealthRequest>,
     ) -> Answer<NodeGetVolumeHealthResponse> {
-        Err(not_offered("NodeGetVolumeHealth"))
+        let wanted = Health::try_from(request.into_inner())?;
+        Ok(Response::new(self.volume_health(wanted).await?))
     }
 
     async fn node_get_storage_health(
         &self,
         _request: Request<NodeGetStorageHealthRequest>,
     ) -> Answer<NodeGetStorageHealthResponse> {
-        Err(not_offered("NodeGetStorageHealth"))
+        Ok(Response::new(self.storage_health().await?))
     }
-}
-
-/// For RPCs that NodeGetCapabilities does not announce.
-fn not_offered(rpc: &str) -> Status {
-    Status::unimplemented(format!("{rpc} is not offered by this driver"))
 }
 
 #[cfg(test)]

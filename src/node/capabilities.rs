@@ -4,12 +4,14 @@ use csi::v1::node_service_capability::rpc::Type;
 use csi::v1::node_service_capability::{Rpc, Type as Kind};
 use csi::v1::{NodeGetCapabilitiesResponse, NodeServiceCapability};
 
-const OFFERED: [Type; 4] = [
+const OFFERED: [Type; 6] = [
     Type::StageUnstageVolume,
     Type::GetVolumeStats,
     Type::ExpandVolume,
     // SINGLE_NODE_SINGLE_WRITER and SINGLE_NODE_MULTI_WRITER are told apart.
     Type::SingleNodeMultiWriter,
+    Type::GetVolumeHealth,
+    Type::GetStorageHealth,
 ];
 
 /// The answer to NodeGetCapabilities.

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 use csi::v1::volume_capability::AccessType;
 use csi::v1::{
-    NodeExpandVolumeRequest, NodeGetVolumeStatsRequest, NodePublishVolumeRequest,
-    NodeStageVolumeRequest, NodeUnpublishVolumeRequest, NodeUnstageVolumeRequest, VolumeCapability,
+    NodeExpandVolumeRequest, NodeGetVolumeHealthRequest, NodeGetVolumeStatsRequest,
+    NodePublishVolumeRequest, NodeStageVolumeRequest, NodeUnpublishVolumeRequest,
+    NodeUnstageVolumeRequest, VolumeCapability,
 };
 use ebs_types::{
     CapacityRange, FormatParameters, SOURCE_SNAPSHOT_KEY, SOURCE_VOLUME_KEY, VolumeHandle,
@@ -178,6 +179,36 @@ impl TryFrom<NodeExpandVolumeRequest> for Expand {
             staging,
             range,
             block: matches!(access, Some(AccessType::Block(_))),
+        })
+    }
+}
+
+/// Say how the volume is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Health {
+    pub(super) volume: VolumeHandle,
+    /// What the request calls it.
+    pub(super) id: String,
+    /// Where it is published and staged, as far as the caller says.
+    pub(super) paths: Vec<CleanPath>,
+}
+
+impl TryFrom<NodeGetVolumeHealthRequest> for Health {
+    type Error = NodeError;
+
+    fn try_from(request: NodeGetVolumeHealthRequest) -> Result<Self, NodeError> {
+        present(&request.volume_id)?;
+        let named = [
+            ("volume_publish_path", &request.volume_publish_path),
+            ("staging_target_path", &request.staging_target_path),
+        ];
+        let named = named.into_iter().filter(|(_, path)| !path.is_empty());
+        let paths = named.map(|(field, path)| place(field, path));
+        let paths = paths.collect::<Result<_, _>>()?;
+        Ok(Self {
+            volume: volume(&request.volume_id)?,
+            id: request.volume_id,
+            paths,
         })
     }
 }

@@ -3,7 +3,7 @@
 use csi::v1::volume_usage::Unit;
 use csi::v1::{NodeGetVolumeStatsResponse, VolumeUsage};
 use ebs_types::Bytes;
-use host::Usage;
+use host::{StatsError, Usage};
 
 use super::error::NodeError;
 use super::request::Stats;
@@ -16,15 +16,8 @@ impl NodeService {
         request: Stats,
     ) -> Result<NodeGetVolumeStatsResponse, NodeError> {
         about(&request.volume);
-        let path = request.path.as_path();
-        if self.host.mount_at(path).await?.is_none() {
-            return Err(NodeError::NotMounted {
-                volume: request.volume,
-                path: request.path,
-                found: there(None),
-            });
-        }
-        let usage = match self.host.stats(path).await? {
+        let measured = self.host.stats(request.path.as_path()).await;
+        let usage = match measured.map_err(|error| unmeasured(error, request))? {
             host::Stats::Filesystem { bytes, inodes } => {
                 vec![of(bytes, Unit::Bytes), of(inodes, Unit::Inodes)]
             }
@@ -35,6 +28,18 @@ impl NodeService {
             }],
         };
         Ok(NodeGetVolumeStatsResponse { usage })
+    }
+}
+
+/// The error in the words of the request.
+fn unmeasured(error: StatsError, request: Stats) -> NodeError {
+    match error {
+        StatsError::NotFound { .. } | StatsError::NotMounted { .. } => NodeError::NotMounted {
+            volume: request.volume,
+            path: request.path,
+            found: there(None),
+        },
+        error => error.into(),
     }
 }
 

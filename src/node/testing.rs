@@ -12,7 +12,7 @@ use ebs_types::{Bytes, FormatOptions, FsType, GIB, VolumeHandle};
 use host::{
     BlankDevice, Busy, CheckError, Contents, Device, DeviceNumber, Filesystem, FindError,
     FormatError, GrowError, Grown, Host, InspectError, Mount, MountError, MountOptions, Stats,
-    StatsError, Usage, Wanted,
+    StatsError, Trouble, Usage, Wanted,
 };
 use tokio::sync::Notify;
 
@@ -41,6 +41,8 @@ struct State {
     writes: Vec<String>,
     grow_refused: bool,
     busy: bool,
+    troubles: Vec<Trouble>,
+    unsteady: Vec<String>,
 }
 
 impl FakeHost {
@@ -56,6 +58,12 @@ impl FakeHost {
     pub(super) fn plug(&self, volume: &str, number: u64, disk: Disk) {
         let mut state = self.state.lock().unwrap();
         state.disks.insert(volume.parse().unwrap(), (number, disk));
+    }
+
+    /// Pulls a device out.
+    pub(super) fn unplug(&self, volume: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.disks.remove(&volume.parse().unwrap());
     }
 
     /// Lets growing a mounted file system need a capability.
@@ -76,6 +84,23 @@ impl FakeHost {
     /// What is mounted at the path.
     pub(super) fn mounted(&self, path: &Path) -> Option<Mount> {
         self.state.lock().unwrap().mounts.get(path).cloned()
+    }
+
+    /// Lets something be wrong with every volume.
+    pub(super) fn harm(&self, trouble: Trouble) {
+        self.state.lock().unwrap().troubles.push(trouble);
+    }
+
+    /// Lets a controller not work.
+    pub(super) fn unsettle(&self, controller: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.unsteady.push(controller.to_owned());
+    }
+
+    fn measurable(&self, path: &Path) -> Result<Mount, StatsError> {
+        self.mounted(path).ok_or_else(|| StatsError::NotMounted {
+            path: path.to_owned(),
+        })
     }
 
     fn wrote(&self, what: String) {
@@ -295,11 +320,7 @@ impl Host for FakeHost {
     }
 
     async fn stats(&self, path: &Path) -> Result<Stats, StatsError> {
-        let Some(found) = self.mounted(path) else {
-            return Err(StatsError::NotFound {
-                path: path.to_owned(),
-            });
-        };
+        let found = self.measurable(path)?;
         let usage = Usage {
             total: 100,
             used: 30,
@@ -312,6 +333,17 @@ impl Host for FakeHost {
                 inodes: usage,
             },
         })
+    }
+
+    async fn troubles(&self, path: &Path) -> Result<Vec<Trouble>, StatsError> {
+        let found = self.measurable(path)?;
+        let gone = self.lost(&found).await?.then_some(Trouble::DeviceGone);
+        let told = self.state.lock().unwrap().troubles.clone();
+        Ok(gone.into_iter().chain(told).collect())
+    }
+
+    async fn unsteady_controllers(&self) -> Result<Vec<String>, StatsError> {
+        Ok(self.state.lock().unwrap().unsteady.clone())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The RPCs over a fake kernel: codes, repetition, exclusion, and what is never done.
 
+mod health;
+
 use std::path::Path;
 
 use csi::v1::volume_capability::access_mode::Mode;

@@ -113,8 +113,12 @@ fn mount(error: &MountError) -> Code {
 
 fn stats(error: &StatsError) -> Code {
     match error {
-        StatsError::NotFound { .. } => Code::NotFound,
-        StatsError::Kernel { .. } => Code::Internal,
+        // A volume whose device has gone is no longer at its path (CSI specification, NodeGetVolumeStats).
+        StatsError::NotFound { .. } | StatsError::NotMounted { .. } | StatsError::Gone { .. } => {
+            Code::NotFound
+        }
+        StatsError::Mount(error) => mount(error),
+        StatsError::ShutDown { .. } | StatsError::Kernel { .. } => Code::Internal,
     }
 }
 

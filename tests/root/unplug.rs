@@ -18,8 +18,16 @@ async fn a_volume_pulled_out_under_its_mounts_is_put_away_and_used_again(#[case]
     let Some(lab) = lab().await else { return };
     let (claim, target) = lab.in_use("pvc-1", usage).await;
     let written = proof::write_files(&target, "kept").unwrap();
+    assert_eq!(lab.node.health(&claim, "pod").await.unwrap(), []);
     lab.world.cloud.pull_out(&claim.id).await.unwrap();
     Hardware::of(&lab).gone(&claim).await;
+
+    let (code, words) = refusal(lab.once().stats(&claim, "pod").await);
+    assert_eq!(code, Code::NotFound, "{words}");
+    assert!(words.contains("has gone"), "{words}");
+    let health = lab.node.health(&claim, "pod").await.unwrap();
+    assert_eq!(health.len(), 1, "{health:?}");
+    assert_eq!(health[0].reason, "DeviceGone");
 
     lab.node.unpublish(&claim, "pod").await.unwrap();
     lab.node.unpublish(&claim, "pod").await.unwrap();

@@ -383,6 +383,33 @@ pub enum StatsError {
         /// The path.
         path: PathBuf,
     },
+    /// Something is, but nothing is mounted there.
+    #[error("nothing is mounted at {path:?}")]
+    NotMounted {
+        /// The path.
+        path: PathBuf,
+    },
+    /// What is mounted there has lost its device.
+    #[error(
+        "the device of what is mounted at {path:?} has gone from this machine: what is there cannot be read or written; stop \
+         the pods that use it, so that it is unmounted, and attach the volume again"
+    )]
+    Gone {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The file system refuses everything, though its device is there.
+    #[error(
+        "the file system at {path:?} has shut itself down after an error, which the kernel's log (dmesg) tells: stop the pods that \
+         use it, so that it is unmounted; it is checked when it is mounted again"
+    )]
+    ShutDown {
+        /// The path.
+        path: PathBuf,
+    },
+    /// It could not be seen what is mounted there.
+    #[error(transparent)]
+    Mount(#[from] MountError),
     /// The kernel refused, e.g. `EIO` once the device has gone.
     #[error("cannot measure {path:?}: {source}")]
     Kernel {

@@ -17,7 +17,7 @@ use ebs_types::{FormatOptions, FsType, VolumeHandle};
 
 use crate::{
     BlankDevice, Busy, CheckError, Contents, Device, FindError, FormatError, GrowError, Grown,
-    InspectError, Mount, MountError, MountOptions, Stats, StatsError, Wanted,
+    InspectError, Mount, MountError, MountOptions, Stats, StatsError, Trouble, Wanted,
 };
 
 /// This node's kernel.
@@ -152,9 +152,22 @@ pub trait Host: Send + Sync + 'static {
     /// [`MountError::Kernel`] where the mount table can't be read.
     async fn mounts_of(&self, device: &Device) -> Result<Vec<Mount>, MountError>;
 
-    /// Measures what is at the path: the file system's use, or the size of a block device.
+    /// Measures what is mounted at the path: the file system's use, or the size of a block device.
     ///
     /// # Errors
-    /// [`StatsError::NotFound`] where nothing is at the path.
+    /// [`StatsError::NotFound`] where nothing is at the path, [`StatsError::NotMounted`] where nothing is mounted there,
+    /// [`StatsError::Gone`] where what is mounted has lost its device.
     async fn stats(&self, path: &Path) -> Result<Stats, StatsError>;
+
+    /// What is wrong with what is mounted at the path; empty if nothing is known to be. Nothing is read from the volume.
+    ///
+    /// # Errors
+    /// Those of [`Self::stats`], except [`StatsError::Gone`], which is an answer here.
+    async fn troubles(&self, path: &Path) -> Result<Vec<Trouble>, StatsError>;
+
+    /// EBS controllers that are there and do not work, each with its volume and its state, for a message.
+    ///
+    /// # Errors
+    /// [`StatsError::Kernel`] where sysfs can't be read.
+    async fn unsteady_controllers(&self) -> Result<Vec<String>, StatsError>;
 }

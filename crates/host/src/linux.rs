@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ebs_types::{FormatOptions, FsType, VolumeHandle};
+use tokio::sync::Semaphore;
 
 use crate::exec::Programs;
 use crate::find::{Events, FIRST_PAUSE, Finder};
@@ -17,11 +18,14 @@ use crate::jobs::Jobs;
 use crate::{
     BlankDevice, Busy, CheckError, Contents, Device, FindError, FormatError, GrowError, Grown,
     Host, InspectError, Kernel, LinuxStatistics, Mount, MountError, MountOptions, Stats,
-    StatsError, Wanted, check, grow, inspect, mount, stats,
+    StatsError, Trouble, Wanted, check, grow, health, inspect, mount, stats,
 };
 
 /// The model of an EBS volume's NVMe controller (EBS user guide, "Map NVMe volumes").
 pub const EBS_MODEL: &str = "Amazon Elastic Block Store";
+
+/// So many volumes are measured at once.
+const MOST_MEASURING: usize = 8;
 
 /// Where this machine's devices and programs are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +64,7 @@ pub struct LinuxHost {
     programs: Programs,
     maker: Maker,
     jobs: Jobs,
+    measuring: Arc<Semaphore>,
 }
 
 impl LinuxHost {
@@ -92,7 +97,19 @@ impl LinuxHost {
             finder,
             programs,
             jobs: Jobs::default(),
+            measuring: Arc::new(Semaphore::new(MOST_MEASURING)),
         }
+    }
+
+    /// Does what could hang on a device that does not answer, and would hold a thread that everything else needs.
+    async fn measuring<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let place = Arc::clone(&self.measuring).acquire_owned().await;
+        blocking(move || {
+            let done = work();
+            drop(place);
+            done
+        })
+        .await
     }
 
     /// What the same machine's volumes count about themselves.
@@ -218,8 +235,21 @@ impl Host for LinuxHost {
     }
 
     async fn stats(&self, path: &Path) -> Result<Stats, StatsError> {
-        let path = path.to_owned();
-        blocking(move || stats::stats(&path)).await
+        let (finder, path) = (self.finder.clone(), path.to_owned());
+        self.measuring(move || stats::stats(&finder, &path)).await
+    }
+
+    async fn troubles(&self, path: &Path) -> Result<Vec<Trouble>, StatsError> {
+        let (finder, path) = (self.finder.clone(), path.to_owned());
+        self.measuring(move || health::troubles(&finder, &path))
+            .await
+    }
+
+    async fn unsteady_controllers(&self) -> Result<Vec<String>, StatsError> {
+        let finder = self.finder.clone();
+        blocking(move || finder.unsteady_controllers())
+            .await
+            .map_err(|(path, source)| StatsError::Kernel { path, source })
     }
 }
 

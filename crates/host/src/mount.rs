@@ -34,7 +34,7 @@ use context::{Context, Refusal};
 use options::Parameter;
 pub use options::{InvalidMountOption, MountOptions};
 pub use table::Mount;
-pub(crate) use table::{all, at, of, on_its_device};
+pub(crate) use table::{all, at, described, of, on_its_device, super_options};
 
 /// More mounts than this on top of each other at one path are somebody's mistake that unmounting does not mend.
 const MOST_LAYERS: usize = 64;

@@ -7,11 +7,12 @@ use std::io;
 use std::path::Path;
 
 use ebs_types::Bytes;
-use nix::errno::Errno;
-use nix::sys::statvfs::fstatvfs;
+use rustix::fs::fstatvfs;
 
 use crate::device::ioctl;
-use crate::{Place, StatsError, place};
+use crate::find::Finder;
+use crate::place::{About, Seen, through};
+use crate::{MountError, Place, StatsError, mount};
 
 /// What is at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,31 +42,50 @@ pub struct Usage {
     pub available: u64,
 }
 
-/// Measures what is at the path.
-pub(crate) fn stats(path: &Path) -> Result<Stats, StatsError> {
-    let kernel = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => StatsError::NotFound {
-            path: path.to_owned(),
-        },
-        _ => StatsError::Kernel {
-            path: path.to_owned(),
-            source,
-        },
+/// Measures what is mounted at the path. The mount table is not read unless something is wrong: on a node with many mounts it is
+/// what takes longest.
+pub(crate) fn stats(finder: &Finder, path: &Path) -> Result<Stats, StatsError> {
+    let seen = look(path)?;
+    let Some(about) = seen.about() else {
+        return Err(why(finder, &seen, path, None));
     };
-    let place = Place::find(path).map_err(|error| kernel(error.into()))?;
-    let seen = place.map_or(Ok(None), |place| place.look());
-    let Some(seen) = seen.map_err(|error| kernel(error.into()))? else {
-        return Err(StatsError::NotFound {
-            path: path.to_owned(),
-        });
+    let measured = match about.node {
+        Some(_) => block(&seen),
+        None => filesystem(&seen),
     };
-    if seen.about().is_some_and(|about| about.node.is_some()) {
-        let device = File::open(place::through(&seen)).map_err(kernel)?;
-        let size = ioctl::size(&device).map_err(|errno: Errno| kernel(errno.into()))?;
-        return Ok(Stats::Block { size: Bytes(size) });
+    let measured = measured.map_err(|source| why(finder, &seen, path, Some(source)))?;
+    // A file system tells figures that it has in memory when its device has gone.
+    if is_gone(finder, &seen, about)? {
+        return Err(gone(path));
     }
-    let found = fstatvfs(&seen).map_err(|errno| kernel(errno.into()))?;
-    let unit = found.fragment_size();
+    Ok(measured)
+}
+
+/// What is mounted at the path, held open.
+pub(crate) fn look(path: &Path) -> Result<Seen, StatsError> {
+    let not_found = || StatsError::NotFound {
+        path: path.to_owned(),
+    };
+    let place = Place::find(path).map_err(MountError::from)?;
+    let seen = place.ok_or_else(not_found)?.look();
+    let seen = seen.map_err(MountError::from)?.ok_or_else(not_found)?;
+    match seen.mount() {
+        Some(_) => Ok(seen),
+        None => Err(StatsError::NotMounted {
+            path: path.to_owned(),
+        }),
+    }
+}
+
+/// The size of the device that is shown.
+pub(crate) fn block(seen: &Seen) -> io::Result<Stats> {
+    let size = ioctl::size(&File::open(through(seen))?)?;
+    Ok(Stats::Block { size: Bytes(size) })
+}
+
+/// How much of the file system is in use.
+pub(crate) fn filesystem(seen: &Seen) -> io::Result<Stats> {
+    let found = fstatvfs(seen)?;
     let usage = |total: u64, free: u64, available: u64, unit: u64| Usage {
         total: total.saturating_mul(unit),
         used: total.saturating_sub(free).saturating_mul(unit),
@@ -73,16 +93,49 @@ pub(crate) fn stats(path: &Path) -> Result<Stats, StatsError> {
     };
     Ok(Stats::Filesystem {
         bytes: usage(
-            found.blocks(),
-            found.blocks_free(),
-            found.blocks_available(),
-            unit,
+            found.f_blocks,
+            found.f_bfree,
+            found.f_bavail,
+            found.f_frsize,
         ),
-        inodes: usage(
-            found.files(),
-            found.files_free(),
-            found.files_available(),
-            1,
-        ),
+        inodes: usage(found.f_files, found.f_ffree, found.f_favail, 1),
     })
+}
+
+/// Whether the device is there no longer.
+fn is_gone(finder: &Finder, seen: &Seen, about: &About) -> Result<bool, StatsError> {
+    if finder.knows(about.node.unwrap_or(about.device)) {
+        return Ok(false);
+    }
+    lost(finder, seen)
+}
+
+/// The same, asked of everybody who may know.
+pub(crate) fn lost(finder: &Finder, seen: &Seen) -> Result<bool, StatsError> {
+    match mount::described(seen)? {
+        Some(mount) => finder
+            .lost(&mount)
+            .map_err(|(path, source)| StatsError::Kernel { path, source }),
+        None => Ok(false),
+    }
+}
+
+/// Why something that is mounted could not be measured.
+fn why(finder: &Finder, seen: &Seen, path: &Path, source: Option<io::Error>) -> StatsError {
+    match (lost(finder, seen), source) {
+        (Ok(true), _) => gone(path),
+        (_, Some(source)) => StatsError::Kernel {
+            path: path.to_owned(),
+            source,
+        },
+        (_, None) => StatsError::ShutDown {
+            path: path.to_owned(),
+        },
+    }
+}
+
+fn gone(path: &Path) -> StatsError {
+    StatsError::Gone {
+        path: path.to_owned(),
+    }
 }

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use csi::v1::node_client::NodeClient;
+use csi::v1::volume_health::VolumeHealthEntry;
 use csi::v1::{
-    NodeExpandVolumeRequest, NodeGetInfoRequest, NodeGetInfoResponse, NodeGetVolumeStatsRequest,
-    NodePublishVolumeRequest, NodeStageVolumeRequest, NodeUnpublishVolumeRequest,
-    NodeUnstageVolumeRequest, VolumeUsage,
+    NodeExpandVolumeRequest, NodeGetInfoRequest, NodeGetInfoResponse, NodeGetVolumeHealthRequest,
+    NodeGetVolumeStatsRequest, NodePublishVolumeRequest, NodeStageVolumeRequest,
+    NodeUnpublishVolumeRequest, NodeUnstageVolumeRequest, VolumeUsage,
 };
 use tonic::transport::Channel;
 
@@ -233,6 +234,25 @@ impl Node {
             )
             .await?;
         Ok(answer.capacity_bytes)
+    }
+
+    /// NodeGetVolumeHealth, of a volume that `pod` uses: what is wrong with it.
+    pub async fn health(&self, claim: &Claim, pod: &str) -> Result<Vec<VolumeHealthEntry>> {
+        let message = NodeGetVolumeHealthRequest {
+            volume_id: claim.id.clone(),
+            volume_publish_path: text(&self.target_path(claim, pod)),
+            staging_target_path: text(&self.staging_path(claim)),
+        };
+        let answer = self
+            .patience
+            .call(
+                "NodeGetVolumeHealth",
+                &self.client,
+                &message,
+                async |mut client, request| client.node_get_volume_health(request).await,
+            )
+            .await?;
+        Ok(answer.volume_health.unwrap_or_default().health_statuses)
     }
 
     /// NodeGetVolumeStats, of a volume that `pod` uses.

@@ -1,5 +1,6 @@
 //! Every EBS volume that sysfs shows, for those who ask about all of them.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,36 @@ impl Finder {
         let once = volumes.chunk_by(|a, b| a.volume == b.volume);
         let once = once.filter(|disks| disks.len() == 1).flatten().cloned();
         Ok(once.collect())
+    }
+
+    /// EBS controllers in another state than `live`, with serial number and state.
+    pub(crate) fn unsteady_controllers(&self) -> Result<Vec<String>, (PathBuf, io::Error)> {
+        let class = self.sys_dir.join("class/nvme");
+        let listed = match fs::read_dir(&class) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            listed => listed.map_err(|error| (class, error))?,
+        };
+        let unsteady = |dir: PathBuf| {
+            let read = |name: &str| {
+                let text = fs::read_to_string(dir.join(name)).ok()?;
+                Some(text.trim().to_owned())
+            };
+            let (model, state) = (read("model")?, read("state")?);
+            let serial = read("serial").unwrap_or_default();
+            let name = dir.file_name()?.to_string_lossy().into_owned();
+            let counts = self.models.contains(&model) && state != "live";
+            counts.then(|| format!("{name} ({serial}) is {state}"))
+        };
+        let dirs = listed.filter_map(|entry| Some(entry.ok()?.path()));
+        let mut found: Vec<String> = dirs.filter_map(unsteady).collect();
+        found.sort();
+        Ok(found)
+    }
+
+    /// Whether sysfs shows a device of this number, by the index that the kernel keeps; `false` also where there is no index.
+    pub(crate) fn knows(&self, number: DeviceNumber) -> bool {
+        let index = self.sys_dir.join("dev/block").join(number.to_string());
+        index.symlink_metadata().is_ok()
     }
 
     /// Opens a disk that was seen, and makes sure that it still is this volume.

@@ -113,7 +113,7 @@ pub(crate) fn at(path: &Path) -> Result<Option<Mount>, MountError> {
 }
 
 /// What is mounted at a place that is held open.
-pub(super) fn described(seen: &Seen) -> Result<Option<Mount>, MountError> {
+pub(crate) fn described(seen: &Seen) -> Result<Option<Mount>, MountError> {
     let Some(id) = seen.mount() else {
         return Ok(None);
     };
@@ -125,6 +125,18 @@ pub(super) fn described(seen: &Seen) -> Result<Option<Mount>, MountError> {
         device: btrfs_device(&mount, seen).unwrap_or(mount.device),
         ..mount
     }))
+}
+
+/// The options of the whole file system behind a mount; none where it is not there any more.
+pub(crate) fn super_options(id: u64) -> Result<Vec<String>, MountError> {
+    let table = read()?;
+    let id = format!("{id} ");
+    let mut lines = table.split(|byte| *byte == b'\n');
+    let line = lines.find(|line| line.starts_with(id.as_bytes()));
+    // They are the last field; a blank within is escaped.
+    let last = line.and_then(|line| line.rsplit(|byte| *byte == b' ').next());
+    let options = String::from_utf8_lossy(last.unwrap_or_default()).into_owned();
+    Ok(options.split(',').map(str::to_owned).collect())
 }
 
 /// Every mount, in the order in which they were made. What is shown at a target is not looked at: doing so could hang.
