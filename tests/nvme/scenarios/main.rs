@@ -10,7 +10,9 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod cuts;
 mod cycles;
 mod lab;
+mod ledger;
 mod many;
 mod world;

@@ -83,13 +83,21 @@ struct Shared {
     frozen: watch::Sender<bool>,
 }
 
+/// When a disk stands still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Instead of carrying out another change, after so many.
+    After(u64),
+    /// Instead of carrying out the first flush after so many changes: what it would have made durable is at stake.
+    AtFlushAfter(u64),
+}
+
 #[derive(Debug)]
 struct State {
     cache: Cache,
     faults: Faults,
     done: Vec<Done>,
-    /// So many changing requests are still carried out; then the disk stands still.
-    remaining: Option<u64>,
+    stop: Option<Stop>,
     connection: Option<UnixStream>,
     ended: bool,
 }
@@ -111,7 +119,7 @@ impl Disk {
                 cache: Cache::new(file, size),
                 faults: Faults::default(),
                 done: Vec::new(),
-                remaining: None,
+                stop: None,
                 connection: None,
                 ended: false,
             }),
@@ -165,9 +173,9 @@ impl Disk {
             .count() as u64
     }
 
-    /// Lets it stand still after so many more changing requests: the instant of a power cut.
-    pub fn stop_after(&self, changes: u64) {
-        self.shared.state().remaining = Some(changes);
+    /// Lets it stand still later on: the instant of a power cut.
+    pub fn stop(&self, stop: Stop) {
+        self.shared.state().stop = Some(stop);
     }
 
     /// Waits until it stands still.
@@ -181,7 +189,7 @@ impl Disk {
     pub fn cut_power(&self, random: &mut Random) -> Result<Loss> {
         let mut state = self.shared.state();
         state.disconnect();
-        state.remaining = None;
+        state.stop = None;
         let loss = state.cache.cut_power(random)?;
         drop(state);
         self.shared.frozen.send_replace(false);
@@ -265,19 +273,16 @@ impl Shared {
                 })
                 .map_or_else(|poisoned| poisoned.into_inner().0, |(state, _)| state);
         }
-        let changes = request.command != Command::Read;
-        if changes && state.remaining == Some(0) {
+        if state.stands_still(request) {
             self.frozen.send_replace(true);
+            let still = |state: &mut State| {
+                !state.ended && state.connection.is_some() && state.stands_still(request)
+            };
+            let state_again = self.changed.wait_while(state, still);
+            state = state_again.unwrap_or_else(PoisonError::into_inner);
         }
-        let state = self.changed.wait_while(state, |state| {
-            !state.ended && state.connection.is_some() && state.remaining == Some(0)
-        });
-        let mut state = state.unwrap_or_else(PoisonError::into_inner);
         if state.ended || state.connection.is_none() {
             return Err(io::ErrorKind::NotConnected.into());
-        }
-        if changes && let Some(remaining) = &mut state.remaining {
-            *remaining -= 1;
         }
         Ok(state.carry_out(request))
     }
@@ -290,7 +295,22 @@ impl State {
         }
     }
 
+    fn stands_still(&self, request: &Request) -> bool {
+        match (self.stop, &request.command) {
+            (None, _) | (_, Command::Read | Command::Disconnect) => false,
+            (Some(Stop::After(changes)), _) => changes == 0,
+            (Some(Stop::AtFlushAfter(changes)), command) => {
+                changes == 0 && *command == Command::Flush
+            }
+        }
+    }
+
     fn carry_out(&mut self, request: &Request) -> io::Result<Vec<u8>> {
+        if let Some(Stop::After(changes) | Stop::AtFlushAfter(changes)) = &mut self.stop
+            && request.command != Command::Read
+        {
+            *changes = changes.saturating_sub(1);
+        }
         let Request { offset, len, .. } = *request;
         let touched = offset..offset + u64::from(len);
         match &request.command {

@@ -318,14 +318,14 @@ fn free_port() -> Result<u16> {
 /// qemu's arguments, the same for a state that is saved and for who continues from it, except for the ports outside.
 fn arguments(files: &Files, dir: &Path, slots: usize, shell: u16, plugin: u16) -> Vec<String> {
     let dir = dir.display();
+    // Megabytes. Many volumes have much to write back.
+    let memory = if slots > 32 { 1024 } else { 512 };
     let mut words = vec![
         "-nodefaults -no-user-config -display none -no-reboot".to_owned(),
         format!("-accel {} -cpu max", files.accelerator()),
-        // Memory for the write-back of many volumes at once.
-        format!(
-            "-machine q35 -smp 1 -m {}",
-            if slots > 32 { 1024 } else { 512 }
-        ),
+        // In a mapping of its own, that nobody looks for qemu's own data in.
+        format!("-object memory-backend-memfd,id=memory,size={memory}M"),
+        format!("-machine q35,memory-backend=memory -smp 1 -m {memory}"),
         format!("-serial file:{dir}/console -qmp unix:{dir}/qmp,server=on,wait=off"),
         // Nothing reaches the outside; two ports are let in.
         format!(

@@ -25,9 +25,6 @@ const SERIAL: u64 = 4;
 const MODEL: u64 = 24;
 const VENDOR_SPECIFIC: u64 = 3072;
 
-/// The guest's own memory and translated code are as large as this, or larger; qemu's controllers are not in there.
-const NOT_QEMUS: u64 = 200 << 20;
-
 /// How far from its controller's page a namespace's is.
 const NEIGHBOURHOOD: u64 = 1 << 20;
 
@@ -61,17 +58,15 @@ impl Memory {
         pattern.extend(padded(QEMU_MODEL, 40));
         let mut found = Vec::new();
         for (begin, end) in self.own_ranges()? {
-            let mut bytes = vec![0; usize::try_from(end - begin)?];
-            // Some ranges are guards, or go away.
-            if self.file.read_exact_at(&mut bytes, begin).is_ok() {
-                let here = places(&bytes, &pattern).into_iter();
-                found.extend(here.map(|place| begin + place - SERIAL));
-            }
+            let bytes = self.read(begin, end)?;
+            let here = places(&bytes, &pattern).into_iter();
+            found.extend(here.map(|place| begin + place - SERIAL));
         }
         ensure!(
             found.len() == 1,
-            "{} pages in qemu's memory look like that of {serial}",
-            found.len()
+            "{} pages in qemu's memory look like that of {serial}, in {:x?}",
+            found.len(),
+            self.own_ranges()?
         );
         Ok(IdentifyPage {
             memory: self,
@@ -79,7 +74,21 @@ impl Memory {
         })
     }
 
-    /// The ranges that qemu can write, without the guest's memory.
+    /// What is in a range, up to where it ends by now: qemu allocates and frees while it is looked at.
+    fn read(&self, begin: u64, end: u64) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(end - begin)?];
+        let mut len = 0;
+        while len < bytes.len() {
+            match self.file.read_at(&mut bytes[len..], begin + len as u64) {
+                Ok(0) | Err(_) => break,
+                Ok(more) => len += more,
+            }
+        }
+        bytes.truncate(len);
+        Ok(bytes)
+    }
+
+    /// The ranges that are qemu's own: neither the guest's memory, which is shared, nor translated code.
     fn own_ranges(&self) -> Result<Vec<(u64, u64)>> {
         let maps = fs::read_to_string(format!("/proc/{}/maps", self.pid))?;
         let mut ranges = Vec::new();
@@ -93,7 +102,7 @@ impl Memory {
                 u64::from_str_radix(begin, 16)?,
                 u64::from_str_radix(end, 16)?,
             );
-            if rights.starts_with("rw") && !line.contains("[v") && end - begin < NOT_QEMUS {
+            if rights == "rw-p" {
                 ranges.push((begin, end));
             }
         }
@@ -123,8 +132,7 @@ impl IdentifyPage<'_> {
             .context("the page has gone")?;
         let begin = low.max(self.address.saturating_sub(NEIGHBOURHOOD));
         let end = high.min(self.address + NEIGHBOURHOOD);
-        let mut bytes = vec![0; usize::try_from(end - begin)?];
-        self.memory.file.read_exact_at(&mut bytes, begin)?;
+        let bytes = self.memory.read(begin, end)?;
         // Size, capacity and use, the first three fields of Identify Namespace.
         let found = places(&bytes, &from.to_le_bytes().repeat(3));
         ensure!(

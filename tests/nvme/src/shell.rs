@@ -60,14 +60,13 @@ impl Shell {
 
     /// Starts a program that reads lines and answers each.
     pub async fn talk(&self, program: &str) -> Result<Dialogue> {
-        let (reader, mut writer) = self.enter().await?.into_split();
-        writer
-            .write_all(format!("exec {program}\n").as_bytes())
-            .await?;
-        Ok(Dialogue {
-            reader: BufReader::new(reader),
-            writer,
-        })
+        let (reader, writer) = self.enter().await?.into_split();
+        let reader = BufReader::new(reader);
+        let mut dialogue = Dialogue { reader, writer };
+        // What comes before the program runs would be the shell's to read.
+        let ready = dialogue.say(&format!("echo ready; exec {program}")).await?;
+        ensure!(ready == "ready", "the guest's shell says {ready:?}");
+        Ok(dialogue)
     }
 
     /// A shell that listens.
