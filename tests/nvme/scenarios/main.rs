@@ -12,6 +12,9 @@
 
 mod cuts;
 mod cycles;
+mod errors;
+mod growth;
+mod identity;
 mod lab;
 mod ledger;
 mod many;

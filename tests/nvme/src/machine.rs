@@ -268,6 +268,25 @@ impl Machine {
         Ok(said)
     }
 
+    /// Waits until the guest shows so many controllers with this serial number, each with its device.
+    pub async fn devices(&self, serial: &str, count: usize) -> Result<()> {
+        self.shell
+            .run(&format!(
+                "for try in $(seq 1 3000); do
+                    found=0
+                    for file in /sys/class/nvme/*/serial; do
+                        read -r serial 2>/dev/null <$file || continue
+                        device=${{file%/serial}}; device=${{device##*/}}n1
+                        [ \"$serial\" != {serial} ] || [ ! -b /dev/$device ] || found=$((found + 1))
+                    done
+                    [ $found -lt {count} ] || exit 0
+                    usleep 20000
+                 done; exit 1"
+            ))
+            .await?;
+        Ok(())
+    }
+
     /// The power fails: nothing of the machine is left but its disks.
     pub async fn cut_power(&mut self) -> Result<()> {
         Ok(self.process.kill().await?)

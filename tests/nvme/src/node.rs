@@ -27,6 +27,13 @@ pub struct Node {
     plugged: BTreeMap<String, (usize, Controller)>,
 }
 
+/// A controller that shares its serial number with another one.
+#[derive(Debug)]
+pub struct Twin {
+    slot: usize,
+    controller: Controller,
+}
+
 impl Node {
     /// A node with so many slots that has just booted.
     pub async fn boot(lab: &Lab, slots: usize) -> Result<Self> {
@@ -64,17 +71,41 @@ impl Node {
         random: &mut Random,
         identity: Identity,
     ) -> Result<()> {
+        let plugged = self.put(volume, random, identity).await?;
+        self.plugged.insert(volume.id.clone(), plugged);
+        Ok(())
+    }
+
+    /// Plugs a volume whose id another one has, or is to have, with qemu's own model: what [`Node::unplug_twin`] takes.
+    pub async fn plug_twin(&mut self, volume: &Volume, random: &mut Random) -> Result<Twin> {
+        let (slot, controller) = self.put(volume, random, Identity::Lab).await?;
+        Ok(Twin { slot, controller })
+    }
+
+    /// Takes a twin out.
+    pub async fn unplug_twin(&mut self, twin: Twin) -> Result<()> {
+        self.machine.unplug(&twin.controller).await?;
+        self.slots[twin.slot] = false;
+        Ok(())
+    }
+
+    async fn put(
+        &mut self,
+        volume: &Volume,
+        random: &mut Random,
+        identity: Identity,
+    ) -> Result<(usize, Controller)> {
         let free: Vec<usize> = (0..self.slots.len())
             .filter(|slot| !self.slots[*slot])
             .collect();
         let slot = *random.one_of(&free);
+        let (disk, serial) = (&volume.disk, volume.serial());
         let controller = self
             .machine
-            .plug(&volume.disk, volume.size, &volume.serial(), slot, identity)
+            .plug(disk, volume.size, &serial, slot, identity)
             .await?;
         self.slots[slot] = true;
-        self.plugged.insert(volume.id.clone(), (slot, controller));
-        Ok(())
+        Ok((slot, controller))
     }
 
     /// Plugs a volume and waits until the guest sees its device: its name there.

@@ -38,6 +38,19 @@ pub fn target_path(volume: &Volume, pod: &str) -> String {
     format!("/var/lib/kubelet/pods/{pod}/{}/volume", volume.id)
 }
 
+/// How kubelet asks for a volume to be staged.
+#[must_use]
+pub fn stage_request(volume: &Volume) -> NodeStageVolumeRequest {
+    NodeStageVolumeRequest {
+        volume_id: volume.id.clone(),
+        publish_context: HashMap::new(),
+        staging_target_path: staging_path(volume),
+        volume_capability: Some(volume.capability()),
+        volume_context: volume.context.clone(),
+        ..NodeStageVolumeRequest::default()
+    }
+}
+
 /// The plugin of one machine.
 #[derive(Clone, Debug)]
 pub struct Plugin {
@@ -87,14 +100,11 @@ impl Plugin {
 
     /// NodeStageVolume.
     pub async fn stage(&self, volume: &Volume) -> Result<()> {
-        let message = NodeStageVolumeRequest {
-            volume_id: volume.id.clone(),
-            publish_context: HashMap::new(),
-            staging_target_path: staging_path(volume),
-            volume_capability: Some(volume.capability()),
-            volume_context: volume.context.clone(),
-            ..NodeStageVolumeRequest::default()
-        };
+        self.stage_with(stage_request(volume)).await
+    }
+
+    /// NodeStageVolume, without the volume.
+    pub async fn stage_with(&self, message: NodeStageVolumeRequest) -> Result<()> {
         self.patience
             .call(
                 "NodeStageVolume",

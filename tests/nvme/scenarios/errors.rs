@@ -1,0 +1,203 @@
+//! Devices that fail, that are slow, that come late or not at all, and that leave while they are used.
+
+use std::time::Duration;
+
+use nvme::disk::{Done, EVERYWHERE, Faults};
+use nvme::lab::Lab;
+use nvme::node::Node;
+use nvme::volume::{FILE_SYSTEMS, GIB, Kind, Volume};
+use tokio::time::timeout;
+
+use crate::world::{POD, check_marks, place, plug, start_using, stop_using, unplug, write_mark};
+
+/// The first mebibyte, where every file system says what it is.
+const BEGINNING: std::ops::Range<u64> = 0..1 << 20;
+
+#[tokio::test]
+async fn a_device_that_cannot_be_read_is_refused_and_never_formatted() {
+    let lab = Lab::of("unreadable").unwrap();
+    let mut random = lab.random();
+    let mut node = Node::boot(&lab, 8).await.unwrap();
+    for kind in FILE_SYSTEMS {
+        let volume = Volume::blank(&lab, &mut random, kind, GIB).unwrap();
+        plug(&mut node, &[&volume], &mut random).await;
+        start_using(&node, &[&volume]).await;
+        write_mark(&node, &volume, 0).await;
+        stop_using(&node, &[&volume]).await;
+        node.unplug(&volume).await.unwrap();
+        for reads in [BEGINNING, EVERYWHERE, 65536..69632] {
+            let changes = volume.disk.changes();
+            plug(&mut node, &[&volume], &mut random).await;
+            let reads = Some(reads);
+            volume.disk.inject(Faults {
+                reads: reads.clone(),
+                ..Faults::default()
+            });
+            let staged = node.plugin().once().stage(&volume).await;
+            // btrfs has its superblock at 64 KiB; the others can do without that place.
+            if let Ok(()) = staged {
+                assert_eq!(
+                    reads,
+                    Some(65536..69632),
+                    "{} was staged unread",
+                    kind.name()
+                );
+                node.plugin().unstage(&volume).await.unwrap();
+            } else {
+                assert_eq!(
+                    volume.disk.changes(),
+                    changes,
+                    "{}: {:?}",
+                    kind.name(),
+                    volume.disk.log().last()
+                );
+            }
+            volume.disk.heal();
+            node.unplug(&volume).await.unwrap();
+        }
+        plug(&mut node, &[&volume], &mut random).await;
+        start_using(&node, &[&volume]).await;
+        check_marks(&node, &volume, 1).await;
+        stop_using(&node, &[&volume]).await;
+        node.unplug(&volume).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_format_that_fails_is_told_and_succeeds_once_the_device_is_well() {
+    let lab = Lab::of("unwritable").unwrap();
+    let mut random = lab.random();
+    let mut node = Node::boot(&lab, 8).await.unwrap();
+    for kind in FILE_SYSTEMS {
+        let volume = Volume::blank(&lab, &mut random, kind, GIB).unwrap();
+        plug(&mut node, &[&volume], &mut random).await;
+        let begin = random.below(8) << 26;
+        let bad = *random.one_of(&[0, begin]);
+        let writes = Some(bad..GIB);
+        volume.disk.inject(Faults {
+            writes,
+            ..Faults::default()
+        });
+        let staged = node.plugin().once().stage(&volume).await;
+        assert!(
+            staged.is_err(),
+            "{} with writes failing from {bad}",
+            kind.name()
+        );
+        volume.disk.heal();
+        start_using(&node, &[&volume]).await;
+        write_mark(&node, &volume, 0).await;
+        check_marks(&node, &volume, 1).await;
+        stop_using(&node, &[&volume]).await;
+        node.unplug(&volume).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_comes_late_is_waited_for_and_a_slow_one_is_not_given_up() {
+    let lab = Lab::of("late").unwrap();
+    let mut random = lab.random();
+    let mut node = Node::boot(&lab, 8).await.unwrap();
+    let volume = Volume::blank(&lab, &mut random, Kind::FileSystem("ext4"), GIB).unwrap();
+    let delay = Duration::from_millis(20);
+    volume.disk.inject(Faults {
+        delay,
+        ..Faults::default()
+    });
+    let plugin = node.plugin();
+    let mut staging = tokio::spawn({
+        let place = nvme::plugin::staging_path(&volume);
+        node.shell()
+            .run(&format!("mkdir -p {place}"))
+            .await
+            .unwrap();
+        let request = nvme::plugin::stage_request(&volume);
+        async move { plugin.stage_with(request).await }
+    });
+    let early = timeout(Duration::from_millis(500), &mut staging).await;
+    assert!(early.is_err(), "staged without a device: {early:?}");
+    node.plug(&volume, &mut random).await.unwrap();
+    staging.await.unwrap().unwrap();
+    start_using(&node, &[&volume]).await;
+    write_mark(&node, &volume, 0).await;
+    check_marks(&node, &volume, 1).await;
+    stop_using(&node, &[&volume]).await;
+}
+
+#[tokio::test]
+async fn of_two_devices_with_one_serial_number_neither_is_taken() {
+    let lab = Lab::of("twins").unwrap();
+    let mut random = lab.random();
+    let mut node = Node::boot(&lab, 8).await.unwrap();
+    let volume = Volume::blank(&lab, &mut random, Kind::FileSystem("ext4"), GIB).unwrap();
+    let mut twin = Volume::blank(&lab, &mut random, Kind::FileSystem("ext4"), GIB).unwrap();
+    let other = std::mem::replace(&mut twin.id, volume.id.clone());
+    plug(&mut node, &[&volume], &mut random).await;
+    let twin_plugged = node.plug_twin(&twin, &mut random).await.unwrap();
+    node.machine().devices(&volume.serial(), 2).await.unwrap();
+    let refused = node.plugin().once().stage(&volume).await.unwrap_err();
+    let said = format!("{refused:#}");
+    assert!(said.contains("nvme0") && said.contains("nvme1"), "{said}");
+    assert!(
+        volume
+            .disk
+            .log()
+            .iter()
+            .chain(&twin.disk.log())
+            .all(|done| *done == Done::Read)
+    );
+    node.unplug_twin(twin_plugged).await.unwrap();
+    start_using(&node, &[&volume]).await;
+    write_mark(&node, &volume, 0).await;
+    stop_using(&node, &[&volume]).await;
+    assert!(
+        twin.disk.log().iter().all(|done| *done == Done::Read),
+        "the twin {other} was written"
+    );
+}
+
+#[tokio::test]
+async fn a_device_that_leaves_under_a_mount_is_let_go_and_comes_back() {
+    let lab = Lab::of("unplugged").unwrap();
+    let mut random = lab.random();
+    let mut node = Node::boot(&lab, 8).await.unwrap();
+    for kind in FILE_SYSTEMS.into_iter().chain([Kind::Block]) {
+        for sudden in [false, true] {
+            let volume = Volume::blank(&lab, &mut random, kind, GIB).unwrap();
+            plug(&mut node, &[&volume], &mut random).await;
+            start_using(&node, &[&volume]).await;
+            write_mark(&node, &volume, 0).await;
+            let file = match kind {
+                Kind::Block => place(&volume),
+                Kind::FileSystem(_) => format!("{}/busy", place(&volume)),
+            };
+            let busy = format!("(while echo x; do sync; done) >{file} 2>/dev/null & echo $!");
+            let writer = node.shell().run(&busy).await.unwrap();
+            if sudden {
+                // Nothing answers any more, and then there is nothing.
+                let (reads, writes) = (Some(EVERYWHERE), Some(EVERYWHERE));
+                volume.disk.inject(Faults {
+                    reads,
+                    writes,
+                    ..Faults::default()
+                });
+            }
+            node.unplug(&volume).await.unwrap();
+            let stats = node.plugin().once().stats(&volume, POD).await;
+            println!("unplugged: {} stats after: {stats:?}", kind.name());
+            node.shell()
+                .run(&format!("kill -9 {writer} || true"))
+                .await
+                .unwrap();
+            stop_using(&node, &[&volume]).await;
+            volume.disk.heal();
+            plug(&mut node, &[&volume], &mut random).await;
+            start_using(&node, &[&volume]).await;
+            if kind != Kind::Block {
+                check_marks(&node, &volume, 1).await;
+            }
+            stop_using(&node, &[&volume]).await;
+            unplug(&mut node, &[&volume], &mut random).await;
+        }
+    }
+}
