@@ -46,13 +46,13 @@ pub struct Machine {
     plugged: u32,
 }
 
-/// How a controller looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Identity {
-    /// qemu's own model, which the driver is told to take for EBS's.
-    Lab,
-    /// Everything as EBS has it.
-    Ebs,
+/// How a controller looks, besides what qemu makes of its serial number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Everything as EBS has it; otherwise qemu's own model, which the driver is told to take for EBS's.
+    pub ebs: bool,
+    /// The serial number of another one.
+    pub serial: Option<String>,
 }
 
 /// A controller in the machine.
@@ -178,14 +178,15 @@ impl Machine {
         self.plugin.wait().await
     }
 
-    /// Plugs a controller for the first `size` bytes of a disk into a slot.
+    /// Plugs a controller for the first `size` bytes of a disk into a slot. The guest must not see two subsystems with
+    /// one name, which qemu makes of the `serial` number; the guest is shown another number if the look has one.
     pub async fn plug(
         &mut self,
         disk: &Disk,
         size: u64,
         serial: &str,
         slot: usize,
-        identity: Identity,
+        look: &Look,
     ) -> Result<Controller> {
         self.plugged += 1;
         let (id, name) = (
@@ -198,7 +199,7 @@ impl Machine {
         let device = json!({
             "driver": "nvme", "id": id, "bus": format!("slot{slot}"), "serial": serial, "drive": name,
         });
-        if identity == Identity::Lab && size == disk.size() {
+        if *look == Look::default() && size == disk.size() {
             self.qmp.run("device_add", device).await?;
         } else {
             // The guest must not have read the pages before they are right.
@@ -207,8 +208,11 @@ impl Machine {
             let memory = self.memory()?;
             let page = memory.identify_page(serial)?;
             page.resize(disk.size() / BLOCK, size / BLOCK)?;
-            if identity == Identity::Ebs {
+            if look.ebs {
                 page.make_ebs("/dev/xvdba")?;
+            }
+            if let Some(serial) = &look.serial {
+                page.set_serial(serial)?;
             }
             self.qmp.run("cont", json!({})).await?;
         }

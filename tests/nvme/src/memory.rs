@@ -119,6 +119,11 @@ impl IdentifyPage<'_> {
         self.put(VENDOR_SPECIFIC, &padded(device_name, 32))
     }
 
+    /// Gives the controller another serial number.
+    pub(crate) fn set_serial(&self, serial: &str) -> Result<()> {
+        self.put(SERIAL, &padded(serial, 20))
+    }
+
     /// Changes the size of the controller's only namespace from so many blocks to so many.
     pub(crate) fn resize(&self, from: u64, to: u64) -> Result<()> {
         if from == to {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 
 use crate::disk::Loss;
 use crate::lab::Lab;
-use crate::machine::{Controller, Identity, Machine};
+use crate::machine::{Controller, Look, Machine};
 use crate::plugin::{Plugin, staging_path, target_path};
 use crate::random::Random;
 use crate::shell::Shell;
@@ -25,13 +25,6 @@ pub struct Node {
     machine: Machine,
     slots: Vec<bool>,
     plugged: BTreeMap<String, (usize, Controller)>,
-}
-
-/// A controller that shares its serial number with another one.
-#[derive(Debug)]
-pub struct Twin {
-    slot: usize,
-    controller: Controller,
 }
 
 impl Node {
@@ -61,7 +54,7 @@ impl Node {
 
     /// Plugs a volume into any free slot; the guest sees it a moment later.
     pub async fn plug(&mut self, volume: &Volume, random: &mut Random) -> Result<()> {
-        self.plug_as(volume, random, Identity::Lab).await
+        self.plug_as(volume, random, &Look::default()).await
     }
 
     /// The same with a choice of how its controller looks.
@@ -69,23 +62,10 @@ impl Node {
         &mut self,
         volume: &Volume,
         random: &mut Random,
-        identity: Identity,
+        look: &Look,
     ) -> Result<()> {
-        let plugged = self.put(volume, random, identity).await?;
+        let plugged = self.put(volume, random, look).await?;
         self.plugged.insert(volume.id.clone(), plugged);
-        Ok(())
-    }
-
-    /// Plugs a volume whose id another one has, or is to have, with qemu's own model: what [`Node::unplug_twin`] takes.
-    pub async fn plug_twin(&mut self, volume: &Volume, random: &mut Random) -> Result<Twin> {
-        let (slot, controller) = self.put(volume, random, Identity::Lab).await?;
-        Ok(Twin { slot, controller })
-    }
-
-    /// Takes a twin out.
-    pub async fn unplug_twin(&mut self, twin: Twin) -> Result<()> {
-        self.machine.unplug(&twin.controller).await?;
-        self.slots[twin.slot] = false;
         Ok(())
     }
 
@@ -93,7 +73,7 @@ impl Node {
         &mut self,
         volume: &Volume,
         random: &mut Random,
-        identity: Identity,
+        look: &Look,
     ) -> Result<(usize, Controller)> {
         let free: Vec<usize> = (0..self.slots.len())
             .filter(|slot| !self.slots[*slot])
@@ -102,7 +82,7 @@ impl Node {
         let (disk, serial) = (&volume.disk, volume.serial());
         let controller = self
             .machine
-            .plug(disk, volume.size, &serial, slot, identity)
+            .plug(disk, volume.size, &serial, slot, look)
             .await?;
         self.slots[slot] = true;
         Ok((slot, controller))

@@ -10,9 +10,9 @@ use anyhow::{Context as _, Result};
 use csi::v1::identity_client::IdentityClient;
 use csi::v1::node_client::NodeClient;
 use csi::v1::{
-    NodeExpandVolumeRequest, NodeGetVolumeStatsRequest, NodeGetVolumeStatsResponse,
-    NodePublishVolumeRequest, NodeStageVolumeRequest, NodeUnpublishVolumeRequest,
-    NodeUnstageVolumeRequest, ProbeRequest,
+    NodeExpandVolumeRequest, NodeGetVolumeHealthRequest, NodeGetVolumeStatsRequest,
+    NodeGetVolumeStatsResponse, NodePublishVolumeRequest, NodeStageVolumeRequest,
+    NodeUnpublishVolumeRequest, NodeUnstageVolumeRequest, ProbeRequest,
 };
 use lab::socket::Patience;
 use tokio::time::{Instant, sleep};
@@ -207,5 +207,26 @@ impl Plugin {
                 async |mut node, request| node.node_get_volume_stats(request).await,
             )
             .await
+    }
+
+    /// NodeGetVolumeHealth, of a volume that a pod uses: what is wrong with it, in words.
+    pub async fn troubles(&self, volume: &Volume, pod: &str) -> Result<Vec<String>> {
+        let message = NodeGetVolumeHealthRequest {
+            volume_id: volume.id.clone(),
+            volume_publish_path: target_path(volume, pod),
+            staging_target_path: staging_path(volume),
+        };
+        let answer = self
+            .patience
+            .call(
+                "NodeGetVolumeHealth",
+                &self.node(),
+                &message,
+                async |mut node, request| node.node_get_volume_health(request).await,
+            )
+            .await?;
+        let health = answer.volume_health.unwrap_or_default();
+        let troubles = health.health_statuses.into_iter();
+        Ok(troubles.map(|trouble| trouble.message).collect())
     }
 }

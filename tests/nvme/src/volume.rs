@@ -27,9 +27,10 @@ pub enum Kind {
 }
 
 /// Each file system.
-pub const FILE_SYSTEMS: [Kind; 3] = [
+pub const FILE_SYSTEMS: [Kind; 4] = [
     Kind::FileSystem("ext4"),
     Kind::FileSystem("xfs"),
+    Kind::FileSystem("btrfs"),
     Kind::FileSystem("ext3"),
 ];
 
