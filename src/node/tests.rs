@@ -466,7 +466,7 @@ async fn a_node_says_who_it_is_and_what_it_can() {
     assert_eq!(topology["kubernetes.io/os"], "linux");
     let request = Request::new(NodeGetCapabilitiesRequest {});
     let offered = lab.node.node_get_capabilities(request).await.unwrap();
-    assert_eq!(offered.into_inner().capabilities.len(), 4);
+    assert_eq!(offered.into_inner().capabilities.len(), 6);
 }
 
 #[tokio::test]
