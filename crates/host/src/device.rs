@@ -21,6 +21,7 @@ use ebs_types::{Bytes, VolumeHandle};
 use nix::libc::dev_t;
 use nix::sys::stat::{major, makedev, minor};
 
+use crate::exec;
 use crate::record::Record;
 
 /// The number of a block device: `major:minor`, as sysfs and the mount table write it.
@@ -166,12 +167,13 @@ impl Device {
     }
 
     /// Opens the device so that nobody else can mount or hold it; by the descriptor, never by name. `EBUSY` where somebody does.
-    pub(crate) fn claim(&self) -> io::Result<File> {
+    pub(crate) fn claim(&self) -> io::Result<Claim> {
         // O_EXCL without O_CREAT claims a block device (open(2)).
-        OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .custom_flags(nix::libc::O_EXCL)
-            .open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+            .open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?;
+        Ok(Claim(Some(file)))
     }
 
     /// Opens the device for writing; by the descriptor, never by name.
@@ -215,6 +217,17 @@ impl Device {
     /// Fills the buffer from byte `offset` on.
     pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.file.read_exact_at(buffer, offset)
+    }
+}
+
+/// A claim on a device, which is over when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Claim(Option<File>);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        drop(self.0.take());
+        exec::settle();
     }
 }
 

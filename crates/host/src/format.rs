@@ -8,7 +8,6 @@ pub(crate) mod mkfs;
 mod uuid;
 
 use std::collections::HashMap;
-use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,18 +17,18 @@ use ebs_types::{Bytes, FormatOptions, FsType};
 use nix::libc;
 use tokio::time::Instant;
 
-use crate::exec::{self, Programs, work_us};
+use crate::device::Claim;
+use crate::exec::{Programs, work_us};
 use crate::find::Finder;
 use crate::inspect::{self, EDGE, Superblock};
 use crate::kernel::{self, Kernel};
 use crate::linux::blocking;
+use crate::lock::DeviceLock;
 use crate::record::{self, Record};
 use crate::{BlankDevice, Device, FormatError};
 use mkfs::Order;
 use uuid::Uuid;
 
-/// How long a lock on the device is waited for.
-const LOCK_PAUSES: [Duration; 10] = [Duration::from_millis(100); 10];
 /// How long a program may take to say its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(10);
 
@@ -53,10 +52,15 @@ impl Maker {
         options: &FormatOptions,
     ) -> Result<(), FormatError> {
         self.takes_blocks(blank.device(), options)?;
-        lock(blank.device()).await?;
-        let made = self.make(blank, options).await;
-        unlock(blank.device());
-        made
+        // mkfs has it too, to its end, even if this process dies meanwhile: the next one can't run a second mkfs beside the first.
+        let locked = DeviceLock::take(blank.device()).await;
+        let _lock = locked.map_err(|source| match source.kind() {
+            io::ErrorKind::WouldBlock => FormatError::InUse {
+                path: blank.device().path().to_owned(),
+            },
+            _ => open(blank.device(), source),
+        })?;
+        self.make(blank, options).await
     }
 
     /// What no mkfs can help is refused before anything is written.
@@ -232,7 +236,7 @@ fn begin(
     uuid: [u8; 16],
 ) -> Result<Begun, FormatError> {
     finder.verify(device)?;
-    let claim = claim(device)?;
+    let _claim = claim(device)?;
     still_blank(device, earlier)?;
     let device_size = inspect::size(device)?;
     let place = record::place(device_size).ok_or_else(|| FormatError::TooSmall {
@@ -248,8 +252,6 @@ fn begin(
     let written = Instant::now();
     write_record(device, earlier, &record, place).map_err(|source| open(device, source))?;
     tracing::debug!(volume.id = %device.volume(), work_us = work_us(written), "recorded that a format begins");
-    drop(claim);
-    exec::settle();
     Ok(Begun { uuid, place })
 }
 
@@ -327,28 +329,7 @@ fn open(device: &Device, source: io::Error) -> FormatError {
     }
 }
 
-/// Locks the device for as long as mkfs has it as its standard input, even if this process dies meanwhile: the next one can't run
-/// a second mkfs beside the first. It also keeps udev from looking at a half-made file system (systemd.io/BLOCK_DEVICE_LOCKING);
-/// udev for its part locks for moments, which are waited for.
-async fn lock(device: &Device) -> Result<(), FormatError> {
-    for pause in LOCK_PAUSES {
-        match device.file().try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) => tokio::time::sleep(pause).await,
-            Err(TryLockError::Error(source)) => return Err(open(device, source)),
-        }
-    }
-    let path = device.path().to_owned();
-    Err(FormatError::InUse { path })
-}
-
-fn unlock(device: &Device) {
-    if let Err(error) = device.file().unlock() {
-        tracing::warn!(volume.id = %device.volume(), %error, "a lock stays until the device is closed");
-    }
-}
-
-fn claim(device: &Device) -> Result<File, FormatError> {
+fn claim(device: &Device) -> Result<Claim, FormatError> {
     device
         .claim()
         .map_err(|source| match source.raw_os_error() {
