@@ -35,7 +35,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 # --- The programs that the node plugin runs, with their libraries --------------------------------
 FROM debian:${DEBIAN}-slim AS tools
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates e2fsprogs util-linux xfsprogs \
+    && apt-get install --yes --no-install-recommends btrfs-progs ca-certificates e2fsprogs util-linux xfsprogs \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY LICENSE ./

@@ -72,7 +72,7 @@ check "the Dockerfile has the project's Rust" "$(from_dockerfile RUST)" "$(sed -
 # Besides shared libraries, and what is said about packages, there is just this: no shell above all.
 expected='bin etc/group etc/mke2fs.conf etc/nsswitch.conf etc/os-release etc/passwd
 etc/ssl/certs/ca-certificates.crt lib sbin usr/bin/ebs-csi usr/sbin/blkid usr/sbin/fsck.ext4
-usr/sbin/mkfs.ext4 usr/sbin/mkfs.xfs usr/sbin/resize2fs var/run var/tmp'
+usr/sbin/mkfs.btrfs usr/sbin/mkfs.ext3 usr/sbin/mkfs.ext4 usr/sbin/mkfs.xfs usr/sbin/resize2fs var/run var/tmp'
 files() {
     contents | awk '$6 !~ /\/$/ { print $6 }' \
         | grep -vE '^(lib64$|usr/lib(64)?/.*\.so(\.[0-9]+)*$|usr/share/doc/|var/lib/dpkg/status\.d/)' | sort | xargs

@@ -15,8 +15,8 @@ target=$(realpath --canonicalize-missing "$1") driver=${2:+$(realpath "$2")}
 . image/collect.sh
 
 # Those that crates/host runs; image/check.sh lets the driver use each. The kernel is asked directly to
-# mount, to grow what is mounted, and to check xfs.
-programs=(blkid fsck.ext4 mkfs.ext4 mkfs.xfs resize2fs)
+# mount, to grow what is mounted, and to check xfs and btrfs.
+programs=(blkid fsck.ext4 mkfs.btrfs mkfs.ext3 mkfs.ext4 mkfs.xfs resize2fs)
 
 # owner FILE: the Debian package that it came with.
 owner() {

@@ -29,6 +29,7 @@ need ld binutils
 if [ "$(id -u)" -eq 0 ] || for_target image; then
     need mkfs.ext4 e2fsprogs
     need mkfs.xfs xfsprogs
+    need mkfs.btrfs btrfs-progs
     need blkid util-linux
     need mount mount
 fi
