@@ -10,7 +10,7 @@ use ebs_types::FsType;
 use crate::exec::{self, Output, Program, Programs};
 use crate::linux::blocking;
 use crate::lock::DeviceLock;
-use crate::{CheckError, Device, inspect};
+use crate::{CheckError, Device, ProgramError, inspect};
 
 const FSCK: Program = Program {
     name: "fsck.ext4",
@@ -78,7 +78,11 @@ pub(crate) async fn fsck(
             bound,
             said,
         }),
-        _ => Err(failed(output.failure(FSCK))),
+        _ => Err(failed(ProgramError::Failed {
+            program: FSCK.name,
+            status: output.status,
+            said,
+        })),
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) use output::ending;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{PoisonError, RwLock};
@@ -32,6 +34,11 @@ use output::Captured;
 
 /// What a program is told instead of a device's name; it is its standard input.
 pub const DEVICE: &str = "/proc/self/fd/0";
+
+/// How long a program that writes waits for the device to be free, in steps that double; then it is started all the same, and says itself
+/// what is in use for longer. A program that is just being started for another volume has a copy of every open file until it runs: of
+/// this device's exclusive claim, too, or of its mount, which were let go a moment ago.
+const PATIENCE_MS: [u64; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 /// Why a program did not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -234,7 +241,14 @@ impl Programs {
             program: program.name,
             source,
         })?;
-        blocking(move || programs.start(program, &args, &device, killed_on_drop)).await
+        let start = move || {
+            // Those that only read are killed one day, and wait for nobody.
+            if !killed_on_drop {
+                wait_until_free(&device);
+            }
+            programs.start(program, &args, &device, killed_on_drop)
+        };
+        blocking(start).await
     }
 
     fn start(
@@ -316,6 +330,29 @@ static SPAWNING: RwLock<()> = RwLock::new(());
 /// in use.
 pub(crate) fn settle() {
     drop(SPAWNING.write().unwrap_or_else(PoisonError::into_inner));
+}
+
+/// Waits until nobody holds the device, for a while.
+fn wait_until_free(device: &File) {
+    for pause in PATIENCE_MS {
+        if !is_held(device) {
+            // Nor does a new process hold what was just asked with.
+            return settle();
+        }
+        std::thread::sleep(Duration::from_millis(pause));
+    }
+}
+
+/// Whether somebody has claimed the device for himself: a mount, or another program.
+fn is_held(device: &File) -> bool {
+    let path = format!("/proc/self/fd/{}", device.as_raw_fd());
+    let mut options = std::fs::OpenOptions::new();
+    // O_EXCL without O_CREAT claims a block device (open(2)).
+    let claim = options
+        .read(true)
+        .custom_flags(nix::libc::O_EXCL)
+        .open(path);
+    claim.is_err_and(|error| error.raw_os_error() == Some(nix::libc::EBUSY))
 }
 
 /// How long outside work has taken, for the field `work_us` of log lines: what `ebs-lab bench` adds up.
