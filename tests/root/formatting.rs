@@ -4,7 +4,10 @@ use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use host::Programs;
+use host::exec::Program;
 use lab::orchestrator::Use;
 use lab::proof;
 use rstest::rstest;
@@ -16,7 +19,7 @@ use crate::world::{Lab, lab, lab_with, mount_at, refusal};
 #[rstest]
 #[tokio::test]
 async fn a_blank_device_gets_the_file_system_that_is_asked_for(
-    #[values(Use::Ext4, Use::Xfs)] usage: Use,
+    #[values(Use::Ext3, Use::Ext4, Use::Xfs, Use::Btrfs)] usage: Use,
 ) {
     let Some(lab) = lab().await else { return };
     let (claim, target) = lab.in_use("pvc-1", usage).await;
@@ -26,6 +29,49 @@ async fn a_blank_device_gets_the_file_system_that_is_asked_for(
     assert!(size > 900 << 20, "{size} bytes of 1 GiB");
     lab.put_away(&claim).await;
     assert!(lab.mounts().is_empty());
+}
+
+/// What a StorageClass says of the file system is what its superblock says.
+#[rstest]
+#[case(Use::Ext3, &[("blockSize", "1024"), ("inodeSize", "128"), ("numberOfInodes", "4096")], &["Block size: 1024", "Inode size: 128", "Inode count: 4096"])]
+#[case(Use::Ext4, &[("blockSize", "2048"), ("inodeSize", "1024"), ("bytesPerInode", "65536")], &["Block size: 2048", "Inode size: 1024", "Inode count: 16384"])]
+#[case(Use::Ext4, &[("ext4BigAlloc", "true"), ("ext4ClusterSize", "65536")], &["bigalloc", "Cluster size: 65536"])]
+#[case(Use::Ext4, &[("ext4EncryptionSupport", "true")], &["encrypt"])]
+#[case(Use::Xfs, &[("blockSize", "1024"), ("inodeSize", "512")], &["bsize=1024", "isize=512"])]
+#[tokio::test]
+async fn the_class_says_how_a_file_system_is_made(
+    #[case] usage: Use,
+    #[case] parameters: &[(&'static str, &'static str)],
+    #[case] shown: &[&str],
+) {
+    let Some(lab) = lab().await else { return };
+    let mut order = lab.world.order("pvc-1");
+    (order.usage, order.parameters) = (usage, parameters.to_vec());
+    let claim = lab.world.controller.create(&order).await.unwrap();
+    lab.put_to_use(&claim).await;
+    let mount = mount_at(&lab.node.staging_path(&claim)).unwrap();
+    let point = mount.point.display().to_string();
+    let (name, arguments) = match usage {
+        Use::Xfs => ("xfs_info", vec![point.as_str()]),
+        _ => ("dumpe2fs", vec!["-h", mount.source.as_str()]),
+    };
+    let program = Program {
+        name,
+        package: "xfsprogs or e2fsprogs",
+    };
+    let nothing = fs::File::open("/dev/null").unwrap();
+    let output = Programs::default()
+        .read(program, &arguments, &nothing, Duration::from_secs(60))
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = output.stdout;
+    let words: Vec<_> = text.split_whitespace().collect();
+    let text = words.join(" ");
+    for part in shown {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    lab.put_away(&claim).await;
 }
 
 /// Data that no file system tool would recognize is data all the same, wherever it lies.

@@ -2,6 +2,7 @@
 
 use lab::orchestrator::{Claim, Use, gib_or_more};
 use lab::proof;
+use rstest::rstest;
 use tonic::Code;
 
 use crate::world::{Lab, lab, refusal};
@@ -15,10 +16,11 @@ async fn enlarge(lab: &Lab, claim: &Claim) -> bool {
     node_too
 }
 
+#[rstest]
 #[tokio::test]
-async fn xfs_grows_while_it_is_in_use() {
+async fn xfs_and_btrfs_grow_while_in_use(#[values(Use::Xfs, Use::Btrfs)] usage: Use) {
     let Some(lab) = lab().await else { return };
-    let (claim, target) = lab.in_use("pvc-1", Use::Xfs).await;
+    let (claim, target) = lab.in_use("pvc-1", usage).await;
     let written = proof::write_files(&target, "kept").unwrap();
     enlarge(&lab, &claim).await;
     lab.node.expand(&claim, "pod", 2).await.unwrap();

@@ -28,10 +28,14 @@ use crate::socket::{self, Patience};
 /// What a pod sees of a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
+    /// A directory of an ext3 file system.
+    Ext3,
     /// A directory of an ext4 file system.
     Ext4,
     /// A directory of an xfs file system.
     Xfs,
+    /// A directory of a btrfs file system.
+    Btrfs,
     /// The device itself.
     Block,
 }
@@ -40,7 +44,7 @@ impl Use {
     /// The capability that every request about such a volume carries.
     pub fn capability(self) -> VolumeCapability {
         let access_type = match self {
-            Self::Ext4 | Self::Xfs => AccessType::Mount(MountVolume {
+            Self::Ext3 | Self::Ext4 | Self::Xfs | Self::Btrfs => AccessType::Mount(MountVolume {
                 fs_type: self.to_string(),
                 ..MountVolume::default()
             }),
@@ -58,8 +62,10 @@ impl Use {
 impl fmt::Display for Use {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Ext3 => "ext3",
             Self::Ext4 => "ext4",
             Self::Xfs => "xfs",
+            Self::Btrfs => "btrfs",
             Self::Block => "block",
         })
     }
@@ -78,6 +84,8 @@ pub struct Order {
     pub zone: String,
     /// The snapshot whose bytes it begins with.
     pub snapshot: Option<String>,
+    /// What its StorageClass says besides the type.
+    pub parameters: Vec<(&'static str, &'static str)>,
 }
 
 impl Order {
@@ -90,6 +98,7 @@ impl Order {
             usage,
             zone: zone.to_owned(),
             snapshot: None,
+            parameters: Vec::new(),
         }
     }
 
@@ -113,11 +122,14 @@ impl Order {
             .map(|snapshot_id| VolumeContentSource {
                 r#type: Some(Source::Snapshot(SnapshotSource { snapshot_id })),
             });
+        let parameters = [("type", "gp3")].iter().chain(&self.parameters);
         CreateVolumeRequest {
             name: self.name.clone(),
             capacity_range: Some(gib_or_more(self.gib)),
             volume_capabilities: vec![self.usage.capability()],
-            parameters: HashMap::from([("type".to_owned(), "gp3".to_owned())]),
+            parameters: parameters
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
             volume_content_source: source,
             accessibility_requirements: Some(TopologyRequirement {
                 requisite: vec![zone.clone()],

@@ -85,7 +85,7 @@ pub(super) async fn stage(
             node.stage(claim, publish_context).await?;
             match claim.usage {
                 Use::Block => Ok(Proof::shown("a raw block volume: nothing to mount yet")),
-                Use::Ext4 | Use::Xfs => {
+                Use::Ext3 | Use::Ext4 | Use::Xfs | Use::Btrfs => {
                     let mount = mounted(&node.staging_path(claim))?;
                     ensure!(mount.fs == claim.usage.to_string(), "mounted {mount}");
                     Ok(Proof::shown(mount.to_string()))
@@ -109,7 +109,7 @@ pub(super) async fn publish(
             let mount = mounted(&target)?;
             let shown = match claim.usage {
                 Use::Block => block_device(&target)?,
-                Use::Ext4 | Use::Xfs => mount.to_string(),
+                Use::Ext3 | Use::Ext4 | Use::Xfs | Use::Btrfs => mount.to_string(),
             };
             Ok(Proof::of(target, shown))
         })
