@@ -46,7 +46,7 @@ async fn only_a_controller_of_amazons_model_is_an_ebs_volume() {
     assert!(said.contains("QEMU"), "{said}");
     assert_eq!(
         other.disk.changes(),
-        0,
+        [],
         "another maker's device was written"
     );
 }

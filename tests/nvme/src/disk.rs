@@ -53,6 +53,14 @@ pub enum Done {
     Flushed,
 }
 
+impl Done {
+    /// Whether the disk may hold something else since.
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        matches!(self, Self::Written { .. } | Self::Zeroed { .. })
+    }
+}
+
 /// What goes wrong on purpose.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
@@ -163,14 +171,9 @@ impl Disk {
         self.shared.state().done.clone()
     }
 
-    /// How many requests so far would have changed it or made a change durable.
-    pub fn changes(&self) -> u64 {
-        let state = self.shared.state();
-        state
-            .done
-            .iter()
-            .filter(|done| **done != Done::Read)
-            .count() as u64
+    /// What has changed it so far.
+    pub fn changes(&self) -> Vec<Done> {
+        self.log().into_iter().filter(Done::changes).collect()
     }
 
     /// Lets it stand still later on: the instant of a power cut.
