@@ -25,6 +25,7 @@ mod hardware;
 mod interruption;
 mod metrics;
 mod persistence;
+mod programs;
 mod publishing;
 mod staging;
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]

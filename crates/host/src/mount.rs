@@ -212,7 +212,10 @@ fn detach(place: &Place) -> Result<(), MountError> {
     let path = place.through_descriptor();
     let mut patience = PATIENCE.iter();
     loop {
-        match rustix::mount::unmount(&path, UnmountFlags::NOFOLLOW) {
+        let began = Instant::now();
+        let unmounted = rustix::mount::unmount(&path, UnmountFlags::NOFOLLOW);
+        tracing::debug!(work_us = work_us(began), "asked the kernel to unmount");
+        match unmounted {
             // Somebody else was faster.
             Ok(()) | Err(Errno::INVAL | Errno::NOENT) => return Ok(()),
             Err(Errno::BUSY) => match patience.next() {

@@ -4,16 +4,19 @@
 //! Doesn't answer for: building it (`scripts/bench.sh`). A figure beyond its limit is marked, and is no error.
 
 mod bed;
+mod calls;
+mod endurance;
 mod figures;
+mod scale;
 mod work_log;
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
 use self::bed::{Bed, Role};
+use self::endurance::{LONG, SHORT};
 use self::figures::{Figure, MIB, Table, median, millis};
 
 /// Flags of `ebs-lab bench`.
@@ -25,6 +28,9 @@ pub(crate) struct Args {
     /// How often each thing is done; the median is printed.
     #[arg(long, value_name = "COUNT", default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
+    /// Look for growth of memory over 100,000 NodeGetVolumeStats and 10,000 stagings, and at idle time for a minute.
+    #[arg(long)]
+    long: bool,
 }
 
 /// Measures and prints.
@@ -68,9 +74,12 @@ async fn measure(args: &Args, bed: &mut Bed) -> Result<Table> {
         measure_start(args.runs, bed, role, (start, memory), &mut table).await?;
     }
     if bed.has_devices() {
-        measure_stage(args.runs, bed, &mut table).await?;
+        calls::measure(args.runs, bed, &mut table).await?;
+        scale::measure(bed, &mut table).await?;
+        let effort = if args.long { LONG } else { SHORT };
+        endurance::measure(effort, bed, &mut table).await?;
     } else {
-        table.note("not root: no loop devices, so NodeStageVolume is not measured");
+        table.note("not root: no loop devices, so the node's calls are not measured");
     }
     Ok(table)
 }
@@ -89,23 +98,5 @@ async fn measure_start(
     }
     table.add(start, millis(median(starts)));
     table.add(memory, figures::ratio(bed.idle_memory(role).await?, MIB));
-    Ok(())
-}
-
-/// Stages new volumes, one after the other.
-async fn measure_stage(runs: u32, bed: &mut Bed, table: &mut Table) -> Result<()> {
-    let mut totals = Vec::new();
-    let mut owns = Vec::new();
-    for n in 0..runs {
-        let (total, work) = bed.stage_blank_volume(n).await?;
-        ensure!(
-            work > Duration::ZERO,
-            "the node plugin's log does not tell how long its programs took"
-        );
-        totals.push(total);
-        owns.push(total.saturating_sub(work));
-    }
-    table.add(&figures::STAGE, millis(median(totals)));
-    table.add(&figures::STAGE_OWN, millis(median(owns)));
     Ok(())
 }

@@ -3,6 +3,8 @@
 //! Answers for: starting them in a directory of their own and leaving nothing behind.
 //! Doesn't answer for: what the figures mean.
 
+use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,12 +12,14 @@ use anyhow::{Context as _, Result};
 use lab::announcement::{Announcement, Instance};
 use lab::kubelet::Node;
 use lab::leftovers::Leftovers;
-use lab::orchestrator::{Controller, Order, Use};
+use lab::orchestrator::{Claim, Controller, Order, Use};
 use lab::program::{Program, Ready};
 use tempfile::TempDir;
-use tokio::time::Instant;
 
 use super::work_log::WorkLog;
+
+/// A type that takes 128 volumes.
+const ROOMY: &str = "c7i.48xlarge";
 
 /// How long a program gets to end by itself.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -85,6 +89,7 @@ impl Bed {
             .arg("emulate")
             .option("--zones", "1")
             .option("--instances", "1")
+            .option("--instance-type", ROOMY)
             .option("--backing", if self.devices { "loop" } else { "none" })
             .option("--data", self.path("cloud"))
             .option("--ready-file", &ready);
@@ -141,11 +146,7 @@ impl Bed {
 
     /// The resident memory of a role in bytes, once it has stopped to change.
     pub(super) async fn idle_memory(&self, role: Role) -> Result<u64> {
-        let program = self
-            .running
-            .iter()
-            .find(|one| one.name() == role.name())
-            .context("it does not run")?;
+        let program = self.running(role)?;
         let mut memory = program.memory()?;
         let mut steady = 0;
         while steady < STEADY_LOOKS {
@@ -157,8 +158,26 @@ impl Bed {
         Ok(memory)
     }
 
-    /// Makes, attaches, stages and removes a volume: how long staging took, and how long of it programs and mounts did.
-    pub(super) async fn stage_blank_volume(&self, n: u32) -> Result<(Duration, Duration)> {
+    /// The processor time that the node plugin has taken so far.
+    pub(super) fn node_time(&self) -> Result<Duration> {
+        let pid = self.running(Role::Node)?.pid().context("it does not run")?;
+        let mut nanoseconds = 0;
+        for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+            // The first number is the time on a processor (Documentation/scheduler/sched-stats.rst).
+            let Ok(stat) = fs::read_to_string(thread?.path().join("schedstat")) else {
+                continue;
+            };
+            let ran: Option<u64> = stat
+                .split(' ')
+                .next()
+                .and_then(|number| number.parse().ok());
+            nanoseconds += ran.context("the kernel does not tell processor times")?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// Those who speak to the two roles.
+    pub(super) fn callers(&self) -> Result<(Controller, Node)> {
         let instance = self.instance()?;
         let controller = Controller::at(&self.socket(Role::Controller))?;
         let node = Node::at(
@@ -168,23 +187,41 @@ impl Bed {
             &self.socket(Role::Node),
             self.path("kubelet"),
         )?;
-        let order = Order::new(&format!("bench-{n}"), 1, Use::Ext4, &instance.zone);
-        let claim = controller.create(&order).await?;
-        let context = controller.attach(&claim, &node).await?;
-        // The first call of a connection also makes it.
-        node.info().await?;
+        Ok((controller, node))
+    }
 
+    /// What the node plugin's programs and system calls take from now on.
+    pub(super) fn work_log(&self) -> Result<WorkLog> {
         let mut log = WorkLog::new(self.log(Role::Node));
         log.next()?;
-        let begin = Instant::now();
-        node.stage(&claim, &context).await?;
-        let total = begin.elapsed();
-        let work = log.next()?;
+        Ok(log)
+    }
 
-        node.unstage(&claim).await?;
-        controller.detach(&claim, &node).await?;
-        controller.delete(&claim).await?;
-        Ok((total, work))
+    /// A new volume of 1 GiB, attached: with what the node must be told.
+    pub(super) async fn attached(
+        &self,
+        name: &str,
+        usage: Use,
+    ) -> Result<(Claim, HashMap<String, String>)> {
+        let (controller, node) = self.callers()?;
+        let order = Order::new(name, 1, usage, &node.zone);
+        let claim = controller.create(&order).await?;
+        let context = controller.attach(&claim, &node).await?;
+        Ok((claim, context))
+    }
+
+    /// Takes a volume that is on the node no more out of the world.
+    pub(super) async fn remove(&self, claim: &Claim) -> Result<()> {
+        let (controller, node) = self.callers()?;
+        controller.detach(claim, &node).await?;
+        controller.delete(claim).await
+    }
+
+    fn running(&self, role: Role) -> Result<&Program> {
+        self.running
+            .iter()
+            .find(|one| one.name() == role.name())
+            .context("it does not run")
     }
 
     /// Ends everything and removes what is left of it.

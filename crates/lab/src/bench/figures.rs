@@ -48,33 +48,97 @@ pub(super) const NODE_MEMORY: Figure = Figure {
     limit: Some(8.0),
     go_driver: Some(53.7),
 };
-pub(super) const STAGE: Figure = Figure {
-    name: "NodeStageVolume, blank 1 GiB as ext4",
+/// A call that does nothing, which the others' way there and back is known by.
+pub(super) const NOTHING: Figure = Figure {
+    name: "NodeGetCapabilities, which does nothing",
     unit: "ms",
     limit: None,
-    go_driver: Some(24.0),
-};
-pub(super) const STAGE_OWN: Figure = Figure {
-    name: "  of it not mkfs, probe, fsck or mount",
-    unit: "ms",
-    limit: Some(5.0),
     go_driver: None,
 };
+pub(super) const AT_ONCE_BLANK: Figure = Figure {
+    name: "100 blank volumes staged at once",
+    unit: "ms",
+    limit: None,
+    go_driver: None,
+};
+pub(super) const ONE_BY_ONE: Figure = Figure {
+    name: "100 formatted ones, one after the other",
+    unit: "ms",
+    limit: None,
+    go_driver: None,
+};
+/// Its limit is what one after the other takes; it is measured right before.
+pub(super) const AT_ONCE: Figure = Figure {
+    name: "100 formatted ones, at once",
+    unit: "ms",
+    limit: None,
+    go_driver: None,
+};
+pub(super) const MEMORY_AFTER: Figure = Figure {
+    name: "node, idle memory after all that",
+    unit: "MiB",
+    limit: Some(8.0),
+    go_driver: None,
+};
+pub(super) const IDLE_CPU: Figure = Figure {
+    name: "node, processor time when idle",
+    unit: "%",
+    limit: Some(0.05),
+    go_driver: None,
+};
+
+/// A line of the table.
+#[derive(Debug)]
+struct Row {
+    name: String,
+    unit: &'static str,
+    value: f64,
+    limit: Option<f64>,
+    go_driver: Option<f64>,
+}
 
 /// What was measured, in the order in which it was.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    rows: Vec<(&'static Figure, f64)>,
-    notes: Vec<&'static str>,
+    rows: Vec<Row>,
+    notes: Vec<String>,
 }
 
 impl Table {
-    pub(super) fn add(&mut self, figure: &'static Figure, value: f64) {
-        self.rows.push((figure, value));
+    pub(super) fn add(&mut self, figure: &Figure, value: f64) {
+        self.add_within(figure, value, figure.limit);
     }
 
-    pub(super) fn note(&mut self, note: &'static str) {
-        self.notes.push(note);
+    /// The same with a limit that was measured too.
+    pub(super) fn add_within(&mut self, figure: &Figure, value: f64, limit: Option<f64>) {
+        self.rows.push(Row {
+            name: figure.name.to_owned(),
+            unit: figure.unit,
+            value,
+            limit,
+            go_driver: figure.go_driver,
+        });
+    }
+
+    /// Milliseconds under a name that is put together.
+    pub(super) fn add_time(
+        &mut self,
+        name: String,
+        time: Duration,
+        limit: Option<f64>,
+        go_driver: Option<f64>,
+    ) {
+        self.rows.push(Row {
+            name,
+            unit: "ms",
+            value: millis(time),
+            limit,
+            go_driver,
+        });
+    }
+
+    pub(super) fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
     }
 }
 
@@ -85,15 +149,15 @@ impl fmt::Display for Table {
             "{:40} {:>12} {:>12} {:>12}",
             "", "here", "at most", "Go driver"
         )?;
-        for (figure, value) in &self.rows {
-            let over = figure.limit.is_some_and(|limit| *value > limit);
+        for row in &self.rows {
+            let over = row.limit.is_some_and(|limit| row.value > limit);
             writeln!(
                 f,
                 "{:40} {:>12} {:>12} {:>12}{}",
-                figure.name,
-                shown(Some(*value), figure.unit),
-                shown(figure.limit, figure.unit),
-                shown(figure.go_driver, figure.unit),
+                row.name,
+                shown(Some(row.value), row.unit),
+                shown(row.limit, row.unit),
+                shown(row.go_driver, row.unit),
                 if over { "  OVER" } else { "" }
             )?;
         }
@@ -102,7 +166,14 @@ impl fmt::Display for Table {
 }
 
 fn shown(value: Option<f64>, unit: &str) -> String {
-    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.1} {unit}"))
+    // What is small is told more exactly.
+    value.map_or_else(
+        || "–".to_owned(),
+        |value| match value < 1.0 {
+            true => format!("{value:.2} {unit}"),
+            false => format!("{value:.1} {unit}"),
+        },
+    )
 }
 
 /// The middle one of some durations; zero of none.
