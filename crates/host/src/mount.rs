@@ -47,6 +47,14 @@ const PATIENCE: [Duration; 4] = [
     Duration::from_millis(8),
 ];
 
+/// The devices of the btrfs that is mounted there; none where it is another file system, or does not say.
+pub(crate) fn devices(seen: &Seen) -> Vec<DeviceNumber> {
+    if !btrfs::is(seen) {
+        return Vec::new();
+    }
+    btrfs::devices(seen).unwrap_or_default()
+}
+
 /// Mounts the device at the target.
 pub(crate) fn device(
     device: &Device,

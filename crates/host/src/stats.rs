@@ -104,7 +104,14 @@ pub(crate) fn filesystem(seen: &Seen) -> io::Result<Stats> {
 
 /// Whether the device is there no longer.
 fn is_gone(finder: &Finder, seen: &Seen, about: &About) -> Result<bool, StatsError> {
-    if finder.knows(about.node.unwrap_or(about.device)) {
+    let number = about.node.unwrap_or(about.device);
+    let known = if number.is_anonymous() {
+        let devices = mount::devices(seen);
+        !devices.is_empty() && devices.into_iter().all(|device| finder.knows(device))
+    } else {
+        finder.knows(number)
+    };
+    if known {
         return Ok(false);
     }
     lost(finder, seen)
