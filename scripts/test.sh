@@ -77,11 +77,12 @@ if step build one build_programs; then
     step aws-cli counts scripts/aws-cli.sh || true
     step demo one "$bin/ebs-lab" demo || true
     step image counts image/check.sh || true
+    step nvme counts scripts/nvme.sh || true
     step chart counts scripts/chart.sh check || true
     step e2e counts scripts/e2e.sh || true
 else
-    failed=$((failed + 6))
-    summary+=("sanity, aws-cli, demo, image, chart and e2e were not run: there is nothing to run")
+    failed=$((failed + 7))
+    summary+=("sanity, aws-cli, demo, image, nvme, chart and e2e were not run: there is nothing to run")
 fi
 
 printf '\n'
