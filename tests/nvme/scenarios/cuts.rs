@@ -1,8 +1,9 @@
 //! The power fails: at any write of mkfs, of mounting, of growing, and under a program that was told that its data is safe.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use nvme::disk::{Disk, Loss, Stop};
+use nvme::disk::{Disk, Done, Loss, Stop};
 use nvme::lab::Lab;
 use nvme::node::Node;
 use nvme::random::Random;
@@ -63,6 +64,7 @@ async fn a_volume_can_always_be_staged_again_and_has_what_was_acknowledged() {
     let mut deck: Vec<(Kind, Moment)> = Vec::new();
     let mut sum = Sum::default();
     let mut failures = Vec::new();
+    let formats = changes_of_formats(&lab, &mut random).await;
     while sum.cuts < cuts {
         let Some((kind, moment)) = deck.pop() else {
             deck = all_combinations();
@@ -77,7 +79,8 @@ async fn a_volume_can_always_be_staged_again_and_has_what_was_acknowledged() {
             .filter(|_| moment != Moment::Format);
         let known = known.map(|index| subjects.swap_remove(index));
         // In a task of its own, so that the cuts after one that fails are made as well.
-        let cut = cut(Arc::clone(&lab), random.fork(), kind, moment, known);
+        let bound = formats.get(kind.name()).copied().unwrap_or(0) + 10;
+        let cut = cut(Arc::clone(&lab), random.fork(), kind, moment, bound, known);
         match tokio::spawn(cut).await {
             Ok((subject, more)) => {
                 subjects.push(subject);
@@ -115,12 +118,34 @@ fn all_combinations() -> Vec<(Kind, Moment)> {
     all
 }
 
-/// One power cut, or two, and what was there afterwards.
+/// How many changes and flushes it takes to stage a blank volume, by file system: a power cut can come before each of them.
+async fn changes_of_formats(lab: &Lab, random: &mut Random) -> HashMap<&'static str, u64> {
+    let mut node = Node::boot(lab, 8).await.unwrap();
+    let volumes = FILE_SYSTEMS.map(|kind| Volume::blank(lab, random, kind, GIB).unwrap());
+    let all: Vec<&Volume> = volumes.iter().collect();
+    plug(&mut node, &all, random).await;
+    start_using(&node, &all).await;
+    let count = |volume: &Volume| {
+        volume
+            .disk
+            .log()
+            .iter()
+            .filter(|done| **done != Done::Read)
+            .count() as u64
+    };
+    volumes
+        .iter()
+        .map(|volume| (volume.kind.name(), count(volume)))
+        .collect()
+}
+
+/// One power cut, or two, and what was there afterwards; one within a format comes before any of `bound` changes.
 async fn cut(
     lab: Arc<Lab>,
     mut random: Random,
     kind: Kind,
     moment: Moment,
+    bound: u64,
     known: Option<Subject>,
 ) -> (Subject, Sum) {
     let mut sum = Sum::default();
@@ -138,7 +163,7 @@ async fn cut(
         sum.lose(node.cut_power(&[volume], &mut random).await.unwrap());
         node = boot_with(&lab, volume, &mut random).await;
     }
-    live_until_cut(&mut node, volume, ledger, moment, &mut random).await;
+    live_until_cut(&mut node, volume, ledger, moment, bound, &mut random).await;
     let acknowledged = ledger.acknowledged() - before;
     let loss = node.cut_power(&[volume], &mut random).await.unwrap();
     sum.lose(loss);
@@ -187,12 +212,13 @@ async fn live_until_cut(
     volume: &mut Volume,
     ledger: &mut Ledger,
     moment: Moment,
+    bound: u64,
     random: &mut Random,
 ) {
     match moment {
-        // mkfs makes 30 to 200 changes; a cut that comes after the last one is a cut of a fresh file system.
+        // A cut that comes after the last change is one of a fresh file system.
         Moment::Format => {
-            stop_after(&volume.disk, random, 120);
+            stop_after(&volume.disk, random, bound);
             until_cut(volume, node.stage(volume)).await;
         }
         Moment::Mount => {
