@@ -14,8 +14,10 @@ use nix::sys::statvfs::{FsFlags, fstatvfs};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, OpenTreeFlags, open_tree};
+use tokio::time::Instant;
 
 use super::{Wanted, context, refused, seen_at, shows, table};
+use crate::exec::work_us;
 use crate::place::{About, through};
 use crate::{Device, MountError, Place, Seen};
 
@@ -91,20 +93,21 @@ fn origin(device: &Device, source: &Path) -> Result<Seen, MountError> {
 /// Whether the mount was made read-only; a file system that refuses writes after errors was not.
 fn is_read_only(origin: &Seen, source: &Path) -> Result<bool, MountError> {
     // Most are writable in every way, and the mount table needs not be read for that.
-    let flags = fstatvfs(origin)
-        .map_err(|errno| {
-            refused(
-                "look at",
-                source,
-                Errno::from_raw_os_error(errno as i32),
-                "",
-            )
-        })?
-        .flags();
-    if !flags.contains(FsFlags::ST_RDONLY) {
+    if !refuses_writes(origin, source)? {
         return Ok(false);
     }
     Ok(table::described(origin)?.is_some_and(|mount| mount.made_read_only))
+}
+
+/// Whether the mount, or its whole file system, is read-only.
+fn refuses_writes(seen: &Seen, path: &Path) -> Result<bool, MountError> {
+    let found = fstatvfs(seen).map_err(|errno| MountError::Kernel {
+        action: "look at",
+        path: path.to_owned(),
+        source: errno.into(),
+        hint: String::new(),
+    })?;
+    Ok(found.flags().contains(FsFlags::ST_RDONLY))
 }
 
 fn is_same_directory(one: &Seen, other: &Seen) -> bool {
@@ -115,6 +118,10 @@ fn is_same_directory(one: &Seen, other: &Seen) -> bool {
 /// The target carries something already. A writable mount where a read-only one is wanted is one whose making was cut short between
 /// its two steps: it is made read-only. The other way round it is somebody else's.
 fn kept(seen: &Seen, target: &Path, same: bool, wanted: &Wanted) -> Result<(), MountError> {
+    // Writable in every way, and wanted so: the mount table has nothing to add.
+    if same && !wanted.read_only && refuses_writes(seen, target).is_ok_and(|refuses| !refuses) {
+        return Ok(());
+    }
     let found = wanted.found(seen, target, same)?;
     match (found.made_read_only, wanted.read_only) {
         (true, true) | (false, false) => Ok(()),
@@ -132,10 +139,15 @@ fn copy(source: impl AsFd, target: &Seen, path: &Path, read_only: bool) -> Resul
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH;
+    let began = Instant::now();
     let copy: OwnedFd = open_tree(source, c"", flags).map_err(failed)?;
     let restricted = if read_only { restrict(&copy) } else { Ok(()) };
     match restricted {
-        Ok(()) => context::attach(&copy, target).map_err(failed),
+        Ok(()) => {
+            context::attach(&copy, target).map_err(failed)?;
+            tracing::debug!(work_us = work_us(began), "bound");
+            Ok(())
+        }
         Err(Errno::NOSYS) => {
             context::attach(&copy, target).map_err(failed)?;
             restrict_attached(&copy, path)
