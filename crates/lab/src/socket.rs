@@ -32,6 +32,15 @@ impl Patience {
         repeat: Duration::ZERO,
     };
 
+    /// As much as a sidecar's for each call, which is repeated for so long: where everything is slow.
+    #[must_use]
+    pub const fn lasting(repeat: Duration) -> Self {
+        Self {
+            repeat,
+            ..Self::SIDECAR
+        }
+    }
+
     /// For the first answer, if it comes so soon.
     #[must_use]
     pub const fn within(deadline: Duration) -> Self {

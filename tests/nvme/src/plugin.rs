@@ -23,6 +23,9 @@ use crate::volume::Volume;
 /// How long the driver may take until it answers.
 const START: Duration = Duration::from_secs(60);
 
+/// How long a call is repeated. Hundreds of programs at once take an emulated processor minutes.
+const REPEATED: Duration = Duration::from_secs(600);
+
 /// How often it is asked.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -64,7 +67,7 @@ impl Plugin {
         let channel = Endpoint::new(format!("http://127.0.0.1:{port}"))?.connect_lazy();
         Ok(Self {
             channel,
-            patience: Patience::SIDECAR,
+            patience: Patience::lasting(REPEATED),
         })
     }
 
