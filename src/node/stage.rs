@@ -3,7 +3,7 @@
 //! Two rules hold before all others: what is not blank is never formatted, and what is mounted is never mounted over.
 
 use ebs_types::{Access, FsType};
-use host::{Contents, Device, GrowError, Mount, MountOptions};
+use host::{Contents, Device, GrowError, Mount, MountOptions, Standing};
 
 use super::error::NodeError;
 use super::request::Stage;
@@ -39,17 +39,32 @@ impl NodeService {
         if request.capability.mode.is_read_only() {
             options = options.read_only();
         }
-        let staging = &request.staging;
-        match self.living_mount(&request.volume, staging, device).await? {
-            Some(found) => {
-                self.staged(request, device, &found, wanted.fs, &options)
-                    .await
+        let (fs, at) = (wanted.fs, request.staging.as_path());
+        match self.host.standing(device, fs, at).await? {
+            Standing::Complete if !options.is_read_only() => Ok(()),
+            Standing::Complete | Standing::Taken => {
+                self.stage_over(request, device, fs, &options).await
             }
-            None => self.stage_new(request, device, wanted.fs, &options).await,
+            Standing::Free => self.stage_new(request, device, fs, &options).await,
         }
     }
 
-    /// Something is mounted at the staging path.
+    /// Something is mounted at the staging path, which may be a mount of before its device was pulled out.
+    async fn stage_over(
+        &self,
+        request: &Stage,
+        device: &Device,
+        fs: FsType,
+        options: &MountOptions,
+    ) -> Result<(), NodeError> {
+        let at = &request.staging;
+        match self.living_mount(&request.volume, at, device).await? {
+            Some(found) => self.staged(request, device, &found, fs, options).await,
+            None => self.stage_new(request, device, fs, options).await,
+        }
+    }
+
+    /// Something that is alive is mounted at the staging path.
     async fn staged(
         &self,
         request: &Stage,

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use ebs_types::{Bytes, FormatOptions, FsType, GIB, VolumeHandle};
 use host::{
     BlankDevice, Busy, CheckError, Contents, Device, DeviceNumber, Filesystem, FindError,
-    FormatError, GrowError, Grown, Host, InspectError, Mount, MountError, MountOptions, Stats,
-    StatsError, Trouble, Usage, Wanted,
+    FormatError, GrowError, Grown, Host, InspectError, Mount, MountError, MountOptions, Standing,
+    Stats, StatsError, Trouble, Usage, Wanted,
 };
 use tokio::sync::Notify;
 
@@ -252,6 +252,19 @@ impl Host for FakeHost {
         }
         self.wrote(format!("grow {fs} mounted"));
         Ok(grown())
+    }
+
+    /// Its devices always have room for more.
+    async fn standing(
+        &self,
+        _device: &Device,
+        _fs: FsType,
+        mounted_at: &Path,
+    ) -> Result<Standing, GrowError> {
+        Ok(match self.mounted(mounted_at) {
+            Some(_) => Standing::Taken,
+            None => Standing::Free,
+        })
     }
 
     async fn mount(

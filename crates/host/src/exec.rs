@@ -357,7 +357,12 @@ fn is_held(device: &File) -> bool {
 
 /// How long outside work has taken, for the field `work_us` of log lines: what `ebs-lab bench` adds up.
 pub(crate) fn work_us(began: Instant) -> u64 {
-    u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    micros(began.elapsed())
+}
+
+/// A time in the unit of that field.
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 struct Run {

@@ -92,17 +92,14 @@ impl Finder {
 
     /// Looks once.
     pub(crate) fn look(&self, wanted: &Wanted) -> Result<Device, FindError> {
-        let sysfs = self.sysfs(&wanted.volume)?;
+        let unlisted = |(path, source)| io(&wanted.volume, "read", path, source);
+        let sysfs = Sysfs::list(&self.sys_dir).map_err(unlisted)?;
         let found = match &wanted.volume {
-            _ if !sysfs.has_nvme() => self.by_name(&sysfs, wanted)?,
+            _ if !sysfs.has_nvme().map_err(unlisted)? => self.by_name(&sysfs, wanted)?,
             VolumeHandle::Ebs(id) => self.by_serial(&sysfs, id, wanted)?,
             VolumeHandle::Local(name) => self.by_device_name(&sysfs, name, wanted)?,
         };
         self.open(found, wanted)
-    }
-
-    fn sysfs(&self, volume: &VolumeHandle) -> Result<Sysfs, FindError> {
-        Sysfs::list(&self.sys_dir).map_err(|(path, source)| io(volume, "read", path, source))
     }
 
     /// The one disk whose controller says that it is the volume.

@@ -11,12 +11,14 @@ use std::path::Path;
 
 use ebs_types::{Bytes, FsType};
 use nix::errno::Errno;
+use rustix::fs::StatVfsMountFlags;
 
 use crate::check::{self, Depth};
 use crate::device::ioctl;
 use crate::exec::{self, Program, Programs};
 use crate::inspect::{Found, Superblock};
 use crate::linux::blocking;
+use crate::mount::RootAt;
 use crate::{Device, GrowError, inspect, mount};
 
 const RESIZE: Program = Program {
@@ -86,85 +88,122 @@ pub(crate) async fn before_mount(
     Ok(grown)
 }
 
+/// What is at a directory where a device is to be mounted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing is mounted there.
+    Free,
+    /// The device is mounted there, writable, and its file system uses all of it: nothing is left to do.
+    Complete,
+    /// Something is mounted there that has to be looked at.
+    Taken,
+}
+
+/// What is at the directory, without the mount table: the more mounts a node has, the longer that is.
+pub(crate) fn standing(device: &Device, fs: FsType, path: &Path) -> Result<Standing, GrowError> {
+    let place = match mount::root_at(device, path)? {
+        RootAt::Nothing => return Ok(Standing::Free),
+        RootAt::Another => return Ok(Standing::Taken),
+        RootAt::Its(root) => root,
+    };
+    let about = rustix::fs::fstatvfs(&place).map_err(|errno| kernel(path, errno.into()))?;
+    if about.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return Ok(Standing::Taken);
+    }
+    let extent = extent(device, &place, path, fs)?;
+    Ok(match extent.has_room(inspect::size(device)?) {
+        true => Standing::Taken,
+        false => Standing::Complete,
+    })
+}
+
 /// Grows a mounted file system.
 pub(crate) fn mounted(device: &Device, fs: FsType, path: &Path) -> Result<Grown, GrowError> {
-    let Some(place) = mount::root_of(device, path)? else {
+    let RootAt::Its(place) = mount::root_at(device, path)? else {
         return Err(GrowError::WrongMount {
             path: path.to_owned(),
             device: device.number(),
         });
     };
     let room = inspect::size(device)?;
-    let grown = match fs {
-        FsType::Ext3 | FsType::Ext4 => ext(device, &place, path, fs, room)?,
-        FsType::Btrfs => btrfs(device, &place, path, room)?,
-        FsType::Xfs => xfs(&place, room).map_err(|errno| refused(path, errno, "CAP_SYS_ADMIN"))?,
+    let before = extent(device, &place, path, fs)?;
+    if !before.has_room(room) {
+        return Ok(Grown::not(before.size));
+    }
+    let needs = match fs {
+        FsType::Ext3 | FsType::Ext4 => "CAP_SYS_RESOURCE",
+        FsType::Btrfs | FsType::Xfs => "CAP_SYS_ADMIN",
+    };
+    resize(&place, fs, room).map_err(|errno| refused(path, errno, needs))?;
+    let grown = Grown {
+        before: before.size,
+        after: extent(device, &place, path, fs)?.size,
     };
     report(device, grown);
     Ok(grown)
 }
 
-fn ext(
-    device: &Device,
-    place: &File,
-    path: &Path,
-    fs: FsType,
-    room: Bytes,
-) -> Result<Grown, GrowError> {
-    // A mounted ext4 keeps its superblock in the device's own cache: what is read here is up to date.
+/// How large a mounted file system is.
+#[derive(Clone, Copy, Debug)]
+struct Extent {
+    size: Bytes,
+    /// What the file system gives out at once: less than this it can't grow by, in bytes.
+    grain: u64,
+}
+
+impl Extent {
+    fn has_room(self, device: Bytes) -> bool {
+        has_room(self.size, device, self.grain)
+    }
+}
+
+/// A mounted xfs is asked. The others keep their superblocks in the device's own cache, and commit a new size before they answer: what
+/// is read there is up to date.
+fn extent(device: &Device, place: &File, path: &Path, fs: FsType) -> Result<Extent, GrowError> {
+    if fs == FsType::Xfs {
+        let geometry = ioctl::xfs_geometry(place).map_err(|errno| kernel(path, errno.into()))?;
+        let grain = u64::from(geometry.block_size.max(1));
+        return Ok(Extent {
+            size: Bytes(geometry.data_blocks.saturating_mul(grain)),
+            grain,
+        });
+    }
     let found = expected(inspect::superblock(device)?, device, fs)?;
-    let before = found.filesystem.size;
-    if !has_room(before, room, found.grain) {
-        return Ok(Grown::not(before));
-    }
-    let block = nix::sys::statvfs::fstatvfs(place)
-        .map_err(|errno| GrowError::Kernel {
-            path: path.to_owned(),
-            source: errno.into(),
-        })?
-        .fragment_size();
-    ioctl::resize_ext4(place, room.0 / block.max(1))
-        .map_err(|errno| refused(path, errno, "CAP_SYS_RESOURCE"))?;
-    let after = size_now(device, fs)?;
-    Ok(Grown { before, after })
+    Ok(Extent {
+        size: found.filesystem.size,
+        grain: found.grain,
+    })
 }
 
-fn xfs(place: &File, room: Bytes) -> Result<Grown, Errno> {
-    let geometry = ioctl::xfs_geometry(place)?;
-    let block = u64::from(geometry.block_size.max(1));
-    let before = Bytes(geometry.data_blocks.saturating_mul(block));
-    if !has_room(before, room, block) {
-        return Ok(Grown::not(before));
+fn resize(place: &File, fs: FsType, room: Bytes) -> Result<(), Errno> {
+    match fs {
+        FsType::Ext3 | FsType::Ext4 => {
+            let block = nix::sys::statvfs::fstatvfs(place)?.fragment_size();
+            ioctl::resize_ext4(place, room.0 / block.max(1))
+        }
+        FsType::Btrfs => ioctl::resize_btrfs(place),
+        FsType::Xfs => {
+            let geometry = ioctl::xfs_geometry(place)?;
+            let blocks = room.0 / u64::from(geometry.block_size.max(1));
+            ioctl::grow_xfs(place, blocks, geometry.inode_percent)
+        }
     }
-    ioctl::grow_xfs(place, room.0 / block, geometry.inode_percent)?;
-    let after = Bytes(
-        ioctl::xfs_geometry(place)?
-            .data_blocks
-            .saturating_mul(block),
-    );
-    Ok(Grown { before, after })
 }
 
-/// The kernel commits a new size before it answers, so that the superblock on the disk shows it.
-fn btrfs(device: &Device, place: &File, path: &Path, room: Bytes) -> Result<Grown, GrowError> {
-    let found = expected(inspect::superblock(device)?, device, FsType::Btrfs)?;
-    let before = found.filesystem.size;
-    if !has_room(before, room, found.grain) {
-        return Ok(Grown::not(before));
+fn kernel(path: &Path, source: std::io::Error) -> GrowError {
+    GrowError::Kernel {
+        path: path.to_owned(),
+        source,
     }
-    ioctl::resize_btrfs(place).map_err(|errno| refused(path, errno, "CAP_SYS_ADMIN"))?;
-    let after = size_now(device, FsType::Btrfs)?;
-    Ok(Grown { before, after })
 }
 
 fn refused(path: &Path, errno: Errno, capability: &'static str) -> GrowError {
-    let path = path.to_owned();
     match errno {
-        Errno::EPERM => GrowError::NeedsCapability { path, capability },
-        other => GrowError::Kernel {
-            path,
-            source: other.into(),
+        Errno::EPERM => GrowError::NeedsCapability {
+            path: path.to_owned(),
+            capability,
         },
+        other => kernel(path, other.into()),
     }
 }
 
@@ -177,12 +216,6 @@ async fn on_disk(device: &Device, fs: FsType) -> Result<Found, GrowError> {
     let owned = device.clone();
     let found = blocking(move || inspect::superblock(&owned)).await?;
     expected(found, device, fs)
-}
-
-fn size_now(device: &Device, fs: FsType) -> Result<Bytes, GrowError> {
-    Ok(expected(inspect::superblock(device)?, device, fs)?
-        .filesystem
-        .size)
 }
 
 fn expected(found: Superblock, device: &Device, fs: FsType) -> Result<Found, GrowError> {

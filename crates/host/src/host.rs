@@ -17,7 +17,7 @@ use ebs_types::{FormatOptions, FsType, VolumeHandle};
 
 use crate::{
     BlankDevice, Busy, CheckError, Contents, Device, FindError, FormatError, GrowError, Grown,
-    InspectError, Mount, MountError, MountOptions, Stats, StatsError, Trouble, Wanted,
+    InspectError, Mount, MountError, MountOptions, Standing, Stats, StatsError, Trouble, Wanted,
 };
 
 /// This node's kernel.
@@ -89,6 +89,17 @@ pub trait Host: Send + Sync + 'static {
         fs: FsType,
         mounted_at: &Path,
     ) -> Result<Grown, GrowError>;
+
+    /// What is at the directory where the device is to be mounted, in short: whether anything is left to do. Changes nothing.
+    ///
+    /// # Errors
+    /// [`GrowError`] where that can't be told.
+    async fn standing(
+        &self,
+        device: &Device,
+        fs: FsType,
+        mounted_at: &Path,
+    ) -> Result<Standing, GrowError>;
 
     /// Mounts the device at the directory `target`, which has to exist, having made sure that this device is what is mounted.
     /// `nouuid` is added for xfs; read-only, no journal is replayed. Success as well if exactly this device is mounted there already

@@ -17,8 +17,9 @@ use std::time::Duration;
 
 use ebs_types::{Bytes, FsType};
 use nix::libc;
+use tokio::time::Instant;
 
-use crate::exec::{self, Program, Programs};
+use crate::exec::{self, Program, Programs, micros};
 use crate::linux::blocking;
 use crate::lock::DeviceLock;
 use crate::{BlankDevice, Device, InspectError, record};
@@ -132,15 +133,15 @@ pub(crate) enum Look {
 async fn nothing_known(programs: &Programs, device: &Device) -> Result<Contents, InspectError> {
     // A device that nobody has read yet is slow: all look at once.
     let (owned, grown) = (device.clone(), device.clone());
-    let edges = blocking(move || nonzero_edge(&owned));
+    let edges = blocking(move || edges(&owned));
     let earlier = blocking(move || unfinished::before_growing(&grown));
     let known = probe(programs, device.path(), device.file());
     let (data, known, earlier) = tokio::try_join!(edges, known, earlier)?;
     match (known, earlier, data) {
         (Some(known), ..) => other(device, known.what),
         (None, Some(record), _) => Ok(unfinished(device, record)),
-        (None, None, Some(data)) => other(device, data_at(data)),
-        (None, None, None) => blank(programs, device).await,
+        (None, None, Edges { data: Some(at), .. }) => other(device, data_at(at)),
+        (None, None, Edges { data: None, .. }) => blank(programs, device).await,
     }
 }
 
@@ -183,7 +184,11 @@ pub(crate) fn anything(device: &Device) -> Result<Option<String>, InspectError> 
     Ok(match superblock(device)? {
         Superblock::Ours(found) => Some(found.described()),
         Superblock::Other(what) => Some(what),
-        Superblock::None => nonzero_edge(device)?.map(data_at),
+        Superblock::None => {
+            let Edges { data, reading } = edges(device)?;
+            tracing::debug!(volume.id = %device.volume(), work_us = micros(reading), "read the beginning and the end once more");
+            data.map(data_at)
+        }
     })
 }
 
@@ -249,26 +254,38 @@ fn described(export: &str) -> Option<Known> {
     Some(Known { what, is_table })
 }
 
-/// Where the first byte other than zero is in the first and last MiB.
-fn nonzero_edge(device: &Device) -> Result<Option<u64>, InspectError> {
+/// The first and last MiB.
+struct Edges {
+    /// Where the first byte other than zero is.
+    data: Option<u64>,
+    /// How long the kernel took to read so far.
+    reading: Duration,
+}
+
+fn edges(device: &Device) -> Result<Edges, InspectError> {
     let size = size(device)?.0;
     let tail = size.saturating_sub(EDGE).max(EDGE.min(size));
     let mut buffer = vec![0; CHUNK];
+    let mut reading = Duration::ZERO;
     for (from, to) in [(0, EDGE.min(size)), (tail, size)] {
         for offset in (from..to).step_by(CHUNK) {
             let length = usize::try_from(to - offset).map_or(CHUNK, |rest| rest.min(CHUNK));
             buffer.truncate(length);
+            let begin = Instant::now();
             device
                 .read_at(&mut buffer, offset)
                 .map_err(|source| unreadable(device, offset, source))?;
+            reading += begin.elapsed();
             if !is_zero(&buffer) {
                 let data = (offset..).zip(&buffer).find(|(_, byte)| **byte != 0);
-                return Ok(data.map(|(at, _)| at));
+                let data = data.map(|(at, _)| at);
+                return Ok(Edges { data, reading });
             }
             buffer.resize(CHUNK, 0);
         }
     }
-    Ok(None)
+    let data = None;
+    Ok(Edges { data, reading })
 }
 
 /// Sixteen bytes at a time: musl's memcmp looks at one byte after the other, which took most of the time of a whole staging.

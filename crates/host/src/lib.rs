@@ -35,7 +35,7 @@ pub use error::{
 };
 pub use exec::{ProgramError, Programs};
 pub use find::{Part, Wanted};
-pub use grow::Grown;
+pub use grow::{Grown, Standing};
 pub use hardware::Hardware;
 pub use health::Trouble;
 pub use host::Host;

@@ -17,7 +17,7 @@ use crate::format::{Maker, mkfs};
 use crate::jobs::Jobs;
 use crate::{
     BlankDevice, Busy, CheckError, Contents, Device, FindError, FormatError, GrowError, Grown,
-    Host, InspectError, Kernel, LinuxStatistics, Mount, MountError, MountOptions, Stats,
+    Host, InspectError, Kernel, LinuxStatistics, Mount, MountError, MountOptions, Standing, Stats,
     StatsError, Trouble, Wanted, check, grow, health, inspect, mount, stats,
 };
 
@@ -183,6 +183,16 @@ impl Host for LinuxHost {
         let (owned, path) = (device.clone(), mounted_at.to_owned());
         let work = blocking(move || grow::mounted(&owned, fs, &path));
         self.jobs.run(device.volume(), "resize", work).await
+    }
+
+    async fn standing(
+        &self,
+        device: &Device,
+        fs: FsType,
+        mounted_at: &Path,
+    ) -> Result<Standing, GrowError> {
+        let (owned, path) = (device.clone(), mounted_at.to_owned());
+        blocking(move || grow::standing(&owned, fs, &path)).await
     }
 
     async fn mount(

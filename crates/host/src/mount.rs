@@ -127,23 +127,32 @@ fn is_of(mount: impl AsFd, device: &Device, fs: FsType) -> Result<(), MountError
     })
 }
 
-/// The root directory of the device's file system, mounted at the path, opened for ioctls; `None` where something else, or nothing, is
-/// mounted there.
-pub(crate) fn root_of(device: &Device, path: &Path) -> Result<Option<File>, MountError> {
+/// What is mounted at a path, beside a device that may be it.
+#[derive(Debug)]
+pub(crate) enum RootAt {
+    Nothing,
+    /// Not the device.
+    Another,
+    /// The device: the root directory of its file system, opened for ioctls.
+    Its(File),
+}
+
+/// Says what is mounted at the path.
+pub(crate) fn root_at(device: &Device, path: &Path) -> Result<RootAt, MountError> {
     let seen = match Place::find(path)? {
         Some(place) => place.look()?,
         None => None,
     };
     let Some(seen) = seen.filter(|seen| seen.mount().is_some()) else {
-        return Ok(None);
+        return Ok(RootAt::Nothing);
     };
     if !shows(&seen, device)? {
-        return Ok(None);
+        return Ok(RootAt::Another);
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::openat(&seen, ".", flags, Mode::empty())
         .map_err(|errno| refused("open", path, errno, ""))?;
-    Ok(Some(root.into()))
+    Ok(RootAt::Its(root.into()))
 }
 
 /// Whether what is mounted at an open place is the device, through its file system or as itself.

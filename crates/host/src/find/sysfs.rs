@@ -3,8 +3,8 @@
 //! Answers for: reading it, and saying in a message what was seen. Doesn't answer for: which disk is wanted.
 
 use std::fmt;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,9 @@ use crate::DeviceNumber;
 
 /// States of an NVMe controller that does nothing any more (nvme_sysfs_show_state in the kernel's drivers/nvme/host/sysfs.c).
 const DYING: [&str; 3] = ["deleting", "deleting (no IO)", "dead"];
+
+/// Longer than any attribute that is read here, in bytes: an NVMe model has 40.
+const LONGEST: usize = 256;
 
 /// A whole disk with hardware behind it: no partition, no loop device.
 #[derive(Debug)]
@@ -118,38 +121,43 @@ impl fmt::Display for Disk {
     }
 }
 
-/// The names in sysfs at one moment.
+/// The block devices in sysfs at one moment.
 #[derive(Debug)]
 pub(super) struct Sysfs {
+    /// Where sysfs is.
+    root: PathBuf,
     /// Directories of all block devices, in the order of their names.
     block: Vec<PathBuf>,
-    /// Directories of controllers: one without a disk yet is worth a word.
-    controllers: Vec<PathBuf>,
-    subsystems: Vec<PathBuf>,
 }
 
 impl Sysfs {
-    /// Lists it; an error names the directory. Every machine has `class/block`; a missing `class/nvme` means that there is no NVMe.
+    /// Lists them; an error names the directory, which every machine has.
     pub(super) fn list(root: &Path) -> Result<Self, (PathBuf, io::Error)> {
-        let required = |class: &str| {
-            let dir = root.join(class);
-            entries(&dir).map_err(|error| (dir, error))
-        };
-        let optional = |class: &str| match required(class) {
-            Err((_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            listed => listed,
-        };
         Ok(Self {
-            block: required("class/block")?,
-            controllers: optional("class/nvme")?,
-            subsystems: optional("class/nvme-subsystem")?,
+            root: root.to_owned(),
+            block: listed(root.join("class/block"))?,
         })
     }
 
     /// Whether the kernel shows anything of NVMe, a disk or not.
-    pub(super) fn has_nvme(&self) -> bool {
+    pub(super) fn has_nvme(&self) -> Result<bool, (PathBuf, io::Error)> {
         let named = |dir: &PathBuf| name_of(dir).is_some_and(|name| name.starts_with("nvme"));
-        !self.controllers.is_empty() || !self.subsystems.is_empty() || self.block.iter().any(named)
+        Ok(self.block.iter().any(named)
+            || !self.class("nvme")?.is_empty()
+            || !self.class("nvme-subsystem")?.is_empty())
+    }
+
+    /// The directories of a class that a machine without NVMe lacks.
+    fn class(&self, name: &str) -> Result<Vec<PathBuf>, (PathBuf, io::Error)> {
+        match listed(self.root.join("class").join(name)) {
+            Err((_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            listed => listed,
+        }
+    }
+
+    /// NVMe controllers, for a message: one without a disk yet is worth a word.
+    fn controllers(&self) -> Vec<PathBuf> {
+        self.class("nvme").unwrap_or_default()
     }
 
     /// All disks.
@@ -186,7 +194,8 @@ impl Sysfs {
             text(&dir.join("model")).is_ok_and(|model| models.contains(&model))
                 && !text(&dir.join("serial")).is_ok_and(|serial| !serial.is_empty())
         };
-        let found = self.controllers.iter().filter(silent);
+        let controllers = self.controllers();
+        let found = controllers.iter().filter(silent);
         found.map(|dir| controller(dir)).collect()
     }
 }
@@ -194,7 +203,8 @@ impl Sysfs {
 impl fmt::Display for Sysfs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let disks: Vec<String> = self.disks().iter().map(ToString::to_string).collect();
-        let controllers: Vec<String> = self.controllers.iter().map(|dir| controller(dir)).collect();
+        let controllers = self.controllers();
+        let controllers = controllers.iter().map(|dir| controller(dir)).collect();
         let or_none = |names: Vec<String>| {
             if names.is_empty() {
                 "none".to_owned()
@@ -228,6 +238,10 @@ fn number(dir: &Path) -> Option<DeviceNumber> {
     DeviceNumber::parse(&text(&dir.join("dev")).ok()?)
 }
 
+fn listed(dir: PathBuf) -> Result<Vec<PathBuf>, (PathBuf, io::Error)> {
+    entries(&dir).map_err(|error| (dir, error))
+}
+
 fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let listed: io::Result<Vec<_>> = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect();
     let mut paths = listed?;
@@ -236,8 +250,14 @@ fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// The text of an attribute without its padding, which is blanks or, on some devices, NUL characters.
+///
+/// The kernel hands out a whole attribute at the first read (Documentation/filesystems/sysfs.rst). A dozen of them are read to prove
+/// one device, so that each further call to the kernel would count.
 fn text(path: &Path) -> io::Result<String> {
-    let text = fs::read_to_string(path)?;
+    let mut bytes = [0; LONGEST];
+    let length = File::open(path)?.read(&mut bytes)?;
+    let text = std::str::from_utf8(bytes.get(..length).unwrap_or_default())
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     Ok(text
         .trim_matches(|c: char| c.is_whitespace() || c == '\0')
         .to_owned())

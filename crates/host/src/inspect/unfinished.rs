@@ -9,9 +9,11 @@
 use std::io;
 
 use ebs_types::{Bytes, GIB};
+use tokio::time::Instant;
 
 use super::superblock::{LOG_HEAD, log_is_used, may_be_begun, recognise};
 use super::{Found, Look, Superblock, head, read, size, superblock};
+use crate::exec::work_us;
 use crate::record::{self, Record};
 use crate::{Device, InspectError};
 
@@ -32,7 +34,9 @@ pub(super) fn look(device: &Device) -> Result<Look, InspectError> {
 }
 
 fn look_once(device: &Device, size: Bytes) -> Result<Look, InspectError> {
+    let began = Instant::now();
     let head = head(device)?;
+    tracing::debug!(volume.id = %device.volume(), work_us = work_us(began), "read the beginning");
     let found = match recognise(&head) {
         Superblock::Ours(found) => found,
         Superblock::Other(what) => return Ok(Look::Other(what)),

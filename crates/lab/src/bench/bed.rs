@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use lab::kubelet::Node;
 use lab::leftovers::Leftovers;
 use lab::orchestrator::{Claim, Controller, Order, Use};
 use lab::program::{Program, Ready};
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use tempfile::TempDir;
 
 use super::work_log::WorkLog;
@@ -59,6 +61,7 @@ pub(super) struct Bed {
 impl Bed {
     /// A bed on which nothing runs yet.
     pub(super) fn make(driver: &Path) -> Result<Self> {
+        forget(driver).context("cannot write the driver's program back to the disk")?;
         Ok(Self {
             dir: tempfile::Builder::new()
                 .prefix("ebs-lab-bench-")
@@ -257,4 +260,17 @@ impl Bed {
     fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
+}
+
+/// Has the kernel forget what it holds of a program that was just built, as if the machine had booted since: a file that was written a
+/// moment ago is held in pieces of MiBs, and a process that touches one byte counts all of such a piece as its own memory.
+fn forget(program: &Path) -> io::Result<()> {
+    let file = fs::File::open(program)?;
+    file.sync_all()?;
+    Ok(posix_fadvise(
+        &file,
+        0,
+        0,
+        PosixFadviseAdvice::POSIX_FADV_DONTNEED,
+    )?)
 }
