@@ -4,8 +4,7 @@
 //! A step is a system call that changes something; with `EBS_CSI_CRASH_POINTS=all` also each that only reads. The kill comes
 //! when the call is done and before the plugin learns of it.
 
-use lab::orchestrator::{Use, gib_or_more};
-use lab::proof;
+use lab::orchestrator::Use;
 use rstest::rstest;
 
 use crate::trace::{Action, Plan, Scope, Step};
@@ -70,7 +69,7 @@ fn told(operation: Operation, usage: Use, steps: &[Step]) {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn staging_a_blank_volume(#[values(Use::Ext4, Use::Xfs)] usage: Use) {
+async fn staging_a_blank_volume(#[values(Use::Ext3, Use::Ext4, Use::Xfs, Use::Btrfs)] usage: Use) {
     let Some(lab) = lab().await else { return };
     let mut walk = Walk::begin(lab, usage).await;
     let mut steps = Vec::new();
@@ -95,7 +94,7 @@ async fn staging_a_blank_volume(#[values(Use::Ext4, Use::Xfs)] usage: Use) {
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn working_on_a_volume_with_data(
-    #[values(Use::Ext4, Use::Xfs, Use::Block)] usage: Use,
+    #[values(Use::Ext4, Use::Xfs, Use::Btrfs, Use::Block)] usage: Use,
     #[values(Stage, Publish, Unpublish, Unstage)] operation: Operation,
 ) {
     let Some(lab) = lab().await else { return };
@@ -122,9 +121,10 @@ async fn working_on_a_volume_with_data(
     told(operation, usage, &steps);
 }
 
-/// An xfs grows while it is mounted, and an ext4 without `CAP_SYS_RESOURCE` before it is: each with a kill at each step.
+/// xfs and btrfs grow while they are mounted, and an ext4 without `CAP_SYS_RESOURCE` before it is: each with a kill at each step.
 #[rstest]
 #[case(Use::Xfs, Expand)]
+#[case(Use::Btrfs, Expand)]
 #[case(Use::Ext4, Stage)]
 #[tokio::test(flavor = "multi_thread")]
 async fn growing(#[case] usage: Use, #[case] operation: Operation) {
@@ -137,22 +137,14 @@ async fn growing(#[case] usage: Use, #[case] operation: Operation) {
         if operation == Stage {
             walk.all(&[Unpublish, Unstage]).await;
         }
-        let controller = &walk.lab.world.controller;
-        controller
-            .expand(&walk.claim, gib_or_more(2))
-            .await
-            .unwrap();
+        walk.enlarge().await;
         let Some(step) = killed_at(&mut walk, operation, at).await else {
             break;
         };
         walk.all(&[Publish]).await;
         walk.is_mounted_once(&step);
         walk.proves_its_data();
-        let size = proof::filesystem_size(&walk.target()).unwrap();
-        assert!(
-            size > 1900 << 20,
-            "{size} bytes of 2 GiB after a kill at {step}"
-        );
+        walk.has_grown(&step);
         walk.all(&[Unpublish, Unstage]).await;
         walk.nothing_is_left(&step);
         walk.renew(at).await;

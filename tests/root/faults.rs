@@ -13,7 +13,7 @@ use rstest::rstest;
 use tonic::{Code, Status};
 
 use crate::trace::{Action, Plan, Scope, Step, Tracer};
-use crate::walk::Operation::{self, Publish, Stage, Unpublish, Unstage};
+use crate::walk::Operation::{self, Expand, Publish, Stage, Unpublish, Unstage};
 use crate::walk::{Walk, every_point};
 use crate::world::{lab, refusal};
 
@@ -35,6 +35,13 @@ fn chosen(steps: &[Step], may: impl Fn(&Step) -> bool) -> Vec<usize> {
     }
     let mut chosen: Vec<usize> = ends.into_values().flat_map(|(a, b)| [a, b]).collect();
     chosen.sort_unstable();
+    chosen.dedup();
+    chosen
+}
+
+/// Eight of the steps from 1 to `last`, the first and the last among them.
+fn eighths(last: usize) -> Vec<usize> {
+    let mut chosen: Vec<usize> = (0..8).map(|eighth| 1 + eighth * (last - 1) / 7).collect();
     chosen.dedup();
     chosen
 }
@@ -84,9 +91,7 @@ impl Trial {
         self.walk.all(self.operation.to_use()).await;
         self.use_and_put_away("nothing").await;
         assert!(last > 0, "{program} was not run");
-        let mut chosen: Vec<usize> = (0..8).map(|eighth| 1 + eighth * (last - 1) / 7).collect();
-        chosen.dedup();
-        chosen
+        eighths(last)
     }
 
     /// Waits until the plan is carried out.
@@ -169,6 +174,8 @@ fn tells(status: &Status, cause: &str) -> bool {
 #[case(Use::Xfs, Stage, true)]
 #[case(Use::Ext4, Stage, false)]
 #[case(Use::Xfs, Stage, false)]
+#[case(Use::Btrfs, Stage, true)]
+#[case(Use::Btrfs, Stage, false)]
 #[case(Use::Ext4, Publish, false)]
 #[case(Use::Block, Publish, false)]
 #[case(Use::Ext4, Unpublish, false)]
@@ -184,7 +191,6 @@ async fn a_call_that_fails(
     let Some(mut trial) = Trial::begin(usage, operation, blank).await else {
         return;
     };
-    let cause = std::io::Error::from(errno).to_string();
     let mut bad = Vec::new();
     for at in trial.chosen(|_| true).await {
         trial.walk.all(operation.before()).await;
@@ -199,16 +205,7 @@ async fn a_call_that_fails(
             continue;
         };
         let fault = format!("{errno} at step {at}, {step}");
-        match answer {
-            Ok(()) if trial.is_done() => {}
-            Ok(()) => bad.push(format!("{fault}: success of what is not done")),
-            Err(error) => {
-                let status = error.downcast_ref::<Status>().unwrap();
-                if !blames_nobody(status.code()) || !tells(status, &cause) {
-                    bad.push(format!("{fault}: {status}"));
-                }
-            }
-        }
+        bad.extend(wrong(&answer, trial.is_done(), errno).map(|wrong| format!("{fault}: {wrong}")));
         trial.ends_well(&fault).await;
     }
     assert!(
@@ -218,12 +215,91 @@ async fn a_call_that_fails(
     );
 }
 
+/// What is wrong with the answer to a call during which this error came.
+fn wrong(answer: &anyhow::Result<()>, done: bool, errno: Errno) -> Option<String> {
+    let cause = std::io::Error::from(errno).to_string();
+    match answer {
+        Ok(()) => (!done).then(|| "success of what is not done".to_owned()),
+        Err(error) => {
+            let status = error.downcast_ref::<Status>().unwrap();
+            let right = blames_nobody(status.code()) && tells(status, &cause);
+            (!right).then(|| status.to_string())
+        }
+    }
+}
+
+/// Mounted file systems grow by a few calls, each of which fails; an ext4 without `CAP_SYS_RESOURCE` before it is mounted.
+#[rstest]
+#[case(Use::Xfs, Expand)]
+#[case(Use::Btrfs, Expand)]
+#[case(Use::Ext4, Stage)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_fails_while_growing(#[case] usage: Use, #[case] operation: Operation) {
+    let Some(lab) = lab().await else { return };
+    let mut walk = Walk::begin(lab, usage).await;
+    let tracer = walk.trace();
+    let steps = to_grow(&mut walk, operation, async |walk| {
+        tracer.arm(Plan::count(Scope::All));
+        walk.all(&[operation]).await;
+        tracer.disarm()
+    });
+    let mut bad = Vec::new();
+    for at in chosen(&steps.await, |_| true) {
+        walk.renew(at).await;
+        let (fault, answer) = to_grow(&mut walk, operation, async |walk| {
+            tracer.arm(Plan {
+                scope: Scope::All,
+                action: Action::Fail(Errno::EIO),
+                at,
+            });
+            let answer = walk.perform(operation, &walk.lab.once()).await;
+            let fault = tracer.hit().map(|step| format!("EIO at step {at}, {step}"));
+            tracer.disarm();
+            let fault = fault.unwrap_or_else(|| "nothing".to_owned());
+            if let Err(error) = walk.perform(operation, &walk.lab.node).await {
+                panic!("{operation:?} again after {fault}: {error:#}");
+            }
+            (fault, answer)
+        })
+        .await;
+        bad.extend(wrong(&answer, true, Errno::EIO).map(|wrong| format!("{fault}: {wrong}")));
+    }
+    assert!(
+        bad.is_empty(),
+        "{operation:?} of {usage}:\n{}",
+        bad.join("\n")
+    );
+}
+
+/// Brings a volume with data to where the operation makes its file system larger; after that it is, and the data is there.
+async fn to_grow<T>(
+    walk: &mut Walk,
+    operation: Operation,
+    grow: impl AsyncFnOnce(&mut Walk) -> T,
+) -> T {
+    walk.all(&[Stage, Publish]).await;
+    walk.proves_its_data();
+    if operation == Stage {
+        walk.all(&[Unpublish, Unstage]).await;
+    }
+    walk.enlarge().await;
+    let result = grow(walk).await;
+    walk.all(&[Publish]).await;
+    walk.proves_its_data();
+    walk.has_grown(&"growing");
+    walk.all(&[Unpublish, Unstage]).await;
+    walk.nothing_is_left(&"growing");
+    result
+}
+
 #[rstest]
 #[case(Use::Ext4, Stage, true)]
 #[case(Use::Xfs, Stage, false)]
 #[case(Use::Ext4, Publish, false)]
 #[case(Use::Block, Publish, false)]
 #[case(Use::Ext4, Unpublish, false)]
+#[case(Use::Xfs, Unpublish, false)]
+#[case(Use::Block, Unpublish, false)]
 #[case(Use::Xfs, Unstage, false)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_hangs(#[case] usage: Use, #[case] operation: Operation, #[case] blank: bool) {
@@ -251,6 +327,54 @@ async fn a_call_that_hangs(#[case] usage: Use, #[case] operation: Operation, #[c
         trial.tracer.release();
         trial.tracer.disarm();
         trial.ends_well(&fault).await;
+    }
+}
+
+/// resize2fs, which grows an ext4 before it is mounted where nobody may do so afterwards, killed at eight places: what is there then is
+/// gone on with, or refused where it takes a person.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resize_that_is_killed() {
+    const RESIZE: &str = "resize2fs";
+    let Some(lab) = lab().await else { return };
+    let mut walk = Walk::begin(lab, Use::Ext4).await;
+    let tracer = walk.trace();
+    let scope = Scope::Program(RESIZE);
+    let steps = to_grow(&mut walk, Stage, async |walk| {
+        tracer.arm(Plan::count(scope));
+        walk.all(&[Stage]).await;
+        tracer.disarm().len()
+    })
+    .await;
+    if steps == 0 {
+        println!("nothing to kill: with CAP_SYS_RESOURCE an ext4 grows once it is mounted");
+        return;
+    }
+    for at in eighths(steps) {
+        walk.renew(at).await;
+        to_grow(&mut walk, Stage, async |walk| {
+            tracer.arm(Plan {
+                scope,
+                action: Action::Kill,
+                at,
+            });
+            let answer = walk.perform(Stage, &walk.lab.once()).await;
+            let hit = tracer.hit();
+            tracer.disarm();
+            if let Some(step) = hit {
+                let (code, words) = refusal(answer);
+                let told = words.contains(RESIZE) && words.contains("signal: 9");
+                assert!(code == Code::Internal && told, "killed at {step}: {words}");
+            }
+            let answer = walk.perform(Stage, &walk.lab.once()).await;
+            if answer.is_err() {
+                let (code, words) = refusal(answer);
+                let told = words.contains("run fsck by hand");
+                assert!(code == Code::FailedPrecondition && told, "{code}: {words}");
+                walk.repair_by_hand();
+                walk.all(&[Stage]).await;
+            }
+        })
+        .await;
     }
 }
 

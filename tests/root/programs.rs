@@ -57,6 +57,8 @@ const WAYS: [(&str, &str); 6] = [
 #[case("blkid", Use::Ext4, true)]
 #[case("mkfs.ext4", Use::Ext4, true)]
 #[case("mkfs.xfs", Use::Xfs, true)]
+#[case("mkfs.ext3", Use::Ext3, true)]
+#[case("mkfs.btrfs", Use::Btrfs, true)]
 #[case("fsck.ext4", Use::Ext4, false)]
 #[tokio::test]
 async fn a_program_that_fails(#[case] program: &str, #[case] usage: Use, #[case] blank: bool) {

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use lab::kubelet::Node;
 use lab::machine;
-use lab::orchestrator::{Claim, Use};
+use lab::orchestrator::{Claim, Use, gib_or_more};
 use lab::proof::{self, Checksum};
 
 use crate::trace::Tracer;
@@ -85,6 +85,19 @@ impl Walk {
         let name = format!("pvc-{number}");
         (self.claim, self.context) = self.lab.attached(&name, self.claim.usage).await;
         self.written = None;
+    }
+
+    /// Makes the volume 2 GiB large; its file system still has to follow.
+    pub(crate) async fn enlarge(&self) {
+        let controller = &self.lab.world.controller;
+        let size = gib_or_more(2);
+        controller.expand(&self.claim, size).await.unwrap();
+    }
+
+    /// Of a published volume that was made larger.
+    pub(crate) fn has_grown(&self, step: &impl Display) {
+        let size = proof::filesystem_size(&self.target()).unwrap();
+        assert!(size > 1900 << 20, "{size} bytes of 2 GiB after {step}");
     }
 
     /// Makes the volume blank again. It has to be off the node.

@@ -2,9 +2,10 @@
 //!
 //! Answers for: whether there is something to grow, and growing it, mounted or not. Doesn't answer for: the volume itself.
 //!
-//! Mounted file systems grow by ioctl, without a program: xfs and btrfs always, ext only with `CAP_SYS_RESOURCE`. An unmounted ext
-//! grows by resize2fs, which needs no capability. Each way, cut short anywhere, goes on when it is called again: the kernel
-//! journals its steps, and resize2fs comes after a full fsck, which repairs what an earlier one left behind.
+//! Mounted file systems grow by ioctl, without a program: xfs and btrfs always, ext only with `CAP_SYS_RESOURCE`. The kernel journals
+//! its steps, so that it goes on after a cut anywhere. Without that capability an ext grows while it is unmounted, by resize2fs,
+//! which needs none: it comes after a full fsck, which repairs most of what an earlier one that was cut short left behind, and
+//! says where a person has to.
 
 use std::fs::File;
 use std::path::Path;
@@ -12,6 +13,7 @@ use std::path::Path;
 use ebs_types::{Bytes, FsType};
 use nix::errno::Errno;
 use rustix::fs::StatVfsMountFlags;
+use rustix::thread::CapabilitySet;
 
 use crate::check::{self, Depth};
 use crate::device::ioctl;
@@ -54,7 +56,9 @@ impl Grown {
     }
 }
 
-/// Grows an unmounted ext; leaves the others alone.
+/// Grows an unmounted ext where nobody may do so once it is mounted; leaves all others alone. The kernel's way comes first: it
+/// journals what it does, where resize2fs, cut short, can leave what only a person may mend, and it needs no look at the whole file
+/// system before.
 pub(crate) async fn before_mount(
     programs: &Programs,
     device: &Device,
@@ -63,7 +67,7 @@ pub(crate) async fn before_mount(
     let found = on_disk(device, fs).await?;
     let before = found.filesystem.size;
     // resize2fs does not take it on itself to grow a file system of clusters; the kernel does.
-    let by_program = fs.is_ext() && !found.has_clusters();
+    let by_program = fs.is_ext() && !found.has_clusters() && !may_grow_mounted_ext();
     if !by_program || !has_room(before, inspect::size(device)?, found.grain) {
         return Ok(Grown::not(before));
     }
@@ -86,6 +90,12 @@ pub(crate) async fn before_mount(
     };
     report(device, grown);
     Ok(grown)
+}
+
+/// Whether this process may use EXT4_IOC_RESIZE_FS, as the kernel sees it.
+fn may_grow_mounted_ext() -> bool {
+    rustix::thread::capabilities(None)
+        .is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_RESOURCE))
 }
 
 /// What is at a directory where a device is to be mounted.

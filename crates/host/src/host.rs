@@ -69,8 +69,9 @@ pub trait Host: Send + Sync + 'static {
     /// [`CheckError::Damaged`] where a person has to decide.
     async fn check(&self, device: &Device, fs: FsType) -> Result<(), CheckError>;
 
-    /// Grows an ext file system on an unmounted device to the device's size, which needs no capability. Does nothing for
-    /// xfs and btrfs, which grow only while mounted, nor where there is nothing to grow. Runs as a job of its volume.
+    /// Grows an ext file system on an unmounted device to the device's size, which needs no capability, where this process could not
+    /// do so once it is mounted. Does nothing for xfs and btrfs, which grow only while mounted, nor where there is nothing to grow.
+    /// Runs as a job of its volume.
     ///
     /// # Errors
     /// [`GrowError`].

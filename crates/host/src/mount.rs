@@ -49,10 +49,10 @@ const PATIENCE: [Duration; 4] = [
 
 /// The devices of the btrfs that is mounted there; none where it is another file system, or does not say.
 pub(crate) fn devices(seen: &Seen) -> Vec<DeviceNumber> {
-    if !btrfs::is(seen) {
-        return Vec::new();
+    match btrfs::is(seen) {
+        Ok(true) => btrfs::devices(seen).unwrap_or_default(),
+        _ => Vec::new(),
     }
-    btrfs::devices(seen).unwrap_or_default()
 }
 
 /// Mounts the device at the target.
@@ -107,7 +107,7 @@ fn is_of(mount: impl AsFd, device: &Device, fs: FsType) -> Result<(), MountError
         source,
         hint: String::new(),
     };
-    let found = if btrfs::is(&mount) {
+    let found = if btrfs::is(&mount).map_err(looked)? {
         btrfs::devices(&mount).map_err(looked)?
     } else {
         vec![About::of(&mount).map_err(looked)?.device]
@@ -158,10 +158,15 @@ pub(crate) fn root_at(device: &Device, path: &Path) -> Result<RootAt, MountError
 /// Whether what is mounted at an open place is the device, through its file system or as itself.
 fn shows(seen: &Seen, device: &Device) -> Result<bool, MountError> {
     let number = device.number();
+    let on_btrfs = || Ok(btrfs::is(seen)? && btrfs::devices(seen)? == [number]);
     match seen.about() {
         Some(about) if about.device == number || about.node == Some(number) => Ok(true),
-        Some(_) if !btrfs::is(seen) => Ok(false),
-        Some(_) => Ok(btrfs::devices(seen).is_ok_and(|devices| devices == [number])),
+        Some(_) => on_btrfs().map_err(|source| MountError::Kernel {
+            action: "look at what is mounted beside",
+            path: device.path().to_owned(),
+            source,
+            hint: String::new(),
+        }),
         // One that can't answer any more.
         None => Ok(table::described(seen)?.is_some_and(|mount| mount.carries(device))),
     }

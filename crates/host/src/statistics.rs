@@ -101,7 +101,8 @@ impl Statistics for LinuxStatistics {
         let mut found = BTreeMap::new();
         let mounts = mount::all()?.into_iter();
         let mounts = mounts.filter(|mount| ours(&mount.target));
-        for mount in mounts.map(mount::on_its_device) {
+        // One that does not answer is no volume that could be asked either.
+        for mount in mounts.filter_map(|mount| mount::on_its_device(mount).ok()) {
             let Some(disk) = disks.iter().find(|disk| shows(&mount, disk)) else {
                 continue;
             };

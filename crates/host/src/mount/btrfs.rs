@@ -36,17 +36,20 @@ mod raw {
 }
 
 /// Whether an open place lies on a btrfs.
-pub(super) fn is(place: impl AsFd) -> bool {
-    rustix::fs::fstatfs(place)
-        .is_ok_and(|found| u64::try_from(found.f_type).is_ok_and(|kind| kind == MAGIC))
+pub(super) fn is(place: impl AsFd) -> io::Result<bool> {
+    let found = rustix::fs::fstatfs(place)?;
+    Ok(u64::try_from(found.f_type).is_ok_and(|kind| kind == MAGIC))
 }
 
-/// The devices of the mounted btrfs that the open directory lies on.
+/// The devices of the mounted btrfs that the open directory lies on; none where all of them have gone from this machine.
 pub(super) fn devices(place: impl AsFd) -> io::Result<Vec<DeviceNumber>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::openat(place, ".", flags, Mode::empty())?;
     let id = id(&root)?;
-    devices_below(&Path::new(KNOWN).join(id).join("devices"))
+    match devices_below(&Path::new(KNOWN).join(id).join("devices")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        devices => devices,
+    }
 }
 
 /// Whether the device belongs to any btrfs that is mounted.

@@ -119,10 +119,12 @@ pub(crate) fn described(seen: &Seen) -> Result<Option<Mount>, MountError> {
     };
     let table = read()?;
     let mut mounts = table.split(|byte| *byte == b'\n').filter_map(Mount::parse);
-    let found = mounts.find(|mount| mount.id == id);
-    Ok(found.map(|mount| Mount {
+    let Some(mount) = mounts.find(|mount| mount.id == id) else {
+        return Ok(None);
+    };
+    Ok(Some(Mount {
         node: seen.about().and_then(|about| about.node),
-        device: btrfs_device(&mount, seen).unwrap_or(mount.device),
+        device: btrfs_device(&mount, seen)?.unwrap_or(mount.device),
         ..mount
     }))
 }
@@ -147,19 +149,21 @@ pub(crate) fn all() -> Result<Vec<Mount>, MountError> {
 }
 
 /// The mount with the device that it lies on, where that is not the one of its files (btrfs).
-pub(crate) fn on_its_device(mount: Mount) -> Mount {
+pub(crate) fn on_its_device(mount: Mount) -> Result<Mount, MountError> {
     if mount.fs_type != "btrfs" {
-        return mount;
+        return Ok(mount);
     }
-    let seen = Place::find(&mount.target).ok().flatten();
-    let seen = seen.and_then(|place| place.look().ok().flatten());
-    let of_this = |seen: &Seen| seen.mount() == Some(mount.id);
-    let device = seen
-        .filter(of_this)
-        .and_then(|seen| btrfs_device(&mount, &seen));
-    Mount {
-        device: device.unwrap_or(mount.device),
-        ..mount
+    let seen = match Place::find(&mount.target)? {
+        Some(place) => place.look()?,
+        None => None,
+    };
+    match seen.filter(|seen| seen.mount() == Some(mount.id)) {
+        Some(seen) => Ok(Mount {
+            device: btrfs_device(&mount, &seen)?.unwrap_or(mount.device),
+            ..mount
+        }),
+        // Another one lies over it.
+        None => Ok(mount),
     }
 }
 
@@ -168,24 +172,37 @@ pub(crate) fn on_its_device(mount: Mount) -> Mount {
 pub(crate) fn of(device: &Device) -> Result<Vec<Mount>, MountError> {
     let name = device.path().file_name();
     let is_btrfs = btrfs::has(device.number());
-    let known = all()?
-        .into_iter()
-        .map(|mount| match mount.root.file_name() {
+    let mut found = Vec::new();
+    for mount in all()? {
+        let mount = match mount.root.file_name() {
             shown if shown.is_some() && shown == name => Mount {
                 node: DeviceNumber::of_node(&mount.target),
                 ..mount
             },
-            _ if is_btrfs => on_its_device(mount),
+            _ if is_btrfs => on_its_device(mount)?,
             _ => mount,
-        });
-    Ok(known.filter(|mount| mount.carries(device)).collect())
+        };
+        if mount.carries(device) {
+            found.push(mount);
+        }
+    }
+    Ok(found)
 }
 
-fn btrfs_device(mount: &Mount, seen: &Seen) -> Option<DeviceNumber> {
-    let devices = (mount.fs_type == "btrfs").then(|| btrfs::devices(seen).ok())??;
+/// The one device of a btrfs; `None` for other file systems, and where it has several or none any more.
+fn btrfs_device(mount: &Mount, seen: &Seen) -> Result<Option<DeviceNumber>, MountError> {
+    if mount.fs_type != "btrfs" {
+        return Ok(None);
+    }
+    let devices = btrfs::devices(seen).map_err(|source| MountError::Kernel {
+        action: "ask for the device of what is mounted at",
+        path: mount.target.clone(),
+        source,
+        hint: String::new(),
+    })?;
     match devices.as_slice() {
-        [device] => Some(*device),
-        _ => None,
+        [device] => Ok(Some(*device)),
+        _ => Ok(None),
     }
 }
 
