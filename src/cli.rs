@@ -15,6 +15,7 @@ mod size;
 mod wire;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -105,9 +106,11 @@ fn runtime(role: &Role) -> anyhow::Result<tokio::runtime::Runtime> {
             builder
         }
     };
-    // Blocking threads do the system calls of a node's operations; more at once would only queue in the kernel.
+    // Blocking threads do the system calls of a node's operations. A volume that does not answer keeps one or two: a node has up to
+    // 128 volumes, and those that answer need theirs. They end when there is nothing to do.
     builder
-        .max_blocking_threads(32)
+        .max_blocking_threads(320)
+        .thread_keep_alive(Duration::from_secs(1))
         .enable_all()
         .build()
         .context("cannot start the async runtime")

@@ -1,9 +1,10 @@
 //! NodePublishVolume: the staged file system, or the device itself, shown to one workload.
 
+use std::path::Path;
 use std::time::Duration;
 
 use ebs_types::Access;
-use host::{Device, MountError, MountOptions};
+use host::{Device, Mount, MountError, MountOptions};
 
 use super::error::NodeError;
 use super::path::CleanPath;
@@ -71,7 +72,10 @@ impl NodeService {
             .map(|mount| mount.id)
             .collect();
         let mounts = self.host.mounts_of(device).await?;
-        match mounts.into_iter().find(|mount| !own.contains(&mount.id)) {
+        let target = request.target.as_path();
+        let elsewhere =
+            |mount: &Mount| !own.contains(&mount.id) && !is_kubelets_own(&mount.target, target);
+        match mounts.into_iter().find(elsewhere) {
             None => Ok(()),
             Some(elsewhere) => Err(NodeError::SingleWriter {
                 volume: request.volume.clone(),
@@ -107,6 +111,20 @@ impl NodeService {
             found,
         })
     }
+}
+
+/// What the kubelet makes of this very publication, which its next try finds: the mounts of a pod's subPaths, below
+/// `pods/UID/volume-subpaths`, and of a raw device the map file `volumeDevices/PV/dev/UID`.
+fn is_kubelets_own(mount: &Path, target: &Path) -> bool {
+    let below_pods = target.iter().skip_while(|part| *part != "pods").nth(1);
+    // The target of a raw device is called like the pod.
+    let Some(pod) = below_pods.or_else(|| target.file_name()) else {
+        return false;
+    };
+    let is_subpath = mount.iter().any(|part| part == "volume-subpaths");
+    let directory = mount.parent().and_then(Path::file_name);
+    let is_map = mount.file_name() == Some(pod) && directory == Some("dev".as_ref());
+    is_map || (is_subpath && mount.iter().any(|part| part == pod))
 }
 
 /// Makes the target, unless something is mounted on it. Says whether it was made.

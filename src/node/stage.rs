@@ -4,6 +4,7 @@
 
 use ebs_types::{Access, FsType};
 use host::{Contents, Device, GrowError, Mount, MountOptions, Standing};
+use nix::libc::EOPNOTSUPP;
 
 use super::error::NodeError;
 use super::request::Stage;
@@ -73,7 +74,8 @@ impl NodeService {
         fs: FsType,
         options: &MountOptions,
     ) -> Result<(), NodeError> {
-        if !found.carries(device) || found.made_read_only != options.is_read_only() {
+        let same = found.carries(device) && found.fs_type == fs.as_str();
+        if !same || found.made_read_only != options.is_read_only() {
             return Err(NodeError::Occupied {
                 path: request.staging.clone(),
                 found: found.to_string(),
@@ -160,7 +162,7 @@ impl NodeService {
         Ok(mounts.iter().any(|mount| mount.node.is_none()))
     }
 
-    /// Grows what is mounted. Where only a process with more capabilities could, the volume is staged all the same: its data can be
+    /// Grows what is mounted. Where only a process with more capabilities could, or the kernel can't, the volume is staged all the same: its data can be
     /// used, and the next staging grows it before it is mounted.
     async fn grow_staged(
         &self,
@@ -170,7 +172,7 @@ impl NodeService {
     ) -> Result<(), NodeError> {
         let staging = request.staging.as_path();
         match self.host.grow_mounted(device, fs, staging).await {
-            Err(error @ GrowError::NeedsCapability { .. }) => {
+            Err(error) if leaves_it_usable(&error) => {
                 tracing::warn!(%error, "the volume is staged, its file system is smaller than its device");
                 Ok(())
             }
@@ -179,5 +181,15 @@ impl NodeService {
                 Ok(())
             }
         }
+    }
+}
+
+/// Whether nothing is wrong with what did not grow: this process may not, or the kernel can't grow what is mounted (ext4 with
+/// `sparse_super2`).
+fn leaves_it_usable(error: &GrowError) -> bool {
+    match error {
+        GrowError::NeedsCapability { .. } => true,
+        GrowError::Kernel { source, .. } => source.raw_os_error() == Some(EOPNOTSUPP),
+        _ => false,
     }
 }

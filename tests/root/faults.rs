@@ -234,7 +234,11 @@ fn wrong(answer: &anyhow::Result<()>, done: bool, errno: Errno) -> Option<String
 #[case(Use::Btrfs, Expand)]
 #[case(Use::Ext4, Stage)]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_fails_while_growing(#[case] usage: Use, #[case] operation: Operation) {
+async fn a_call_that_fails_while_growing(
+    #[case] usage: Use,
+    #[case] operation: Operation,
+    #[values(Errno::EIO, Errno::EINTR)] errno: Errno,
+) {
     let Some(lab) = lab().await else { return };
     let mut walk = Walk::begin(lab, usage).await;
     let tracer = walk.trace();
@@ -249,11 +253,13 @@ async fn a_call_that_fails_while_growing(#[case] usage: Use, #[case] operation: 
         let (fault, answer) = to_grow(&mut walk, operation, async |walk| {
             tracer.arm(Plan {
                 scope: Scope::All,
-                action: Action::Fail(Errno::EIO),
+                action: Action::Fail(errno),
                 at,
             });
             let answer = walk.perform(operation, &walk.lab.once()).await;
-            let fault = tracer.hit().map(|step| format!("EIO at step {at}, {step}"));
+            let fault = tracer
+                .hit()
+                .map(|step| format!("{errno} at step {at}, {step}"));
             tracer.disarm();
             let fault = fault.unwrap_or_else(|| "nothing".to_owned());
             if let Err(error) = walk.perform(operation, &walk.lab.node).await {
@@ -262,7 +268,7 @@ async fn a_call_that_fails_while_growing(#[case] usage: Use, #[case] operation: 
             (fault, answer)
         })
         .await;
-        bad.extend(wrong(&answer, true, Errno::EIO).map(|wrong| format!("{fault}: {wrong}")));
+        bad.extend(wrong(&answer, true, errno).map(|wrong| format!("{fault}: {wrong}")));
     }
     assert!(
         bad.is_empty(),
@@ -382,7 +388,9 @@ async fn a_resize_that_is_killed() {
 /// it writes, leaves a checksum that it takes a person to believe in.
 #[rstest]
 #[case(Use::Ext4, "mkfs.ext4", true)]
+#[case(Use::Ext3, "mkfs.ext3", true)]
 #[case(Use::Xfs, "mkfs.xfs", true)]
+#[case(Use::Btrfs, "mkfs.btrfs", true)]
 #[case(Use::Ext4, "fsck.ext4", false)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_is_killed(

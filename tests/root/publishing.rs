@@ -2,9 +2,15 @@
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
 
+use csi::v1::NodePublishVolumeRequest;
+use csi::v1::volume_capability::AccessMode;
+use csi::v1::volume_capability::access_mode::Mode;
 use lab::orchestrator::Use;
 use lab::proof;
+use nix::mount::MsFlags;
+use rstest::rstest;
 use tonic::Code;
 
 use crate::world::{lab, mount_at, refusal};
@@ -149,4 +155,59 @@ async fn a_full_disk_is_the_pods_matter_alone() {
     lab.put_away(&claim).await;
     let context = lab.attach(&claim).await;
     lab.node.stage(&claim, &context).await.unwrap();
+}
+
+/// A bind as the kubelet makes them of what is published.
+fn bind(from: &Path, to: &Path) {
+    if from.is_dir() {
+        fs::create_dir_all(to).unwrap();
+    } else {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::write(to, "").unwrap();
+    }
+    nix::mount::mount(Some(from), to, None::<&str>, MsFlags::MS_BIND, None::<&str>).unwrap();
+}
+
+/// The kubelet shows a pod's subPaths, and each raw device, at further places of its own; after its restart it publishes again.
+#[rstest]
+#[case(Use::Ext4)]
+#[case(Use::Btrfs)]
+#[case(Use::Block)]
+#[tokio::test]
+async fn a_volume_for_one_pod_is_published_again_for_that_pod_alone(#[case] usage: Use) {
+    let Some(lab) = lab().await else { return };
+    let (claim, context) = lab.attached("pvc-1", usage).await;
+    lab.node.stage(&claim, &context).await.unwrap();
+    let mut capability = usage.capability();
+    capability.access_mode = Some(AccessMode {
+        mode: Mode::SingleNodeSingleWriter.into(),
+    });
+    let publish = async |pod: &str| {
+        let target = lab.node.target_path(&claim, pod);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        let request = NodePublishVolumeRequest {
+            volume_id: claim.id.clone(),
+            publish_context: context.clone(),
+            staging_target_path: lab.node.staging_path(&claim).display().to_string(),
+            target_path: target.display().to_string(),
+            volume_capability: Some(capability.clone()),
+            ..NodePublishVolumeRequest::default()
+        };
+        lab.node.client().node_publish_volume(request).await
+    };
+    publish("pod").await.unwrap();
+    let target = lab.node.target_path(&claim, "pod");
+    let kubelets = match usage {
+        Use::Block => target.ancestors().nth(3).unwrap().join("pv/dev/pod"),
+        _ => target
+            .ancestors()
+            .nth(4)
+            .unwrap()
+            .join("volume-subpaths/pv/app/0"),
+    };
+    bind(&target, &kubelets);
+    publish("pod").await.unwrap();
+    let status = publish("other").await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status:?}");
+    nix::mount::umount(&kubelets).unwrap();
 }

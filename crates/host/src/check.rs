@@ -56,11 +56,12 @@ pub(crate) async fn fsck(
         source,
     };
     let bound = programs.fsck_memory();
-    let _lock = lock(device).await?;
-    let output = programs
+    let lock = lock(device).await?;
+    let ended = programs
         .write_within(bound, FSCK, args, device.file())
-        .await
-        .map_err(failed)?;
+        .await;
+    lock.release();
+    let output = ended.map_err(failed)?;
     let said = said(&output);
     // fsck(8): 1 errors corrected, 2 "reboot" (only for a mounted root), 4 errors left, 8 operational error and beyond.
     match output.status.code() {

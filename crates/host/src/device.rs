@@ -21,7 +21,6 @@ use ebs_types::{Bytes, VolumeHandle};
 use nix::libc::dev_t;
 use nix::sys::stat::{major, makedev, minor};
 
-use crate::exec;
 use crate::record::Record;
 
 /// The number of a block device: `major:minor`, as sysfs and the mount table write it.
@@ -167,13 +166,13 @@ impl Device {
     }
 
     /// Opens the device so that nobody else can mount or hold it; by the descriptor, never by name. `EBUSY` where somebody does.
-    pub(crate) fn claim(&self) -> io::Result<Claim> {
+    /// The claim is over when the file is closed, and with it every copy that a process being started has for a moment.
+    pub(crate) fn claim(&self) -> io::Result<File> {
         // O_EXCL without O_CREAT claims a block device (open(2)).
-        let file = OpenOptions::new()
+        OpenOptions::new()
             .read(true)
             .custom_flags(nix::libc::O_EXCL)
-            .open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))?;
-        Ok(Claim(Some(file)))
+            .open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
     }
 
     /// Opens the device for writing; by the descriptor, never by name.
@@ -214,20 +213,16 @@ impl Device {
         &self.file
     }
 
+    /// Has the kernel begin to read, for [`Self::read_at`] to find it read.
+    pub(crate) fn read_soon(&self, offset: u64, length: usize) {
+        let length = std::num::NonZeroU64::new(length as u64);
+        // Advice: where it is not taken, reading takes longer.
+        let _ = rustix::fs::fadvise(&self.file, offset, length, rustix::fs::Advice::WillNeed);
+    }
+
     /// Fills the buffer from byte `offset` on.
     pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.file.read_exact_at(buffer, offset)
-    }
-}
-
-/// A claim on a device, which is over when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Claim(Option<File>);
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        drop(self.0.take());
-        exec::settle();
     }
 }
 

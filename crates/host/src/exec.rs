@@ -328,7 +328,7 @@ static SPAWNING: RwLock<()> = RwLock::new(());
 /// Waits until every spawn that is under way has begun its program, which takes a moment. Between the two the new process holds all
 /// descriptors of this one: a claim on a device that was let go of meanwhile would still be in force, and a mkfs find the device
 /// in use.
-pub(crate) fn settle() {
+fn settle() {
     drop(SPAWNING.write().unwrap_or_else(PoisonError::into_inner));
 }
 

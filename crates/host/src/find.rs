@@ -258,9 +258,12 @@ impl Finder {
         let sysfs = Sysfs::list(&self.sys_dir)?;
         let number = mount.node.unwrap_or(mount.device);
         if !number.is_anonymous() {
-            return Ok(!sysfs.shows(number));
+            return Ok(!sysfs.shows(number)?);
         }
-        // A file system over several devices has a number of its own: its source's name tells.
+        // A btrfs has a number of its own: its source's name tells. Of others that have (FUSE) nothing is known.
+        if mount.fs_type != "btrfs" {
+            return Ok(false);
+        }
         let name = Path::new(&mount.source).file_name();
         Ok(name.is_some_and(|name| !sysfs.names(&name.to_string_lossy())))
     }

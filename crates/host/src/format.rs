@@ -8,6 +8,7 @@ pub(crate) mod mkfs;
 mod uuid;
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +18,6 @@ use ebs_types::{Bytes, FormatOptions, FsType};
 use nix::libc;
 use tokio::time::Instant;
 
-use crate::device::Claim;
 use crate::exec::{Programs, work_us};
 use crate::find::Finder;
 use crate::inspect::{self, EDGE, Superblock};
@@ -54,13 +54,15 @@ impl Maker {
         self.takes_blocks(blank.device(), options)?;
         // mkfs has it too, to its end, even if this process dies meanwhile: the next one can't run a second mkfs beside the first.
         let locked = DeviceLock::take(blank.device()).await;
-        let _lock = locked.map_err(|source| match source.kind() {
+        let lock = locked.map_err(|source| match source.kind() {
             io::ErrorKind::WouldBlock => FormatError::InUse {
                 path: blank.device().path().to_owned(),
             },
             _ => open(blank.device(), source),
         })?;
-        self.make(blank, options).await
+        let made = self.make(blank, options).await;
+        lock.release();
+        made
     }
 
     /// What no mkfs can help is refused before anything is written.
@@ -309,7 +311,7 @@ fn certify(device: &Device, kernel: &Kernel, begun: &Begun) -> Result<Vec<String
     }
     let lacking = kernel.lacks(&found);
     if lacking.is_empty() {
-        record::clear(&writer, begun.place).map_err(|source| open(device, source))?;
+        record::finish(&writer, begun.place).map_err(|source| open(device, source))?;
     }
     tracing::debug!(volume.id = %device.volume(), work_us = work_us(began), "saw what was formatted to the disk");
     Ok(lacking)
@@ -329,7 +331,7 @@ fn open(device: &Device, source: io::Error) -> FormatError {
     }
 }
 
-fn claim(device: &Device) -> Result<Claim, FormatError> {
+fn claim(device: &Device) -> Result<File, FormatError> {
     device
         .claim()
         .map_err(|source| match source.raw_os_error() {

@@ -67,7 +67,7 @@ pub(crate) async fn before_mount(
     let found = on_disk(device, fs).await?;
     let before = found.filesystem.size;
     // resize2fs does not take it on itself to grow a file system of clusters; the kernel does.
-    let by_program = fs.is_ext() && !found.has_clusters() && !may_grow_mounted_ext();
+    let by_program = fs.is_ext() && !found.has_clusters() && !SYS_RESOURCE.is_held();
     if !by_program || !has_room(before, inspect::size(device)?, found.grain) {
         return Ok(Grown::not(before));
     }
@@ -76,11 +76,10 @@ pub(crate) async fn before_mount(
         path: device.path().to_owned(),
         source,
     };
-    let _lock = check::lock(device).await?;
-    let output = programs
-        .write(RESIZE, &[exec::DEVICE], device.file())
-        .await
-        .map_err(failed)?;
+    let lock = check::lock(device).await?;
+    let ended = programs.write(RESIZE, &[exec::DEVICE], device.file()).await;
+    lock.release();
+    let output = ended.map_err(failed)?;
     if !output.status.success() {
         return Err(failed(output.failure(RESIZE)));
     }
@@ -92,10 +91,29 @@ pub(crate) async fn before_mount(
     Ok(grown)
 }
 
-/// Whether this process may use EXT4_IOC_RESIZE_FS, as the kernel sees it.
-fn may_grow_mounted_ext() -> bool {
-    rustix::thread::capabilities(None)
-        .is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_RESOURCE))
+/// What the kernel asks of a process that makes a mounted file system grow.
+#[derive(Clone, Copy, Debug)]
+struct Capability {
+    set: CapabilitySet,
+    name: &'static str,
+}
+
+/// For EXT4_IOC_RESIZE_FS.
+const SYS_RESOURCE: Capability = Capability {
+    set: CapabilitySet::SYS_RESOURCE,
+    name: "CAP_SYS_RESOURCE",
+};
+
+/// For XFS_IOC_FSGROWFSDATA and BTRFS_IOC_RESIZE.
+const SYS_ADMIN: Capability = Capability {
+    set: CapabilitySet::SYS_ADMIN,
+    name: "CAP_SYS_ADMIN",
+};
+
+impl Capability {
+    fn is_held(self) -> bool {
+        rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(self.set))
+    }
 }
 
 /// What is at a directory where a device is to be mounted.
@@ -120,7 +138,13 @@ pub(crate) fn standing(device: &Device, fs: FsType, path: &Path) -> Result<Stand
     if about.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return Ok(Standing::Taken);
     }
-    let extent = extent(device, &place, path, fs)?;
+    let extent = match extent(device, &place, path, fs) {
+        // Another file system, perhaps.
+        Err(GrowError::OtherContents { .. } | GrowError::Kernel { .. }) => {
+            return Ok(Standing::Taken);
+        }
+        extent => extent?,
+    };
     Ok(match extent.has_room(inspect::size(device)?) {
         true => Standing::Taken,
         false => Standing::Complete,
@@ -141,8 +165,8 @@ pub(crate) fn mounted(device: &Device, fs: FsType, path: &Path) -> Result<Grown,
         return Ok(Grown::not(before.size));
     }
     let needs = match fs {
-        FsType::Ext3 | FsType::Ext4 => "CAP_SYS_RESOURCE",
-        FsType::Btrfs | FsType::Xfs => "CAP_SYS_ADMIN",
+        FsType::Ext3 | FsType::Ext4 => SYS_RESOURCE,
+        FsType::Btrfs | FsType::Xfs => SYS_ADMIN,
     };
     resize(&place, fs, room).map_err(|errno| refused(path, errno, needs))?;
     let grown = Grown {
@@ -207,11 +231,12 @@ fn kernel(path: &Path, source: std::io::Error) -> GrowError {
     }
 }
 
-fn refused(path: &Path, errno: Errno, capability: &'static str) -> GrowError {
+fn refused(path: &Path, errno: Errno, needed: Capability) -> GrowError {
     match errno {
-        Errno::EPERM => GrowError::NeedsCapability {
+        // ext4 also says so of a file system with errors.
+        Errno::EPERM if !needed.is_held() => GrowError::NeedsCapability {
             path: path.to_owned(),
-            capability,
+            capability: needed.name,
         },
         other => kernel(path, other.into()),
     }

@@ -88,16 +88,22 @@ pub(crate) async fn inspect(
     device: &Device,
 ) -> Result<Contents, InspectError> {
     // What is being written by a program that outlived its plugin looks now like this and now like that.
-    let _lock = lock(device).await?;
+    let lock = lock(device).await?;
+    let found = inspect_locked(programs, device).await;
+    lock.release();
+    found
+}
+
+async fn inspect_locked(programs: &Programs, device: &Device) -> Result<Contents, InspectError> {
     let owned = device.clone();
     match blocking(move || unfinished::look(&owned)).await? {
         Look::Sound(found) => Ok(Contents::Filesystem(found)),
         Look::Unfinished(record) => Ok(unfinished(device, record)),
         Look::Begun(record) => match probe(programs, device.path(), device.file()).await? {
             None => Ok(unfinished(device, record)),
-            Some(known) => other(device, known.what),
+            Some(known) => other(device, known.what).await,
         },
-        Look::Other(what) => other(device, what),
+        Look::Other(what) => other(device, what).await,
         Look::Nothing => nothing_known(programs, device).await,
     }
 }
@@ -138,9 +144,9 @@ async fn nothing_known(programs: &Programs, device: &Device) -> Result<Contents,
     let known = probe(programs, device.path(), device.file());
     let (data, known, earlier) = tokio::try_join!(edges, known, earlier)?;
     match (known, earlier, data) {
-        (Some(known), ..) => other(device, known.what),
+        (Some(known), ..) => other(device, known.what).await,
         (None, Some(record), _) => Ok(unfinished(device, record)),
-        (None, None, Edges { data: Some(at), .. }) => other(device, data_at(at)),
+        (None, None, Edges { data: Some(at), .. }) => other(device, data_at(device, at)).await,
         (None, None, Edges { data: None, .. }) => blank(programs, device).await,
     }
 }
@@ -157,7 +163,7 @@ async fn blank(programs: &Programs, device: &Device) -> Result<Contents, Inspect
         Some(known) => known.what,
         None => "no partition table".to_owned(),
     };
-    other(device, format!("a partition of a disk that holds {held}"))
+    other(device, format!("a partition of a disk that holds {held}")).await
 }
 
 fn unfinished(device: &Device, record: record::Record) -> Contents {
@@ -169,8 +175,9 @@ fn unfinished(device: &Device, record: record::Record) -> Contents {
 }
 
 /// Something to be left alone, unless it is still being written: then nothing may be said of it yet.
-fn other(device: &Device, what: String) -> Result<Contents, InspectError> {
-    match device.claim() {
+async fn other(device: &Device, what: String) -> Result<Contents, InspectError> {
+    let owned = device.clone();
+    match blocking(move || owned.claim().map(drop)).await {
         Err(error) if error.raw_os_error() == Some(libc::EBUSY) => Err(InspectError::Held {
             path: device.path().to_owned(),
             found: what,
@@ -187,13 +194,19 @@ pub(crate) fn anything(device: &Device) -> Result<Option<String>, InspectError> 
         Superblock::None => {
             let Edges { data, reading } = edges(device)?;
             tracing::debug!(volume.id = %device.volume(), work_us = micros(reading), "read the beginning and the end once more");
-            data.map(data_at)
+            data.map(|at| data_at(device, at))
         }
     })
 }
 
-fn data_at(offset: u64) -> String {
-    format!("unknown data at byte {offset}")
+fn data_at(device: &Device, offset: u64) -> String {
+    match record::is_finished(device, offset) {
+        true => format!(
+            "nothing at its beginning, but at byte {offset} the mark that a file system was made here: its beginning was lost, what \
+             follows may be there (e2fsck -b, xfs_repair)"
+        ),
+        false => format!("unknown data at byte {offset}"),
+    }
 }
 
 /// What blkid's low-level probe finds, `None` for nothing.

@@ -22,6 +22,7 @@ mod linux;
 mod lock;
 mod log_page;
 pub mod loop_device;
+mod measuring;
 mod mount;
 mod place;
 mod record;

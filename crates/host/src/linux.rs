@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ebs_types::{FormatOptions, FsType, VolumeHandle};
-use tokio::sync::Semaphore;
 
 use crate::exec::Programs;
 use crate::find::{Events, FIRST_PAUSE, Finder};
 use crate::format::{Maker, mkfs};
 use crate::jobs::Jobs;
+use crate::measuring::Measuring;
 use crate::{
     BlankDevice, Busy, CheckError, Contents, Device, FindError, FormatError, GrowError, Grown,
     Host, InspectError, Kernel, LinuxStatistics, Mount, MountError, MountOptions, Standing, Stats,
@@ -23,9 +23,6 @@ use crate::{
 
 /// The model of an EBS volume's NVMe controller (EBS user guide, "Map NVMe volumes").
 pub const EBS_MODEL: &str = "Amazon Elastic Block Store";
-
-/// So many volumes are measured at once.
-const MOST_MEASURING: usize = 8;
 
 /// Where this machine's devices and programs are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +61,7 @@ pub struct LinuxHost {
     programs: Programs,
     maker: Maker,
     jobs: Jobs,
-    measuring: Arc<Semaphore>,
+    measuring: Measuring,
 }
 
 impl LinuxHost {
@@ -97,19 +94,8 @@ impl LinuxHost {
             finder,
             programs,
             jobs: Jobs::default(),
-            measuring: Arc::new(Semaphore::new(MOST_MEASURING)),
+            measuring: Measuring::default(),
         }
-    }
-
-    /// Does what could hang on a device that does not answer, and would hold a thread that everything else needs.
-    async fn measuring<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
-        let place = Arc::clone(&self.measuring).acquire_owned().await;
-        blocking(move || {
-            let done = work();
-            drop(place);
-            done
-        })
-        .await
     }
 
     /// What the same machine's volumes count about themselves.
@@ -245,14 +231,15 @@ impl Host for LinuxHost {
     }
 
     async fn stats(&self, path: &Path) -> Result<Stats, StatsError> {
-        let (finder, path) = (self.finder.clone(), path.to_owned());
-        self.measuring(move || stats::stats(&finder, &path)).await
+        let (finder, owned) = (self.finder.clone(), path.to_owned());
+        let work = move || stats::stats(&finder, &owned);
+        self.measuring.run(path, work).await
     }
 
     async fn troubles(&self, path: &Path) -> Result<Vec<Trouble>, StatsError> {
-        let (finder, path) = (self.finder.clone(), path.to_owned());
-        self.measuring(move || health::troubles(&finder, &path))
-            .await
+        let (finder, owned) = (self.finder.clone(), path.to_owned());
+        let work = move || health::troubles(&finder, &owned);
+        self.measuring.run(path, work).await
     }
 
     async fn unsteady_controllers(&self) -> Result<Vec<String>, StatsError> {

@@ -13,53 +13,62 @@ use std::time::Duration;
 use nix::libc;
 
 use crate::Device;
+use crate::linux::blocking;
 
-/// How long it is waited for: udev for its part locks for moments.
-const PAUSES: [Duration; 10] = [Duration::from_millis(100); 10];
+/// How long it is waited for, in milliseconds: udev for its part locks for moments, and a program takes one to end.
+const PAUSES_MS: [u64; 12] = [1, 10, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100];
 
-/// The lock of a device, let go when this is dropped and no program has it any more.
+/// The lock of a device. Only dropped, without [`Self::release`], it lasts until the device is closed here and in every program: the
+/// task that had it ended early, and a program may still be at work.
 #[derive(Debug)]
+#[must_use = "a lock that is not released lasts until the device is closed"]
 pub(crate) struct DeviceLock(Device);
 
 impl DeviceLock {
     /// Takes the lock. `WouldBlock` where somebody else keeps it for longer than a moment: a program that outlived the process that
     /// started it. What such a program has written is complete once the lock is free.
     pub(crate) async fn take(device: &Device) -> io::Result<Self> {
-        Self::take_where(device, |_| Ok(())).await
+        for pause in PAUSES_MS {
+            match device.file().try_lock() {
+                Ok(()) => return Ok(Self(device.clone())),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(source)) => return Err(source),
+            }
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        Err(io::ErrorKind::WouldBlock.into())
     }
 
     /// The same for a writer, who needs the device for himself: a program that ends lets go of the lock first and of the
     /// device last.
     pub(crate) async fn take_to_write(device: &Device) -> io::Result<Self> {
-        Self::take_where(device, |device| device.claim().map(drop)).await
-    }
-
-    async fn take_where(
-        device: &Device,
-        free: impl Fn(&Device) -> io::Result<()>,
-    ) -> io::Result<Self> {
-        for pause in PAUSES {
-            match device.file().try_lock() {
-                Ok(()) => {
-                    let lock = Self(device.clone());
-                    match free(device) {
-                        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => drop(lock),
-                        free => return free.map(|()| lock),
-                    }
-                }
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(source)) => return Err(source),
+        let lock = Self::take(device).await?;
+        match free(device).await {
+            Ok(()) => Ok(lock),
+            Err(error) => {
+                lock.release();
+                Err(error)
             }
-            tokio::time::sleep(pause).await;
         }
-        Err(io::ErrorKind::WouldBlock.into())
     }
-}
 
-impl Drop for DeviceLock {
-    fn drop(&mut self) {
+    /// Lets go of it, when all that was done under it has ended.
+    pub(crate) fn release(self) {
         if let Err(error) = self.0.file().unlock() {
             tracing::warn!(volume.id = %self.0.volume(), %error, "a lock stays until the device is closed");
         }
     }
+}
+
+/// Waits until nobody has claimed the device. `WouldBlock` where that takes longer than a moment.
+async fn free(device: &Device) -> io::Result<()> {
+    for pause in PAUSES_MS {
+        let owned = device.clone();
+        match blocking(move || owned.claim().map(drop)).await {
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
+            claimed => return claimed,
+        }
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
+    Err(io::ErrorKind::WouldBlock.into())
 }

@@ -268,13 +268,18 @@ fn leads_to(path: &Path, wanted: DeviceNumber) -> Result<(), MountError> {
     }
 }
 
-/// Whether an ext file system's superblock asks for a panic on errors (`s_errors`, 3), as a snapshot made elsewhere may.
+/// Whether an ext file system's superblock asks for a panic on errors, as a snapshot made elsewhere may: by `s_errors`, 3, or among the
+/// options in `s_mount_opts`, which the kernel takes before those of the mount (Documentation/filesystems/ext4/super.rst).
 fn panics(device: &Device, fs: FsType) -> bool {
-    const S_ERRORS: u64 = 1024 + 0x3c;
-    let mut value = [0; 2];
-    matches!(fs, FsType::Ext3 | FsType::Ext4)
-        && device.read_at(&mut value, S_ERRORS).is_ok()
-        && u16::from_le_bytes(value) == 3
+    const SUPERBLOCK: u64 = 1024;
+    const S_ERRORS: u64 = SUPERBLOCK + 0x3c;
+    const S_MOUNT_OPTS: u64 = SUPERBLOCK + 0x200;
+    const PANIC: &[u8] = b"errors=panic";
+    let (mut errors, mut options) = ([0; 2], [0; 64]);
+    let by_field = device.read_at(&mut errors, S_ERRORS).is_ok() && u16::from_le_bytes(errors) == 3;
+    let by_option = device.read_at(&mut options, S_MOUNT_OPTS).is_ok()
+        && options.windows(PANIC.len()).any(|part| part == PANIC);
+    fs.is_ext() && (by_field || by_option)
 }
 
 /// A refused mount, with what the kernel said of it: to whoever mounts, or else to its log.

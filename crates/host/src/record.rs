@@ -3,8 +3,8 @@
 //! Answers for: what it says, where it is, reading, writing and clearing it. Doesn't answer for: what follows from one (`inspect`,
 //! `format`).
 //!
-//! It is written and flushed before mkfs starts and cleared before the file system is mounted for the first time, so that what a
-//! crash left behind can be told from data. mkfs is told a size that ends where the record begins, [`TAIL`] before the device's end.
+//! It is written and flushed before mkfs starts, and a mark takes its place before the file system is mounted for the first time, so
+//! that what a crash left behind can be told from data. mkfs is told a size that ends where the record begins, [`TAIL`] before the device's end.
 //! No mkfs writes there: beyond the size that they are told, mkfs.xfs alone writes, zeros over the device's last 128 KiB.
 
 use std::fs::File;
@@ -30,6 +30,8 @@ const SMALLEST: u64 = 4 * TAIL;
 const SMALLER_SIZES: usize = 1024;
 
 const MAGIC: &[u8; 16] = b"ebs-csi: format\n";
+/// What stands in the record's place once the file system is whole.
+const FINISHED: &[u8; 19] = b"ebs-csi: formatted\n";
 const VERSION: u32 = 1;
 // Where the fields are. Texts end with a zero.
 const FORM: usize = 16;
@@ -55,6 +57,12 @@ pub(crate) struct Record {
 /// Where a record is on a device of this size; `None` if it is too small for one.
 pub(crate) fn place(device_size: Bytes) -> Option<u64> {
     (device_size.0 >= SMALLEST).then(|| (device_size.0 - TAIL) & !(TAIL - 1))
+}
+
+/// Where a record is that stands right behind a file system of this size, of a device that may be larger than it was.
+pub(crate) fn behind(end: Bytes, device_size: Bytes) -> Option<u64> {
+    let place = end.0.checked_next_multiple_of(TAIL)?;
+    (place.checked_add(TAIL)? <= device_size.0).then_some(place)
 }
 
 /// How a record names the volume of this device: by what no copy of its contents has. A handle that means another volume on each
@@ -150,10 +158,13 @@ pub(crate) fn at(device: &Device, place: u64) -> Result<Option<Record>, InspectE
 /// A record of this volume, made when its device was smaller: sizes of volumes are whole GiB. Looked for before each format, so that
 /// none stays that a later look could find.
 pub(crate) fn older(device: &Device, size: Bytes) -> Result<Option<Record>, InspectError> {
-    for gib in (1..size.0.div_ceil(GIB)).rev().take(SMALLER_SIZES) {
-        let Some(place) = place(Bytes(gib * GIB)) else {
-            continue;
-        };
+    let sizes = (1..size.0.div_ceil(GIB)).rev().take(SMALLER_SIZES);
+    let places: Vec<_> = sizes.filter_map(|gib| place(Bytes(gib * GIB))).collect();
+    // One after the other, each would be waited for as long as the disk takes.
+    for place in &places {
+        device.read_soon(*place, SIZE);
+    }
+    for place in places {
         if let Some(record) = at(device, place)?
             && record.is_of(device)
         {
@@ -167,6 +178,21 @@ pub(crate) fn older(device: &Device, size: Bytes) -> Result<Option<Record>, Insp
 pub(crate) fn write(writer: &File, record: &Record, place: u64) -> io::Result<()> {
     writer.write_all_at(&record.encode(), place)?;
     writer.sync_data()
+}
+
+/// Puts the mark in the record's place and sees that to the disk: the file system is whole. No file system lies there, and the end of a
+/// volume in use is not zero, so that one whose beginning was lost is not taken for blank.
+pub(crate) fn finish(writer: &File, place: u64) -> io::Result<()> {
+    let mut page = [0; PAGE];
+    put(&mut page, 0, FINISHED);
+    writer.write_all_at(&page, place)?;
+    writer.sync_data()
+}
+
+/// Whether the mark is at this place.
+pub(crate) fn is_finished(device: &Device, place: u64) -> bool {
+    let mut found = [0; FINISHED.len()];
+    device.read_at(&mut found, place).is_ok() && found == *FINISHED
 }
 
 /// Clears the record's place and sees that to the disk.

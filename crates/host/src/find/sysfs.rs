@@ -8,6 +8,8 @@ use std::io::{self, Read as _};
 use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
 
+use nix::libc::{ENODEV, ENOENT};
+
 use crate::DeviceNumber;
 
 /// States of an NVMe controller that does nothing any more (nvme_sysfs_show_state in the kernel's drivers/nvme/host/sysfs.c).
@@ -177,8 +179,19 @@ impl Sysfs {
     }
 
     /// Whether any block device has this number, a partition or loop device too.
-    pub(super) fn shows(&self, wanted: DeviceNumber) -> bool {
-        self.block.iter().any(|dir| number(dir) == Some(wanted))
+    ///
+    /// What can't be read proves nothing, unless it is not there.
+    pub(super) fn shows(&self, wanted: DeviceNumber) -> Result<bool, (PathBuf, io::Error)> {
+        for dir in &self.block {
+            let path = dir.join("dev");
+            match text(&path) {
+                Ok(found) if DeviceNumber::parse(&found) == Some(wanted) => return Ok(true),
+                Ok(_) => {}
+                Err(error) if matches!(error.raw_os_error(), Some(ENOENT | ENODEV)) => {}
+                Err(error) => return Err((path, error)),
+            }
+        }
+        Ok(false)
     }
 
     /// Whether a block device has this name.

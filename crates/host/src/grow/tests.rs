@@ -40,7 +40,7 @@ async fn ext_grows_before_it_is_mounted_unless_this_process_may_grow_it_then(
     let staging = test.place("staging");
     test.grow(GIB);
     let grown = host.grow_before_mount(&device, fs).await.unwrap();
-    let by_program = fs.is_ext() && !may_grow_mounted_ext();
+    let by_program = fs.is_ext() && !SYS_RESOURCE.is_held();
     let sizes = if by_program {
         (511 * MIB, GIB)
     } else {

@@ -69,14 +69,15 @@ fn record_beyond(
     Ok(None)
 }
 
-/// Where a record can be beyond the end of a file system: at the end of the device, and at the end that it had before the volume has
-/// grown, which was the next whole GiB.
+/// Where a record can be beyond the end of a file system: at the end of the device, and at the end that it had before it has grown: of
+/// a volume that was the next whole GiB, of a partition anything, but the file system was to end where the record is.
 fn places_beyond(size: Bytes, end: Bytes) -> impl Iterator<Item = u64> {
     let before = Bytes(end.0.div_ceil(GIB).saturating_mul(GIB));
     let grown = (before < size).then_some(before);
     let places = [Some(size), grown].into_iter().flatten();
     places
         .filter_map(record::place)
+        .chain(record::behind(end, size))
         .filter(move |place| *place >= end.0)
 }
 

@@ -9,9 +9,10 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
 
 use crate::DeviceNumber;
+use crate::place::{About, through};
 
 /// `f_type` of statfs(2) for btrfs (linux/magic.h).
 const MAGIC: u64 = 0x9123_683e;
@@ -41,10 +42,16 @@ pub(super) fn is(place: impl AsFd) -> io::Result<bool> {
     Ok(u64::try_from(found.f_type).is_ok_and(|kind| kind == MAGIC))
 }
 
-/// The devices of the mounted btrfs that the open directory lies on; none where all of them have gone from this machine.
+/// The devices of the mounted btrfs that the open directory or file lies on; none where all of them have gone from this machine, and
+/// for what can't be asked (a socket, a device node).
 pub(super) fn devices(place: impl AsFd) -> io::Result<Vec<DeviceNumber>> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::openat(place, ".", flags, Mode::empty())?;
+    // The kubelet also shows files of the node's own disk.
+    let kind = About::of(&place)?.kind;
+    if !matches!(kind, FileType::Directory | FileType::RegularFile) {
+        return Ok(Vec::new());
+    }
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(CWD, through(&place), flags, Mode::empty())?;
     let id = id(&root)?;
     match devices_below(&Path::new(KNOWN).join(id).join("devices")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),

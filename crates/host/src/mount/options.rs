@@ -193,7 +193,8 @@ fn refusal(option: &str) -> Option<&'static str> {
     if option.starts_with('=') {
         return Some("it has no name");
     }
-    match option.split_once('=').map_or(option, |(key, _)| key) {
+    let (key, value) = option.split_once('=').unwrap_or((option, ""));
+    match key {
         "bind" | "rbind" | "move" | "remount" | "source" => {
             Some("it would do something other than mount the volume")
         }
@@ -208,7 +209,7 @@ fn refusal(option: &str) -> Option<&'static str> {
         "degraded" => Some("a volume is a whole file system: with a device missing it is another"),
         "helper" | "uhelper" => Some("it would run a program"),
         "user" | "users" | "owner" | "group" | "nouser" => Some("it is meant for /etc/fstab"),
-        "errors" | "fatal_errors" if option.ends_with("=panic") => {
+        "errors" | "fatal_errors" if unquoted(value) == "panic" => {
             Some("an error on the volume would take down the whole node")
         }
         "abort" => Some("it would make the file system fail at once"),
@@ -333,6 +334,7 @@ mod tests {
     #[case("loop=/dev/loop0")]
     #[case("logdev=/dev/sda")]
     #[case("errors=panic")]
+    #[case("errors=\"panic\"")]
     #[case("fatal_errors=panic")]
     #[case("device=/dev/sda")]
     #[case("degraded")]

@@ -150,7 +150,8 @@ pub(crate) fn all() -> Result<Vec<Mount>, MountError> {
 
 /// The mount with the device that it lies on, where that is not the one of its files (btrfs).
 pub(crate) fn on_its_device(mount: Mount) -> Result<Mount, MountError> {
-    if mount.fs_type != "btrfs" {
+    // At `/` is what this process itself runs from, never a volume.
+    if mount.fs_type != "btrfs" || mount.target == Path::new("/") {
         return Ok(mount);
     }
     let seen = match Place::find(&mount.target)? {
@@ -179,7 +180,8 @@ pub(crate) fn of(device: &Device) -> Result<Vec<Mount>, MountError> {
                 node: DeviceNumber::of_node(&mount.target),
                 ..mount
             },
-            _ if is_btrfs => on_its_device(mount)?,
+            // One that does not answer is another volume's trouble: of its own paths a volume's are asked one by one.
+            _ if is_btrfs => on_its_device(mount.clone()).unwrap_or(mount),
             _ => mount,
         };
         if mount.carries(device) {

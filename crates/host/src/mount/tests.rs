@@ -246,14 +246,18 @@ fn digest(test: &TestVolume) -> u64 {
     hasher.finish()
 }
 
+#[rstest]
+#[case("set_super_value errors 3")]
+#[case("set_super_value mount_opts errors=panic")]
+#[case("set_super_value mount_opts acl,errors=panic")]
 #[tokio::test]
-async fn a_file_system_that_asks_for_a_panic_does_not_get_its_way() {
+async fn a_file_system_that_asks_for_a_panic_does_not_get_its_way(#[case] asks: &str) {
     if skipped_without_root() {
         return;
     }
     let mut test = TestVolume::new(64 * MIB);
     let device = test.formatted(FsType::Ext4).await;
-    edit(&device, "set_super_value errors 3").await;
+    edit(&device, asks).await;
     let place = test.place("staging");
     let host = test.host();
     host.mount(&device, &place, FsType::Ext4, &options(&[]))

@@ -148,3 +148,22 @@ async fn a_record_within_a_file_system_proves_nothing() {
         sound(&test).await;
     }
 }
+
+/// The beginning of a volume with data reads as zeros, and the end of its file system is far from the device's: it is not blank.
+#[rstest]
+#[case(FsType::Ext3)]
+#[case(FsType::Ext4)]
+#[case(FsType::Xfs)]
+#[case(FsType::Btrfs)]
+#[tokio::test]
+async fn a_file_system_whose_beginning_was_lost_is_not_blank(#[case] fs: FsType) {
+    if skipped_without_root() {
+        return;
+    }
+    let test = TestVolume::new(SIZE);
+    test.formatted(fs).await;
+    test.write(0, &vec![0; usize::try_from(EDGE).unwrap()]);
+    let what = what(&test).await;
+    let known = what.contains("its beginning was lost") || !what.contains("unknown data");
+    assert!(known, "{what}");
+}
