@@ -159,6 +159,8 @@ check_all() {
     check "ServiceMonitors need the operator" contains 0 'kind: ServiceMonitor' --set node.enableMetrics=true
     check "with it each component has one" contains 2 'kind: ServiceMonitor' --api-versions monitoring.coreos.com/v1 \
         --set controller.enableMetrics=true,node.enableMetrics=true
+    check "which keeps the namespace of a claim" contains 2 'honorLabels: true$' --api-versions monitoring.coreos.com/v1 \
+        --set controller.enableMetrics=true,node.enableMetrics=true
     check "nothing points at a service account of one's own" contains 0 'ebs-csi-(node|controller)-sa' \
         --set controller.serviceAccount.name=mine,node.serviceAccount.name=yours
     say "$passed passed, $failed failed, 0 skipped"
