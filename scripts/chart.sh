@@ -141,7 +141,8 @@ check_all() {
     check "a value of the wrong type is refused" refused "got string, want integer" --set-string controller.replicaCount=two
     check "an unknown log level is refused" refused "value must be one of" --set node.logLevel=loud
     check "two ways to set the limit are refused" refused "only one of them" --set node.volumeAttachLimit=9,node.reservedVolumeAttachments=2
-    check "a limit of 0 is one" contains 1 'volume-attach-limit=0$' --set node.volumeAttachLimit=0
+    check "a limit of 0, which the driver does not take, is refused" refused "minimum" --set node.volumeAttachLimit=0
+    check "to reserve 0 is no silence" contains 1 'reserved-volume-attachments=0$' --set node.reservedVolumeAttachments=0
     check "tags become one argument" contains 1 '"--extra-tags=a=1,team=data base"' --set-string 'controller.extraVolumeTags.team=data base,controller.extraVolumeTags.a=1'
     check "a moved kubelet is followed everywhere" contains 0 /var/lib/kubelet --set node.kubeletPath=/data/kubelet
     check "the StorageClass can be left out" contains 0 'kind: StorageClass' --set defaultStorageClass.enabled=false
