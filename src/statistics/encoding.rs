@@ -202,6 +202,9 @@ impl Last {
     }
 }
 
+/// How many operations a bucket of the device counts before it begins anew.
+const TURN: u64 = 1 << 32;
+
 /// A histogram that the device has counted.
 struct Latencies {
     /// In seconds.
@@ -212,7 +215,8 @@ struct Latencies {
 }
 
 impl Latencies {
-    /// The sum is the time that the device says all operations took: the buckets alone know only bounds.
+    /// The sum is the time that the device says all operations took: the buckets alone know only bounds. The count is that of the
+    /// buckets and of their turns that are over.
     fn of(work: &Work) -> Self {
         let bucket = |latency: &host::Latency| {
             let bound = latency.at_most.map(|at_most| at_most.as_secs_f64());
@@ -222,12 +226,30 @@ impl Latencies {
         if buckets.last().is_none_or(|(bound, _)| bound.is_finite()) {
             buckets.push((f64::INFINITY, 0));
         }
+        if let Some((_, last)) = buckets.last_mut() {
+            *last += turns(work);
+        }
         Self {
             sum: work.time.as_secs_f64(),
             count: buckets.iter().map(|(_, count)| count).sum(),
             buckets,
         }
     }
+}
+
+/// Operations of buckets that began anew: buckets count in 32 bits, operations in 64. Nobody knows which bucket it was, and that
+/// an operation took less than infinitely long is no lie.
+///
+/// Only whole turns count, as the device goes on counting while it answers.
+fn turns(work: &Work) -> u64 {
+    // Without buckets none began anew. Of that size it is no count, and nothing more could be added.
+    if work.latencies.is_empty() || work.operations > u64::MAX / 2 {
+        return 0;
+    }
+    let latencies = work.latencies.iter();
+    let counted: u64 = latencies.map(|latency| u64::from(latency.count)).sum();
+    let missing = work.operations.saturating_sub(counted);
+    ((missing + TURN / 2) / TURN) * TURN
 }
 
 impl EncodeMetric for Latencies {

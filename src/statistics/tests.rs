@@ -164,6 +164,33 @@ async fn each_figure_has_its_name_its_unit_and_a_right_sum() {
 }
 
 #[tokio::test]
+async fn operations_of_buckets_that_began_anew_are_counted_still() {
+    let shown = async |operations| {
+        let mut page = page();
+        page.reads.operations = operations;
+        let (metrics, _) = watched([(1, Device::Counts(Box::new(page)))]);
+        let text = scrape(&metrics).await;
+        let value = |name: &str, le: &str| -> u64 {
+            let start = format!("aws_ebs_csi_read_io_latency_seconds_{name}{{{le}");
+            let line = text.lines().find(|line| line.starts_with(&start));
+            line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+        };
+        let buckets = ["0.001024", "+Inf"].map(|le| value("bucket", &format!("le=\"{le}\"")));
+        (buckets, value("count", ""))
+    };
+    // The page's buckets have 6 operations.
+    let turn = 1 << 32;
+    assert_eq!(shown(turn + 6).await, ([5, turn + 6], turn + 6));
+    assert_eq!(shown(3 * turn + 6).await, ([5, 3 * turn + 6], 3 * turn + 6));
+    // What came and went while the page was read is no turn.
+    for operations in [0, 4, 9] {
+        assert_eq!(shown(operations).await, ([5, 6], 6));
+    }
+    assert_eq!(shown(turn + 4).await, ([5, turn + 6], turn + 6));
+    assert_eq!(shown(u64::MAX).await, ([5, 6], 6));
+}
+
+#[tokio::test]
 async fn devices_that_count_nothing_are_no_errors_and_those_that_fail_are() {
     let devices = [
         (1, Device::Counts(Box::new(page()))),
