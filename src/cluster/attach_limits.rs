@@ -11,12 +11,12 @@ use ebs_types::{InstanceType, ListedLimit};
 use ec2::{Ec2, Ec2Error};
 use tokio::time::{Instant, sleep};
 
-use crate::kubernetes::{Kubernetes, KubernetesError, Named, NodeName};
+use crate::kubernetes::{Connection, Kubernetes, KubernetesError, Named, NodeName};
 use crate::metadata::{LIMIT_ANNOTATION, unlisted_type};
 
 /// Between two looks at all Nodes.
 const PAUSE: Duration = Duration::from_secs(30);
-/// The same after one that failed.
+/// The same after one that failed; twice as long after each further one, up to [`PAUSE`].
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// For how long EC2's answer, and that there was none, is good.
 const ANSWER_LASTS: Duration = Duration::from_hours(1);
@@ -26,10 +26,12 @@ const FAILURE_LASTS: Duration = Duration::from_mins(5);
 pub(super) async fn keep(kubernetes: &Kubernetes, ec2: &dyn Ec2) {
     let mut answers = Answers::default();
     let mut told = String::new();
+    let mut failures = 0_u32;
     loop {
         let pause = match round(kubernetes, ec2, &mut answers).await {
             Ok(()) => {
                 told.clear();
+                failures = 0;
                 PAUSE
             }
             Err(error) => {
@@ -38,11 +40,18 @@ pub(super) async fn keep(kubernetes: &Kubernetes, ec2: &dyn Ec2) {
                     tracing::warn!(%error, "Nodes of new instance types wait for their attachment limit, it is tried again");
                     told = words;
                 }
-                PAUSE_AFTER_FAILURE
+                failures = failures.saturating_add(1);
+                pause_after(failures)
             }
         };
         sleep(pause).await;
     }
+}
+
+/// The pause after so many failures in a row, at least one.
+fn pause_after(failures: u32) -> Duration {
+    let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
+    PAUSE_AFTER_FAILURE.saturating_mul(factor).min(PAUSE)
 }
 
 /// A Node whose instance type the table of limits lacks.
@@ -63,6 +72,7 @@ impl New {
     }
 }
 
+/// One look at all Nodes. What keeps one Node from its annotation keeps no other; the first such error is handed on at the end.
 async fn round(
     kubernetes: &Kubernetes,
     ec2: &dyn Ec2,
@@ -73,33 +83,45 @@ async fn round(
     connection
         .nodes(|page| found.extend(page.iter().filter_map(New::of)))
         .await?;
-    for New {
-        node,
-        instance_type,
-        annotation,
-    } in found
-    {
-        let Some(limit) = answers.of(&instance_type, ec2).await else {
+    let mut failed = None;
+    for new in found {
+        let Some(limit) = answers.of(&new.instance_type, ec2).await else {
             continue;
         };
-        let line = limit.to_string();
-        let Ok(name) = node.parse::<NodeName>() else {
-            continue;
-        };
-        if annotation.as_ref() == Some(&line) {
-            continue;
-        }
-        match connection
-            .annotate_node(&name, LIMIT_ANNOTATION, &line)
-            .await
-        {
-            Ok(()) => tracing::info!(node, limit = line, "EC2's attachment limit is on the Node"),
-            // It went meanwhile.
-            Err(KubernetesError::NotFound { .. }) => {}
-            Err(error) => return Err(error),
+        match annotate(&connection, &new, &limit.to_string()).await {
+            Ok(()) => {}
+            Err(error) if error.is_for_all() => return Err(error),
+            Err(error) => {
+                failed.get_or_insert(error);
+            }
         }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
+}
+
+/// Writes a limit on a Node that has another or none.
+async fn annotate(connection: &Connection, new: &New, line: &str) -> Result<(), KubernetesError> {
+    let New {
+        node, annotation, ..
+    } = new;
+    if annotation.as_deref() == Some(line) {
+        return Ok(());
+    }
+    let Ok(name) = node.parse::<NodeName>() else {
+        return Ok(());
+    };
+    match connection
+        .annotate_node(&name, LIMIT_ANNOTATION, line)
+        .await
+    {
+        Ok(()) => {
+            tracing::info!(node, limit = line, "EC2's attachment limit is on the Node");
+            Ok(())
+        }
+        // It went meanwhile.
+        Err(KubernetesError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// EC2's answers.
@@ -143,4 +165,18 @@ fn warn(instance_type: &InstanceType, error: Option<&Ec2Error>) {
         error,
         "EC2 does not tell how many volumes instances of this type take: its nodes report the limit that is common"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_listed_less_often_while_that_leads_to_nothing() {
+        let pauses: Vec<_> = [1, 2, 3, 4, 40]
+            .into_iter()
+            .map(|failures| pause_after(failures).as_secs())
+            .collect();
+        assert_eq!(pauses, [5, 10, 20, 30, 30]);
+    }
 }

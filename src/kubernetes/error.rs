@@ -113,6 +113,19 @@ impl KubernetesError {
         }
     }
 
+    /// Whether another request would fare alike now: the server is out of reach, or has enough to do. Any other refusal may be
+    /// about the one object, by an admission policy for example.
+    pub(crate) fn is_for_all(&self) -> bool {
+        match self {
+            Self::NoAnswer { .. } => true,
+            Self::Refused { status, .. } => matches!(
+                *status,
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+            ),
+            _ => false,
+        }
+    }
+
     /// What an answer other than success means.
     pub(super) fn refused(status: StatusCode, message: String, rule: Rule, name: &str) -> Self {
         let name = name.to_owned();

@@ -42,6 +42,8 @@ pub(crate) enum Trouble {
     Failing,
     /// It refuses this method.
     Forbids(&'static str),
+    /// A policy in it refuses changes of the Node of this name.
+    Keeps(&'static str),
 }
 
 /// The API server.

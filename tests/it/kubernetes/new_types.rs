@@ -168,3 +168,20 @@ async fn a_right_that_is_missing_is_named() {
     assert_eq!(log(&mut program).matches(rule).count(), 1);
     bed.end([program]).await;
 }
+
+#[tokio::test]
+async fn a_node_that_may_not_be_changed_keeps_no_other_from_its_limit() {
+    let bed = Bed::make().await;
+    bed.api.add_node("node-2", "zz9.large");
+    bed.api.add_node("node-3", "zz9.large");
+    bed.api.trouble(Trouble::Keeps("node-2"));
+    let mut program = bed.start("controller").await;
+    bed.annotated("node-3", "zz9.large").await;
+    let words = "node-2 stays";
+    until("it is told", || log(&mut program).contains(words)).await;
+    assert_eq!(bed.api.annotation("node-2", ANNOTATION), None);
+    bed.api.trouble(None);
+    bed.annotated("node-2", "zz9.large").await;
+    assert_eq!(log(&mut program).matches(words).count(), 1);
+    bed.end([program]).await;
+}

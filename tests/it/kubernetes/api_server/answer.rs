@@ -75,6 +75,11 @@ impl State {
                     format!("{resource} {name:?} is forbidden: User \"driver\" cannot do that");
                 return refusal(StatusCode::FORBIDDEN, "Forbidden", &words);
             }
+            Some(Trouble::Keeps(kept)) if (method, name) == ("PATCH", Some(kept)) => {
+                let words =
+                    format!("admission webhook \"frozen\" denied the request: {kept} stays");
+                return refusal(StatusCode::FORBIDDEN, "Forbidden", &words);
+            }
             Some(Trouble::Failing) => {
                 let words = "the server is currently unable to handle the request";
                 return refusal(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", words);
