@@ -140,8 +140,9 @@ pub(super) fn reckon(instance_type: &InstanceType, setting: AttachLimit, known: 
         0
     };
     Limit {
+        // The controller names no EBS card, and the root volume is on the first one too.
         max_volumes: offered
-            .volumes
+            .on_first_card()
             .saturating_sub(volumes)
             .saturating_sub(others)
             .max(1),

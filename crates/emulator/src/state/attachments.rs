@@ -233,11 +233,11 @@ pub(super) fn attachment_limit(instance_type: &InstanceType) -> AttachmentLimit 
     AttachmentLimit::listed(instance_type).unwrap_or(NEWER)
 }
 
-/// How many volumes an instance takes beside its root. EC2's figure has the primary network interface taken off already where
-/// interfaces count, and an instance here has no other.
+/// How many volumes an instance takes beside its root: those of its first EBS card, as requests that name another are not known
+/// here. EC2's figure has the primary network interface taken off already where interfaces count, and an instance here has no other.
 pub(super) fn room(instance: &Instance) -> usize {
     let limit = attachment_limit(&instance.instance_type);
-    usize::try_from(limit.volumes.saturating_sub(1)).unwrap_or(usize::MAX)
+    usize::try_from(limit.on_first_card().saturating_sub(1)).unwrap_or(usize::MAX)
 }
 
 fn check_instance(instance: &Instance) -> Result<(), ApiError> {

@@ -45,16 +45,19 @@ fn a_device_name_that_is_taken(#[case] device: &str) {
     assert!(error.message.contains("already in use"), "{error}");
 }
 
-#[test]
-fn more_attachments_than_the_type_takes() {
+// Nitro, 27 shared: beside the root and the one network interface, which is taken off already, 26.
+#[rstest]
+#[case("m5.large", 26)]
+// 128 on two EBS cards, of which the first has the root.
+#[case("m8gn.48xlarge", 63)]
+fn more_attachments_than_the_type_takes(#[case] instance_type: &str, #[case] room: u32) {
     let mut lab = Lab::with(Config {
-        // Nitro, 27 shared: beside the root and the one network interface, which is taken off already, 26.
-        instance_type: "m5.large".parse().unwrap(),
+        instance_type: instance_type.parse().unwrap(),
         ..Config::default()
     });
     let instance = lab.instances()[0].clone();
     let mut names = ebs_types::DeviceName::candidates();
-    for _ in 0..26 {
+    for _ in 0..room {
         let volume = lab.create(gp3(1));
         let name = names.next().unwrap();
         lab.attach_as(&volume, &instance, name.as_str()).unwrap();
