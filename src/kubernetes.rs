@@ -62,8 +62,15 @@ impl Kubernetes {
     /// Tells a warning about this process' node, as an Event that `kubectl describe node` shows.
     pub(crate) async fn warn_of_own_node(&self, warning: &Warning) -> Result<(), KubernetesError> {
         let session = self.open()?;
-        let node = session.node(self.node_name()?).await?;
-        session.warn_of_node(&node, warning).await
+        let name = self.node_name()?;
+        let uid = match session.node(name).await {
+            Ok(node) => node.uid().to_owned(),
+            // That it may not be read can be what the warning is about. The kubelet's Events have a Node's name for its uid, and
+            // are shown as well.
+            Err(KubernetesError::Forbidden { .. }) => name.to_string(),
+            Err(error) => return Err(error),
+        };
+        session.warn_of_node(name, &uid, warning).await
     }
 
     /// Removes the taint `DRIVER/agent-not-ready` from this process' node once the kubelet has registered the driver. It goes on

@@ -90,6 +90,7 @@ struct State {
     imds_again: Option<Instant>,
     node_again: Option<Instant>,
     look_failed: bool,
+    node_failed: bool,
     told: Option<Limit>,
     alarm: Alarm,
 }
@@ -161,22 +162,13 @@ impl Metadata {
         if matches!(self.settings.limit, AttachLimit::Fixed(_)) {
             return Known::default();
         }
-        let hardware = self.look(state).await;
+        let seen = self.look(state).await;
         let now = Instant::now();
-        state.claims.see(&hardware.volumes, now);
-        // Instance metadata accounts for so many, and the root volume is everybody's.
-        let expected = facts.in_use.map_or(1, |in_use| in_use.volumes + 1);
-        let open = state.claims.unclaimed();
-        let unclaimed = open > expected || (expected > 1 && open > 1 && !state.claimed);
-        let unlisted =
-            AttachmentLimit::listed(&facts.instance_type).is_none() && state.annotated.is_none();
-        let mut tellable = true;
-        if unclaimed || unlisted {
-            match self.own_node(state).await {
-                Some(node) => state.learn(&node, &facts.instance_type, self.settings.driver),
-                None => tellable = !unclaimed || state.claimed,
-            }
+        if let Some(seen) = &seen {
+            state.claims.see(&seen.volumes, now);
         }
+        let checked = self.tell_apart(state, facts).await && seen.is_some();
+        let hardware = seen.unwrap_or_default();
         let foreign = Foreign {
             least: state.claims.foreign(now) + hardware.nameless_volumes,
             most: state.claims.unclaimed() + hardware.nameless_volumes,
@@ -184,8 +176,10 @@ impl Metadata {
         Known {
             annotated: state.annotated,
             in_use: facts.in_use,
+            // Elsewhere nobody names CSI's volumes.
+            unchecked: !checked && self.settings.kubernetes.is_in_cluster(),
             machine: Machine {
-                volumes: (tellable && hardware.volume_count() > 0).then_some(foreign),
+                volumes: (checked && hardware.volume_count() > 0).then_some(foreign),
                 interfaces: hardware.interfaces,
                 stores: hardware.stores,
                 accelerators: hardware.accelerators,
@@ -193,17 +187,41 @@ impl Metadata {
         }
     }
 
-    /// What the machine shows; nothing where that cannot be read.
-    async fn look(&self, state: &mut State) -> Hardware {
+    /// Whether it is known which of the volumes that the machine shows are CSI's. The Node object is asked where that is open, or
+    /// the instance type's figure is.
+    async fn tell_apart(&self, state: &mut State, facts: &Facts) -> bool {
+        // Instance metadata accounts for so many, and the root volume is everybody's.
+        let expected = facts.in_use.map_or(1, |in_use| in_use.volumes + 1);
+        let open = state.claims.unclaimed();
+        // No more than expected may still be others than expected: what was there at the start can have gone.
+        let undecided = !state.claimed || state.claims.newcomers() > 0;
+        let unclaimed = open > expected || (expected > 1 && open > 1 && undecided);
+        let unlisted =
+            AttachmentLimit::listed(&facts.instance_type).is_none() && state.annotated.is_none();
+        if !unclaimed && !unlisted {
+            return true;
+        }
+        match self.own_node(state).await {
+            Some(node) => {
+                state.learn(&node, &facts.instance_type, self.settings.driver);
+                true
+            }
+            None => !unclaimed || state.claimed,
+        }
+    }
+
+    /// What the machine shows; `None` where that cannot be read.
+    async fn look(&self, state: &mut State) -> Option<Hardware> {
         let look = Arc::clone(&self.settings.look);
         let seen = tokio::task::spawn_blocking(move || look()).await;
         let seen = seen.map_err(io::Error::other).flatten();
+        let failed_before = std::mem::replace(&mut state.look_failed, seen.is_err());
         if let Err(error) = &seen
-            && !std::mem::replace(&mut state.look_failed, true)
+            && !failed_before
         {
             tracing::warn!(%error, "sysfs does not show what is attached to this node, so the attachment limit does without");
         }
-        seen.unwrap_or_default()
+        seen.ok()
     }
 
     /// The Node object, where it can be read.
@@ -212,9 +230,14 @@ impl Metadata {
             return None;
         }
         let node = self.settings.kubernetes.own_node().await;
+        let failed_before = std::mem::replace(&mut state.node_failed, node.is_err());
         if let Err(error) = &node {
-            tracing::debug!(%error, "the Node object does not tell more about the attachment limit");
             state.node_again = Some(Instant::now() + RESPITE);
+            if failed_before {
+                tracing::debug!(%error, "the Node object still tells nothing about the attachment limit");
+            } else {
+                tracing::warn!(%error, "the Node object tells nothing about the attachment limit, it is asked again");
+            }
         }
         node.ok()
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::error::Rule;
 use super::session::{Ask, Content, Session};
 use super::time::micro_time;
-use super::{KubernetesError, Node};
+use super::{KubernetesError, NodeName};
 
 const CREATE: Rule = Rule {
     verb: "create",
@@ -38,15 +38,16 @@ impl Session {
     /// Tells a warning about a node.
     pub(super) async fn warn_of_node(
         &self,
-        node: &Node,
+        node: &NodeName,
+        uid: &str,
         warning: &Warning,
     ) -> Result<(), KubernetesError> {
         let now = SystemTime::now();
-        let event = event(node, warning, now);
+        let event = event(node.as_str(), uid, warning, now);
         self.call::<Value>(Ask {
             rule: CREATE,
             path: format!("namespaces/{NAMESPACE}/events"),
-            name: node.name(),
+            name: node.as_str(),
             content: Content::New(&event),
         })
         .await?;
@@ -54,21 +55,21 @@ impl Session {
     }
 }
 
-fn event(node: &Node, warning: &Warning, now: SystemTime) -> Value {
+fn event(node: &str, uid: &str, warning: &Warning, now: SystemTime) -> Value {
     let since = now.duration_since(SystemTime::UNIX_EPOCH);
     let unique = since.unwrap_or_default().as_nanos();
     // Names have at most 253 characters.
-    let name = format!("{:.200}.{unique:x}", node.name());
+    let name = format!("{node:.200}.{unique:x}");
     json!({
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {"name": name, "namespace": NAMESPACE},
         "eventTime": micro_time(now),
         "reportingController": warning.reporter,
-        "reportingInstance": cut(node.name(), LONGEST_INSTANCE),
+        "reportingInstance": cut(node, LONGEST_INSTANCE),
         "action": warning.action,
         "reason": warning.reason,
-        "regarding": {"apiVersion": "v1", "kind": "Node", "name": node.name(), "uid": node.uid()},
+        "regarding": {"apiVersion": "v1", "kind": "Node", "name": node, "uid": uid},
         "note": cut(&warning.note, LONGEST_NOTE),
         "type": "Warning",
     })
@@ -90,21 +91,14 @@ mod tests {
 
     #[test]
     fn an_event_is_what_the_api_takes() {
-        let node: Node = serde_json::from_value(json!({
-            "metadata": {"name": "n".repeat(253), "uid": "4711"},
-        }))
-        .unwrap();
         let warning = Warning {
             reporter: "ebs.csi.aws.com",
             action: "NodeGetInfo",
             reason: "AttachLimitGuessed",
             note: "€".repeat(400),
         };
-        let event = event(
-            &node,
-            &warning,
-            SystemTime::UNIX_EPOCH + Duration::from_secs(1),
-        );
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+        let event = event(&"n".repeat(253), "4711", &warning, now);
         let length = |pointer: &str| event.pointer(pointer).unwrap().as_str().unwrap().len();
         assert!(length("/metadata/name") <= 253);
         assert_eq!(length("/reportingInstance"), 128);

@@ -81,8 +81,15 @@ fn note(instance_type: &InstanceType, limit: Limit) -> String {
         note.push_str(&format!(
             " The driver's table does not have the instance type {instance_type}, and the Node has no annotation \
              ebs.csi.aws.com/attach-limit yet: the controller writes it once EC2 has told (it must be allowed to \
-             ec2:DescribeInstanceTypes, and to list and patch nodes)."
+             ec2:DescribeInstanceTypes, and to list and patch nodes; this node plugin to get its own)."
         ));
+    }
+    if limit.counted == Counted::Start {
+        note.push_str(
+            " What else is attached to the instance is counted as of its start, since the Node object or sysfs could not be read \
+             (the node plugin's log has the error): what has come or gone since then makes the limit wrong. Let the node plugin get \
+             its Node, or count such volumes in --reserved-volume-attachments.",
+        );
     }
     if limit.counted == Counted::Assumed {
         note.push_str(
@@ -116,11 +123,15 @@ mod tests {
         assert!(
             !assumed.contains("zz9.large") && assumed.contains("--reserved-volume-attachments")
         );
-        let both = note(Figure::Guess, Counted::Assumed);
-        // The longest that the API takes.
-        assert!(
-            both.contains("--volume-attach-limit") && both.len() <= 1024,
-            "{both}"
-        );
+        let start = note(Figure::Table, Counted::Start);
+        assert!(start.contains("could not be read") && start.contains("get its Node"));
+        for counted in [Counted::Assumed, Counted::Start] {
+            let both = note(Figure::Guess, counted);
+            // The longest that the API takes.
+            assert!(
+                both.contains("--volume-attach-limit") && both.len() <= 1024,
+                "{both}"
+            );
+        }
     }
 }

@@ -42,6 +42,9 @@ pub(crate) enum Counted {
     Labels,
     /// This machine alone.
     Machine,
+    /// Instance metadata as of the instance's start, or labels as of the plugin's: in a cluster, and nothing showed what has
+    /// changed since.
+    Start,
     /// Nobody: what every instance has is taken for all there is.
     Assumed,
 }
@@ -49,7 +52,7 @@ pub(crate) enum Counted {
 impl Limit {
     /// Whether the limit may be too high or too low since nobody knows better.
     pub(crate) fn is_weak(self) -> bool {
-        self.figure == Figure::Guess || self.counted == Counted::Assumed
+        self.figure == Figure::Guess || matches!(self.counted, Counted::Start | Counted::Assumed)
     }
 }
 
@@ -73,6 +76,7 @@ impl Counted {
             Self::Imds => "imds",
             Self::Labels => "labels",
             Self::Machine => "machine",
+            Self::Start => "start",
             Self::Assumed => "assumed",
         }
     }
@@ -85,6 +89,8 @@ pub(super) struct Known {
     pub(super) annotated: Option<AttachmentLimit>,
     /// What others have counted.
     pub(super) in_use: Option<InUse>,
+    /// Whether what others have counted should have been, and could not be, compared with the machine.
+    pub(super) unchecked: bool,
     /// What the machine shows.
     pub(super) machine: Machine,
 }
@@ -194,6 +200,7 @@ fn counted(reserved: bool, shared: bool, known: &Known) -> Counted {
     match known.in_use.map(|in_use| in_use.by) {
         _ if !(volumes && interfaces) => Counted::Assumed,
         _ if reserved => Counted::Set,
+        Some(_) if known.unchecked => Counted::Start,
         Some(Teller::Imds) => Counted::Imds,
         Some(Teller::Labels) => Counted::Labels,
         None => Counted::Machine,

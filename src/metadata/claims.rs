@@ -55,6 +55,11 @@ impl Claims {
         self.count(|claim| claim != Claim::Ours)
     }
 
+    /// How many of them came while this process looked: Kubernetes may name them still.
+    pub(super) fn newcomers(&self) -> u32 {
+        self.count(|claim| matches!(claim, Claim::Unclaimed(Some(_))))
+    }
+
     /// How many nobody will claim.
     pub(super) fn foreign(&self, now: Instant) -> u32 {
         self.count(|claim| match claim {
@@ -101,7 +106,9 @@ mod tests {
         claims.see(&volumes(&[1]), now);
         claims.see(&volumes(&[1, 2, 3]), now);
         assert_eq!((claims.unclaimed(), claims.foreign(now)), (3, 1));
+        assert_eq!(claims.newcomers(), 2);
         claims.claim(std::iter::once(handle(2).as_str()));
+        assert_eq!(claims.newcomers(), 1);
         let later = now + SETTLED;
         claims.see(&volumes(&[1, 2, 3]), later);
         assert_eq!(claims.foreign(later), 2);

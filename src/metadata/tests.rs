@@ -81,8 +81,11 @@ async fn volumes_that_nobody_can_tell_apart_are_not_counted() {
     let machine = FakeMachine::default();
     machine.shows(5, 1);
     // Outside a cluster four of them may be CSI's: instance metadata counts.
-    let metadata = machine.metadata("m5.large", told(1, 1));
+    let metadata = machine.metadata("m5.large", self::told(1, 1));
     assert_eq!(max(&metadata).await, 25);
+    // There is no Node object that could tell, and so nothing to warn of.
+    let told = metadata.state.lock().await.told.unwrap();
+    assert!(!told.is_weak(), "{told:?}");
     // Nobody counts.
     let metadata = machine.metadata("m5.large", None);
     assert_eq!(max(&metadata).await, 26);

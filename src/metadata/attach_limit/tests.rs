@@ -94,6 +94,28 @@ fn the_machine_corrects_what_is_told(
 }
 
 #[test]
+fn what_was_told_at_the_start_and_could_not_be_compared_is_weak() {
+    let known = Known {
+        unchecked: true,
+        ..told(1, 1)
+    };
+    let limit = |setting| limit("m5.large", setting, &known);
+    let counted = limit(AttachLimit::Counted);
+    assert_eq!((counted.max_volumes, counted.counted), (25, Counted::Start));
+    assert!(counted.is_weak());
+    // The operator has counted the volumes.
+    let reserved = limit(AttachLimit::Reserved(3));
+    assert!(!reserved.is_weak(), "{reserved:?}");
+    // With nobody who tells, there is less to compare.
+    let nothing = Known {
+        in_use: None,
+        ..known
+    };
+    let assumed = super::tests::limit("m5.large", AttachLimit::Counted, &nothing);
+    assert_eq!(assumed.counted, Counted::Assumed);
+}
+
+#[test]
 fn volumes_of_the_start_that_are_gone_or_csis_are_not_counted() {
     let mut known = told(3, 1);
     let max = |known: &Known| max("m5.large", AttachLimit::Counted, known);
@@ -167,7 +189,9 @@ fn a_known() -> impl Strategy<Value = Known> {
         any::<u32>(),
     );
     let annotated = proptest::option::of((any::<u32>(), any::<bool>()));
-    (in_use, machine, annotated).prop_map(|(in_use, machine, annotated)| Known {
+    let all = (in_use, machine, annotated, any::<bool>());
+    all.prop_map(|(in_use, machine, annotated, unchecked)| Known {
+        unchecked,
         annotated: annotated.map(|(volumes, shared)| AttachmentLimit {
             volumes,
             shared,

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use super::api_server::{ApiServer, NODE, until};
+use super::api_server::{ApiServer, NODE, Trouble, until};
 use super::{NOBODY, Plugin};
 use lab::metrics::scrape;
 
@@ -241,6 +241,16 @@ fn interface(sys: &Path, number: u32) {
     device(sys, &dir, &attributes);
 }
 
+/// A plugin that asks both, and shows metrics.
+fn watched(program: &mut Program, api: &ApiServer, imds: &Imds) {
+    api.let_in(program);
+    program
+        .option("--imds-endpoint", imds.url.as_str())
+        .option("--http-endpoint", "127.0.0.1:0")
+        .env("CSI_NODE_NAME", NODE)
+        .env("DISABLE_TAINT_WATCHER", "true");
+}
+
 #[tokio::test]
 async fn the_machine_is_looked_at_at_each_call() {
     let api = ApiServer::start(&[]).await;
@@ -283,13 +293,7 @@ async fn csi_volumes_of_an_instance_that_was_stopped_with_them_are_known() {
     let sys = dir.path();
     // The root volume, and the other one that instance metadata lists.
     (0..2).for_each(|number| volume(sys, number));
-    let on = |program: &mut Program| {
-        api.let_in(program);
-        program
-            .option("--imds-endpoint", imds.url.as_str())
-            .env("CSI_NODE_NAME", NODE)
-            .env("DISABLE_TAINT_WATCHER", "true");
-    };
+    let on = |program: &mut Program| watched(program, &api, &imds);
     let plugin = Plugin::start_on(sys, on).await;
     assert_eq!(plugin.max_volumes().await, 23);
     api.change_node(|node| {
@@ -298,6 +302,77 @@ async fn csi_volumes_of_an_instance_that_was_stopped_with_them_are_known() {
     });
     let plugin = Plugin::start_on(sys, on).await;
     assert_eq!(plugin.max_volumes().await, 24);
+    // Another one comes in its place: no more than instance metadata lists, and still CSI's.
+    fs::remove_dir_all(sys.join("class/nvme/nvme1")).unwrap();
+    volume(sys, 2);
+    api.change_node(|node| {
+        node["status"]["volumesInUse"] =
+            json!(["kubernetes.io/csi/ebs.csi.aws.com^vol-00000000000000002"]);
+    });
+    assert_eq!(plugin.max_volumes().await, 24);
+}
+
+#[tokio::test]
+async fn volumes_that_cannot_be_told_apart_are_no_silent_guess() {
+    let api = ApiServer::start(&[]).await;
+    api.trouble(Trouble::Forbids("GET"));
+    let imds = Imds::start(true).await;
+    let dir = tempfile::tempdir().unwrap();
+    let sys = dir.path();
+    // The root volume, the other one that instance metadata lists, and two that came later: one is CSI's.
+    (0..4).for_each(|number| volume(sys, number));
+    api.change_node(|node| {
+        node["status"]["volumesInUse"] =
+            json!(["kubernetes.io/csi/ebs.csi.aws.com^vol-00000000000000003"]);
+    });
+    let mut plugin = Plugin::start_on(sys, |program| watched(program, &api, &imds)).await;
+    assert_eq!(plugin.max_volumes().await, 23);
+    let start = [("figure", "table"), ("counted", "start")];
+    assert_eq!(plugin.shown(&start).await, (23.0, 1.0));
+    let log = plugin.log();
+    let rule = r#"resources ["nodes"], verbs ["get"]"#;
+    assert!(log.contains(rule) && log.contains("is a guess"), "{log}");
+    until("an Event tells", || !api.events().is_empty()).await;
+    let event = api.events().remove(0);
+    assert_eq!(event["reason"], GUESSED);
+    assert_eq!(event["regarding"]["name"], NODE);
+    // As the kubelet calls a Node whose uid it does not know.
+    assert_eq!(event["regarding"]["uid"], NODE);
+    let note = event["note"].as_str().unwrap();
+    assert!(note.contains("Let the node plugin get its Node"), "{note}");
+
+    api.trouble(None);
+    plugin.must_take(22).await;
+    let imds = [("figure", "table"), ("counted", "imds")];
+    assert_eq!(plugin.shown(&imds).await, (22.0, 0.0));
+    let log = fs::read_to_string(&plugin.log).unwrap();
+    assert_eq!(log.matches(rule).count(), 1, "{log}");
+    assert_eq!(reasons(&api), [GUESSED]);
+}
+
+#[tokio::test]
+async fn a_machine_that_cannot_be_looked_at_is_no_silent_guess() {
+    let api = ApiServer::start(&[]).await;
+    let imds = Imds::start(true).await;
+    let dir = tempfile::tempdir().unwrap();
+    let sys = dir.path();
+    fs::create_dir(sys.join("class")).unwrap();
+    // No directory, and so it cannot be listed.
+    fs::write(sys.join("class/nvme"), "").unwrap();
+    let mut plugin = Plugin::start_on(sys, |program| watched(program, &api, &imds)).await;
+    assert_eq!(plugin.max_volumes().await, 23);
+    let start = [("figure", "table"), ("counted", "start")];
+    assert_eq!(plugin.shown(&start).await, (23.0, 1.0));
+    let log = plugin.log();
+    assert!(log.contains("sysfs does not show"), "{log}");
+    until("an Event tells", || !api.events().is_empty()).await;
+
+    fs::remove_file(sys.join("class/nvme")).unwrap();
+    (0..2).for_each(|number| volume(sys, number));
+    assert_eq!(plugin.max_volumes().await, 23);
+    let imds = [("figure", "table"), ("counted", "imds")];
+    assert_eq!(plugin.shown(&imds).await, (23.0, 0.0));
+    assert_eq!(reasons(&api), [GUESSED]);
 }
 
 #[tokio::test]
