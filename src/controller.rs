@@ -12,9 +12,14 @@ mod delete_volume;
 mod device_names;
 mod error;
 mod expand;
+mod get_snapshot;
+mod get_volume;
 mod list_snapshots;
+mod list_volumes;
+mod pages;
 mod params;
 mod publish;
+mod published;
 mod recent;
 mod render;
 mod request;
@@ -53,6 +58,7 @@ use tonic::{Request, Response, Status};
 use self::attempts::Attempts;
 use self::device_names::DeviceNames;
 pub(crate) use self::error::Error;
+use self::published::Published;
 use self::recent::Recent;
 use crate::inflight::{Busy, Guard, InFlight, Key};
 use crate::status::{self, Rpc};
@@ -81,6 +87,7 @@ pub(crate) struct ControllerService {
     /// When this process took up snapshots: its first request for one. A standby replica begins when it becomes the leader.
     first_snapshot: OnceLock<Instant>,
     device_names: DeviceNames,
+    published: Published,
     /// The region's zones for volumes that may be anywhere, read once.
     zones: OnceCell<Vec<Zone>>,
 }
@@ -96,6 +103,7 @@ impl ControllerService {
             recent_snapshots: Recent::default(),
             first_snapshot: OnceLock::new(),
             device_names: DeviceNames::default(),
+            published: Published::default(),
             zones: OnceCell::new(),
         }
     }
@@ -220,9 +228,10 @@ impl Controller for ControllerService {
 
     async fn list_volumes(
         &self,
-        _request: Request<ListVolumesRequest>,
+        request: Request<ListVolumesRequest>,
     ) -> Result<Response<ListVolumesResponse>, Status> {
-        not_offered("ListVolumes")
+        let result = list_volumes::run(self, request.into_inner()).await;
+        answer(Rpc::ListVolumes, result)
     }
 
     async fn get_capacity(
@@ -234,16 +243,18 @@ impl Controller for ControllerService {
 
     async fn get_snapshot(
         &self,
-        _request: Request<GetSnapshotRequest>,
+        request: Request<GetSnapshotRequest>,
     ) -> Result<Response<GetSnapshotResponse>, Status> {
-        not_offered("GetSnapshot")
+        let result = get_snapshot::run(self, request.into_inner()).await;
+        answer(Rpc::GetSnapshot, result)
     }
 
     async fn controller_get_volume(
         &self,
-        _request: Request<ControllerGetVolumeRequest>,
+        request: Request<ControllerGetVolumeRequest>,
     ) -> Result<Response<ControllerGetVolumeResponse>, Status> {
-        not_offered("ControllerGetVolume")
+        let result = get_volume::run(self, request.into_inner()).await;
+        answer(Rpc::ControllerGetVolume, result)
     }
 
     async fn controller_modify_volume(

@@ -29,6 +29,9 @@ pub(crate) enum Rpc {
     CreateSnapshot,
     DeleteSnapshot,
     ListSnapshots,
+    GetSnapshot,
+    ListVolumes,
+    ControllerGetVolume,
 }
 
 impl Rpc {
@@ -44,6 +47,9 @@ impl Rpc {
             Self::CreateSnapshot => "CreateSnapshot",
             Self::DeleteSnapshot => "DeleteSnapshot",
             Self::ListSnapshots => "ListSnapshots",
+            Self::GetSnapshot => "GetSnapshot",
+            Self::ListVolumes => "ListVolumes",
+            Self::ControllerGetVolume => "ControllerGetVolume",
         }
     }
 }

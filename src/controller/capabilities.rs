@@ -5,11 +5,15 @@ use csi::v1::controller_service_capability::{Rpc, Type};
 use csi::v1::{ControllerGetCapabilitiesResponse, ControllerServiceCapability};
 
 /// What the Controller service offers. The names of the RPCs it does not offer are in `controller`, where they are refused.
-const OFFERED: [RpcType; 6] = [
+const OFFERED: [RpcType; 10] = [
     RpcType::CreateDeleteVolume,
     RpcType::PublishUnpublishVolume,
+    RpcType::ListVolumes,
+    RpcType::ListVolumesPublishedNodes,
+    RpcType::GetVolume,
     RpcType::CreateDeleteSnapshot,
     RpcType::ListSnapshots,
+    RpcType::GetSnapshot,
     RpcType::ExpandVolume,
     RpcType::SingleNodeMultiWriter,
 ];

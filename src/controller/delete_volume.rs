@@ -23,6 +23,7 @@ pub(super) async fn run(
     if let Ok(volume) = VolumeId::from_handle(handle) {
         let _guard = service.begin(Key::Volume(volume.clone()), Rpc::DeleteVolume)?;
         delete(service, &volume).await?;
+        service.published.forget(&volume.into(), None);
     }
     Ok(DeleteVolumeResponse {})
 }

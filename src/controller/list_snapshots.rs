@@ -1,197 +1,91 @@
 //! ListSnapshots: by id, by source volume, or all that drivers of EBS made, in pages of any size.
-//!
-//! EC2's pages have at least 5 entries, so smaller ones are cut out of EC2's: a token of ours says which page of EC2's and how many of its
-//! entries the caller has seen.
 
-use std::str::FromStr;
-
-use csi::v1::list_snapshots_response::Entry;
-use csi::v1::{ListSnapshotsRequest, ListSnapshotsResponse};
+use csi::v1::{ListSnapshotsRequest, ListSnapshotsResponse, list_snapshots_response};
 use ebs_types::{SnapshotId, VolumeId};
-use ec2::{ErrorKind, Snapshot, SnapshotQuery};
+use ec2::{Ec2Error, Page, Snapshot, SnapshotQuery};
 
 use super::error::Error;
+use super::pages::{self, Entry, List, Place};
 use super::{ControllerService, render};
-use crate::status::InvalidRequest;
-
-/// EC2's limits for DescribeSnapshots' `MaxResults`.
-const SMALLEST_PAGE: u16 = 5;
-const LARGEST_PAGE: u16 = 1_000;
 
 /// Serves the RPC.
 pub(super) async fn run(
     service: &ControllerService,
     message: ListSnapshotsRequest,
 ) -> Result<ListSnapshotsResponse, Error> {
-    let max = max_entries(message.max_entries)?;
-    if !message.snapshot_id.is_empty() {
-        return by_id(service, &message).await;
-    }
-    let start = match message.starting_token.as_str() {
-        "" => Place::beginning(max),
-        token => token.parse().map_err(|_| bad_token(token))?,
-    };
     let volume = match message.source_volume_id.as_str() {
         "" => None,
         handle => match VolumeId::from_handle(handle) {
             Ok(volume) => Some(volume),
+            // What cannot exist has no snapshots.
             Err(_) => return Ok(ListSnapshotsResponse::default()),
         },
     };
-    page(service, volume, start, max).await
-}
-
-/// At most how many entries; 0 in the request means no limit, for which EC2's largest page is one.
-fn max_entries(value: i32) -> Result<u16, InvalidRequest> {
-    match u16::try_from(value) {
-        Ok(0) => Ok(LARGEST_PAGE),
-        Ok(max) => Ok(max.min(LARGEST_PAGE)),
-        Err(_) if value > 0 => Ok(LARGEST_PAGE),
-        Err(_) => Err(InvalidRequest::value(
-            "max_entries",
-            value.to_string(),
-            "it must not be negative; 0 means no limit",
-        )),
+    let list = Snapshots { service, volume };
+    if !message.snapshot_id.is_empty() {
+        return by_id(&list, &message.snapshot_id).await;
     }
+    let (entries, next_token) =
+        pages::list(&list, message.max_entries, &message.starting_token).await?;
+    Ok(ListSnapshotsResponse {
+        entries,
+        next_token,
+    })
 }
 
-async fn by_id(
-    service: &ControllerService,
-    message: &ListSnapshotsRequest,
-) -> Result<ListSnapshotsResponse, Error> {
-    let Ok(id) = message.snapshot_id.parse::<SnapshotId>() else {
-        return Ok(ListSnapshotsResponse::default());
+/// One that the caller knows, whoever made it.
+async fn by_id(list: &Snapshots<'_>, id: &str) -> Result<ListSnapshotsResponse, Error> {
+    let mut response = ListSnapshotsResponse::default();
+    let Ok(id) = id.parse::<SnapshotId>() else {
+        return Ok(response);
     };
-    match service.cloud.snapshot(&id).await {
-        Ok(snapshot) if is_of(&snapshot, &message.source_volume_id) => {
-            Ok(response([&snapshot], None))
+    match list.service.cloud.snapshot(&id).await {
+        Ok(snapshot) if list.volume.is_none() || list.volume == snapshot.volume => {
+            response.entries.push(entry(&snapshot));
         }
-        Ok(_) => Ok(ListSnapshotsResponse::default()),
-        Err(error) if error.is_not_found() => Ok(ListSnapshotsResponse::default()),
-        Err(error) => Err(error.into()),
+        Ok(_) => {}
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(error.into()),
     }
+    Ok(response)
 }
 
-/// Whether it was taken of the volume with this handle; of any where that is empty.
-fn is_of(snapshot: &Snapshot, handle: &str) -> bool {
-    handle.is_empty()
-        || VolumeId::from_handle(handle).is_ok_and(|id| snapshot.volume.as_ref() == Some(&id))
-}
-
-async fn page(
-    service: &ControllerService,
+/// The snapshots that drivers of EBS made.
+struct Snapshots<'a> {
+    service: &'a ControllerService,
+    /// Of which volume; of all where `None`.
     volume: Option<VolumeId>,
-    mut place: Place,
-    max: u16,
-) -> Result<ListSnapshotsResponse, Error> {
-    loop {
-        let query = SnapshotQuery::Owned {
-            // A user who names a volume gets what there is of it; a list of all is of what drivers made.
-            marked: volume.is_none(),
-            volume: volume.clone(),
-            max: place.page,
+}
+
+#[async_trait::async_trait]
+impl List for Snapshots<'_> {
+    type Item = list_snapshots_response::Entry;
+
+    const MARK: char = 's';
+    const QUESTIONS: u8 = 1;
+    const LARGEST_PAGE: u16 = 1_000;
+
+    async fn page(&self, place: &Place) -> Result<Page<Entry<Self::Item>>, Ec2Error> {
+        let query = SnapshotQuery::Marked {
+            volume: self.volume.clone(),
+            max: place.size,
             token: place.token.clone(),
         };
-        let answer = service.cloud.api().describe_snapshots(&query).await;
-        let page = answer.map_err(|error| match &place.token {
-            Some(token) if error.kind == ErrorKind::InvalidParameter => bad_token(token),
-            _ => error.into(),
-        })?;
-        let shown: Vec<&Snapshot> = page
-            .items
-            .iter()
-            .skip(place.seen)
-            .take(usize::from(max))
-            .collect();
-        let seen = place.seen + shown.len();
-        let next = if seen < page.items.len() {
-            Some(Place { seen, ..place })
-        } else {
-            page.next.clone().map(|token| Place {
-                token: Some(token),
-                ..Place::beginning(max)
-            })
-        };
-        match next {
-            // EC2 may answer a page without entries and still have more.
-            Some(next) if shown.is_empty() => place = next,
-            next => return Ok(response(shown, next.as_ref())),
-        }
-    }
-}
-
-fn response<'a>(
-    snapshots: impl IntoIterator<Item = &'a Snapshot>,
-    next: Option<&Place>,
-) -> ListSnapshotsResponse {
-    ListSnapshotsResponse {
-        entries: snapshots
-            .into_iter()
-            .map(|snapshot| Entry {
-                snapshot: Some(render::snapshot(snapshot)),
-            })
-            .collect(),
-        next_token: next.map(Place::to_token).unwrap_or_default(),
-    }
-}
-
-fn bad_token(token: &str) -> Error {
-    Error::BadToken {
-        token: token.to_owned(),
-    }
-}
-
-/// A place in the list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    /// EC2's page size, the same as when EC2 gave the token.
-    page: u16,
-    /// How many entries of EC2's page the caller has seen.
-    seen: usize,
-    /// EC2's token for the page; `None` for the first.
-    token: Option<String>,
-}
-
-/// What marks a token as ours, with the version of its form.
-const MARK: &str = "p1";
-
-impl Place {
-    fn beginning(max: u16) -> Self {
-        Self {
-            page: max.clamp(SMALLEST_PAGE, LARGEST_PAGE),
-            seen: 0,
-            token: None,
-        }
-    }
-
-    fn to_token(&self) -> String {
-        let token = self.token.as_deref().unwrap_or_default();
-        format!("{MARK}:{}:{}:{token}", self.page, self.seen)
-    }
-}
-
-/// Not a token of ours.
-struct NotOurs;
-
-impl FromStr for Place {
-    type Err = NotOurs;
-
-    fn from_str(text: &str) -> Result<Self, NotOurs> {
-        let mut parts = text.splitn(4, ':');
-        let (Some(MARK), Some(page), Some(seen), Some(token)) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(NotOurs);
-        };
-        let page = page.parse().map_err(|_| NotOurs)?;
-        if !(SMALLEST_PAGE..=LARGEST_PAGE).contains(&page) {
-            return Err(NotOurs);
-        }
-        Ok(Self {
-            page,
-            seen: seen.parse().map_err(|_| NotOurs)?,
-            token: (!token.is_empty()).then(|| token.to_owned()),
+        let page = self.service.cloud.list_snapshots(&query).await?;
+        let entries = page.items.iter().map(|snapshot| Entry {
+            id: snapshot.id.to_string(),
+            item: entry(snapshot),
+        });
+        Ok(Page {
+            items: entries.collect(),
+            next: page.next,
         })
+    }
+}
+
+fn entry(snapshot: &Snapshot) -> list_snapshots_response::Entry {
+    list_snapshots_response::Entry {
+        snapshot: Some(render::snapshot(snapshot)),
     }
 }
 

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use csi::v1::{ControllerPublishVolumeRequest, ControllerPublishVolumeResponse};
-use ebs_types::{AttachmentState, DeviceName, InstanceId, VolumeId};
+use ebs_types::{AttachmentState, DeviceName, InstanceId, VolumeHandle, VolumeId};
 use ec2::{Attachment, Ec2Error, ErrorKind, Volume};
 use tokio::time::{Instant, timeout_at};
 
@@ -37,8 +37,11 @@ pub(super) async fn run(
     )?;
     if let Some(name) = request::node_local(service, handle)? {
         Capability::parse_node_local("volume_capability", message.volume_capability.as_ref())?;
-        request::instance(node)?;
-        return Ok(already_there(&name));
+        let node = request::instance(node)?;
+        let answer = already_there(&name);
+        let volume = VolumeHandle::Local(name);
+        service.published.note(volume, handle, &node);
+        return Ok(answer);
     }
     Capability::parse("volume_capability", message.volume_capability.as_ref())?;
     let publication = Publication {
@@ -50,10 +53,10 @@ pub(super) async fn run(
         Key::Volume(publication.volume.clone()),
         Rpc::ControllerPublishVolume,
     )?;
-    publication
-        .attach()
-        .await
-        .map(|attachment| render(&attachment))
+    let attachment = publication.attach().await?;
+    let volume = VolumeHandle::Ebs(publication.volume.clone());
+    service.published.note(volume, handle, publication.instance);
+    Ok(render(&attachment))
 }
 
 /// The keys are the Go driver's. Nodes of this driver find the device by the volume's id and need neither.

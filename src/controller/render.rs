@@ -1,7 +1,11 @@
 //! EC2's resources in CSI's messages, where several RPCs answer with them.
 
-use ebs_types::{SnapshotState, VolumeId};
-use ec2::Snapshot;
+use csi::v1::VolumeContentSource;
+use csi::v1::volume_content_source::{SnapshotSource, Type};
+use ebs_types::{AttachmentState, SnapshotState, VolumeId};
+use ec2::{Snapshot, Volume};
+
+use super::topology;
 
 /// A snapshot. Its size is the least that a volume made from it can have.
 pub(super) fn snapshot(snapshot: &Snapshot) -> csi::v1::Snapshot {
@@ -17,4 +21,42 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> csi::v1::Snapshot {
         ready_to_use: snapshot.state == SnapshotState::Completed,
         ..csi::v1::Snapshot::default()
     }
+}
+
+/// A volume as EC2 describes it, under the handle by which the caller knows it. Its attributes are not EC2's to know: its PV has them.
+pub(super) fn volume(volume: &Volume, handle: String) -> csi::v1::Volume {
+    let source = volume.snapshot.as_ref().map(|id| VolumeContentSource {
+        r#type: Some(Type::Snapshot(SnapshotSource {
+            snapshot_id: id.to_string(),
+        })),
+    });
+    csi::v1::Volume {
+        capacity_bytes: volume.size.bytes().to_csi(),
+        volume_id: handle,
+        content_source: source,
+        accessible_topology: topology::accessible_from(&volume.zone),
+        ..csi::v1::Volume::default()
+    }
+}
+
+/// A node-local volume: another one on each node, so that it has neither one size (0 is "unknown") nor one place.
+pub(super) fn node_local(handle: &str) -> csi::v1::Volume {
+    csi::v1::Volume {
+        volume_id: handle.to_owned(),
+        ..csi::v1::Volume::default()
+    }
+}
+
+/// The nodes that have the volume. One on its way to a node is not there yet, one on its way back still is: the same as
+/// ControllerPublishVolume and ControllerUnpublishVolume say by returning.
+pub(super) fn nodes(volume: &Volume) -> Vec<String> {
+    volume
+        .attachments
+        .iter()
+        .filter(|attachment| match attachment.state {
+            AttachmentState::Attached | AttachmentState::Detaching | AttachmentState::Busy => true,
+            AttachmentState::Attaching | AttachmentState::Detached => false,
+        })
+        .map(|attachment| attachment.instance.to_string())
+        .collect()
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use csi::v1::{ControllerUnpublishVolumeRequest, ControllerUnpublishVolumeResponse};
-use ebs_types::{AttachmentState, InstanceId, VolumeId};
+use ebs_types::{AttachmentState, InstanceId, VolumeHandle, VolumeId};
 use ec2::ErrorKind;
 use tokio::time::Instant;
 
@@ -23,7 +23,11 @@ pub(super) async fn run(
 ) -> Result<ControllerUnpublishVolumeResponse, Error> {
     // What cannot exist is attached nowhere.
     let done = ControllerUnpublishVolumeResponse {};
-    let Ok(volume) = VolumeId::from_handle(request::volume_id(&message.volume_id)?) else {
+    let handle = request::volume_id(&message.volume_id)?;
+    let Ok(volume) = VolumeId::from_handle(handle) else {
+        if let Ok(local) = handle.parse::<VolumeHandle>() {
+            forget(service, &local, &message.node_id);
+        }
         return Ok(done);
     };
     let _guard = service.begin(Key::Volume(volume.clone()), Rpc::ControllerUnpublishVolume)?;
@@ -31,7 +35,17 @@ pub(super) async fn run(
         detach(service, &volume, &instance).await?;
         service.device_names.release(&instance, &volume);
     }
+    forget(service, &volume.into(), &message.node_id);
     Ok(done)
+}
+
+/// An empty node id means all; one that cannot exist was published to by nobody.
+fn forget(service: &ControllerService, volume: &VolumeHandle, node_id: &str) {
+    match node_id.parse::<InstanceId>() {
+        Ok(instance) => service.published.forget(volume, Some(&instance)),
+        Err(_) if node_id.is_empty() => service.published.forget(volume, None),
+        Err(_) => {}
+    }
 }
 
 /// From which instances to detach. An empty node id means all.

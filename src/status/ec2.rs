@@ -56,7 +56,10 @@ fn invalid_parameter(rpc: Rpc) -> Code {
         | Rpc::ValidateVolumeCapabilities
         | Rpc::CreateSnapshot
         | Rpc::DeleteSnapshot
-        | Rpc::ListSnapshots => Code::InvalidArgument,
+        | Rpc::ListSnapshots
+        | Rpc::GetSnapshot
+        | Rpc::ListVolumes
+        | Rpc::ControllerGetVolume => Code::InvalidArgument,
     }
 }
 

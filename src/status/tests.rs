@@ -6,7 +6,7 @@ use rstest::rstest;
 use super::*;
 use crate::controller::Error;
 
-const RPCS: [Rpc; 9] = [
+const RPCS: [Rpc; 12] = [
     Rpc::CreateVolume,
     Rpc::DeleteVolume,
     Rpc::ControllerPublishVolume,
@@ -16,6 +16,9 @@ const RPCS: [Rpc; 9] = [
     Rpc::CreateSnapshot,
     Rpc::DeleteSnapshot,
     Rpc::ListSnapshots,
+    Rpc::GetSnapshot,
+    Rpc::ListVolumes,
+    Rpc::ControllerGetVolume,
 ];
 
 const KINDS: [ErrorKind; 26] = [

@@ -20,6 +20,7 @@ mod histories;
 mod idempotence;
 mod kubernetes;
 mod lifecycle;
+mod listing;
 mod metrics;
 mod node;
 mod options;

@@ -91,6 +91,8 @@ const KINDS: &[(ErrorKind, &[&str])] = &[
             "TagLimitExceeded",
             "InvalidZone.NotFound",
             "ValidationError",
+            "InvalidNextToken",
+            "InvalidPaginationToken",
         ],
     ),
     (ErrorKind::DryRun, &["DryRunOperation"]),

@@ -5,6 +5,7 @@
 //! Doesn't answer for: what a call does ([`crate::Ec2`]), nor what an answer means to CSI.
 
 mod batch;
+mod listing;
 mod lookup;
 mod sightings;
 mod sure;
@@ -61,6 +62,7 @@ pub struct Cloud {
     api: Arc<dyn Ec2>,
     settings: CloudSettings,
     sightings: Arc<Sightings>,
+    source: Source,
     volumes: Arc<Batch<VolumesById>>,
     volumes_by_name: Arc<Batch<VolumesByName>>,
     snapshots: Arc<Batch<SnapshotsById>>,
@@ -88,10 +90,14 @@ impl Cloud {
         let volumes = Batch::new(VolumesById(source()));
         let volumes_by_name = Batch::new(VolumesByName(source()));
         let modifications = Batch::new(Modifications(source()));
+        let snapshots = Batch::new(SnapshotsById(source()));
+        let snapshots_by_name = Batch::new(SnapshotsByName(source()));
+        let instances = Batch::new(InstancesById(source()));
+        let own = source();
         Self {
-            snapshots: Batch::new(SnapshotsById(source())),
-            snapshots_by_name: Batch::new(SnapshotsByName(source())),
-            instances: Batch::new(InstancesById(source())),
+            snapshots,
+            snapshots_by_name,
+            instances,
             volume_watch: Watch::new(Arc::clone(&volumes), Arc::clone(&sightings), pace),
             name_watch: Watch::new(Arc::clone(&volumes_by_name), Arc::clone(&sightings), pace),
             modification_watch: Watch::new(
@@ -102,6 +108,7 @@ impl Cloud {
             volumes,
             volumes_by_name,
             modifications,
+            source: own,
             api,
             settings,
             sightings,

@@ -100,7 +100,7 @@ pub enum ErrorKind {
     /// `InvalidSnapshot.InUse`: an image is registered from it.
     SnapshotInUse,
     /// `InvalidParameterValue`, `InvalidParameterCombination`, `InvalidParameter`, `MissingParameter`, `UnknownVolumeType`, `UnknownParameter`,
-    /// `UnsupportedOperation`, `TagLimitExceeded`, `InvalidZone.NotFound`, `InvalidKmsKey.*`: asked for what cannot be had.
+    /// `UnsupportedOperation`, `TagLimitExceeded`, `InvalidZone.NotFound`, `InvalidNextToken`, `InvalidKmsKey.*`: asked for what cannot be had.
     InvalidParameter,
     /// `DryRunOperation`: it would have worked.
     DryRun,

@@ -18,6 +18,7 @@ pub use cloud::{Cloud, CloudSettings};
 pub use error::{Action, Ec2Error, ErrorKind, Outcome};
 pub use requests::{
     CreateSnapshot, CreateVolume, Encryption, ModifyVolume, Page, SnapshotQuery, VolumeQuery,
+    VolumeSort,
 };
 pub use resources::{
     Attachment, AvailabilityZone, BlockDevice, Instance, Modification, Snapshot, Volume,

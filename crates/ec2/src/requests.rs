@@ -60,7 +60,7 @@ pub struct CreateSnapshot {
     pub tags: Tags,
 }
 
-/// Which volumes to describe. Only [`VolumeQuery::Marked`] is answered in pages; the others as one, however many they match.
+/// Which volumes to describe. Only [`VolumeQuery::Listed`] is answered in pages; the others as one, however many they match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VolumeQuery {
     /// These ids, at most 500; one unknown id fails the query and is named in the error.
@@ -69,10 +69,10 @@ pub enum VolumeQuery {
     Names(Vec<String>),
     /// Volumes attached to this instance.
     AttachedTo(InstanceId),
-    /// Volumes in one of these states.
-    States(Vec<VolumeState>),
-    /// Every volume that carries the driver's cluster mark: a page of at most `max` (5 to 500).
-    Marked {
+    /// All volumes of one sort: a page of at most `max` (5 to 500).
+    Listed {
+        /// Which sort.
+        sort: VolumeSort,
         /// Page size.
         max: u16,
         /// Where the last page ended.
@@ -80,19 +80,26 @@ pub enum VolumeQuery {
     },
 }
 
-/// Which snapshots to describe. Only [`SnapshotQuery::Owned`] is answered in pages; the others as one, however many they match.
+/// A sort of volumes that can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolumeSort {
+    /// Those that carry the driver's cluster mark.
+    Marked,
+    /// Those in this state, whoever made them.
+    InState(VolumeState),
+}
+
+/// Which snapshots to describe. Only [`SnapshotQuery::Marked`] is answered in pages; the others as one, however many they match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SnapshotQuery {
     /// These ids, at most 1,000; one unknown id fails the query and is named in the error.
     Ids(Vec<SnapshotId>),
     /// The account's own snapshots whose tag `CSIVolumeSnapshotName` is one of these, at most 200.
     Names(Vec<String>),
-    /// The account's own snapshots: a page of at most `max` (5 to 1,000).
-    Owned {
+    /// The account's own snapshots that carry the driver's cluster mark: a page of at most `max` (5 to 1,000).
+    Marked {
         /// Only those of this volume.
         volume: Option<VolumeId>,
-        /// Only those that carry the driver's cluster mark.
-        marked: bool,
         /// Page size.
         max: u16,
         /// Where the last page ended.

@@ -48,6 +48,12 @@ impl Volume {
         self.tags.get(keys::VOLUME_NAME).map(String::as_str)
     }
 
+    /// Whether a driver of EBS made it, or somebody gave it to one.
+    #[must_use]
+    pub fn is_marked(&self) -> bool {
+        self.tags.get(keys::CLUSTER_MARK).map(String::as_str) == Some("true")
+    }
+
     /// Its attachment to this instance.
     #[must_use]
     pub fn attachment_to(&self, instance: &InstanceId) -> Option<&Attachment> {

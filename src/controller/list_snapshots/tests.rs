@@ -1,9 +1,10 @@
-//! Pages of every size, filters, and tokens that are none.
+//! Filters, and pages of a list that changes meanwhile.
 
 use std::collections::BTreeSet;
 
 use csi::v1::controller_server::Controller;
-use proptest::prelude::*;
+use csi::v1::{DeleteSnapshotRequest, GetSnapshotRequest};
+use ebs_types::{SnapshotState, keys};
 use rstest::rstest;
 use tonic::{Code, Request, Status};
 
@@ -66,26 +67,30 @@ async fn every_page_size_lists_each_snapshot_once(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_small_first_page_can_be_followed_by_all_the_rest() {
+async fn what_was_listed_can_be_deleted_before_the_next_page() {
     let fake = FakeEc2::new();
     let service = service(&fake);
-    with_snapshots(&service, 5).await;
-    let (first, token) = list(&service, 2, "").await.unwrap();
-    let (rest, end) = list(&service, 0, &token).await.unwrap();
-    assert_eq!((first.len(), rest.len(), end.as_str()), (2, 3, ""));
-}
-
-#[rstest]
-#[case("nonsense")]
-#[case("p1:5:0")]
-#[case("p1:4:0:")]
-#[case("p1:5:x:")]
-#[case("p1:5:0:not EC2's")]
-#[tokio::test(start_paused = true)]
-async fn a_token_that_is_none_is_aborted(#[case] token: &str) {
-    let fake = FakeEc2::new();
-    let status = list(&service(&fake), 0, token).await.unwrap_err();
-    assert_eq!(status.code(), Code::Aborted);
+    with_snapshots(&service, 9).await;
+    let all = list(&service, 0, "").await.unwrap().0;
+    let (mut seen, mut token) = list(&service, 2, "").await.unwrap();
+    while !token.is_empty() {
+        let snapshot_id = seen.last().unwrap().clone();
+        let message = DeleteSnapshotRequest {
+            snapshot_id,
+            ..DeleteSnapshotRequest::default()
+        };
+        service
+            .delete_snapshot(Request::new(message))
+            .await
+            .unwrap();
+        // The token is as good at another replica.
+        let (more, next) = list(&super::super::testing::service(&fake), 2, &token)
+            .await
+            .unwrap();
+        seen.extend(more);
+        token = next;
+    }
+    assert_eq!(seen, all);
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,6 +110,7 @@ async fn filters_find_what_is_there_and_nothing_else() {
     let known = list(&service, 0, "").await.unwrap().0.remove(0);
     assert_eq!(count(&known, "").await, 1);
     assert_eq!(count(&known, &volume).await, 1);
+    assert_eq!(count(&known, &format!("aws://z-a/{volume}")).await, 1);
     assert_eq!(count(&known, "vol-0000dead").await, 0);
     assert_eq!(count(&known, "fake-vol-id").await, 0);
     assert_eq!(count("snap-0000dead", "").await, 0);
@@ -115,21 +121,51 @@ async fn filters_find_what_is_there_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_negative_limit_is_refused() {
+async fn what_nobody_marked_is_found_by_its_id_alone() {
     let fake = FakeEc2::new();
-    let status = list(&service(&fake), -1, "").await.unwrap_err();
-    assert_eq!(status.code(), Code::InvalidArgument);
+    let service = service(&fake);
+    let volume = with_snapshots(&service, 1).await;
+    let id = list(&service, 0, "").await.unwrap().0.remove(0);
+    for snapshot in fake.state().snapshots.values_mut() {
+        snapshot.tags.remove(keys::CLUSTER_MARK);
+    }
+    assert_eq!(list(&service, 0, "").await.unwrap().0.len(), 0);
+    let message = |snapshot_id: &str| ListSnapshotsRequest {
+        snapshot_id: snapshot_id.to_owned(),
+        source_volume_id: volume.clone(),
+        ..ListSnapshotsRequest::default()
+    };
+    for (snapshot_id, found) in [("", 0), (&id, 1)] {
+        let request = Request::new(message(snapshot_id));
+        let answer = service.list_snapshots(request).await.unwrap();
+        assert_eq!(answer.into_inner().entries.len(), found);
+    }
 }
 
-proptest! {
-    #[test]
-    fn tokens_are_read_back(page in 5_u16..=1_000, seen in 0..10_000_usize, token in proptest::option::of("[^\0]{1,20}")) {
-        let place = Place { page, seen, token };
-        prop_assert_eq!(place.to_token().parse::<Place>().ok(), Some(place));
-    }
+async fn get(service: &ControllerService, id: &str) -> Result<csi::v1::Snapshot, Status> {
+    let message = GetSnapshotRequest {
+        snapshot_id: id.to_owned(),
+        ..GetSnapshotRequest::default()
+    };
+    let answer = service.get_snapshot(Request::new(message)).await?;
+    Ok(answer.into_inner().snapshot.unwrap())
+}
 
-    #[test]
-    fn no_token_panics(text in ".*") {
-        let _ = text.parse::<Place>();
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_is_got_by_its_id() {
+    let fake = FakeEc2::new();
+    let service = service(&fake);
+    let volume = with_snapshots(&service, 1).await;
+    let id = list(&service, 0, "").await.unwrap().0.remove(0);
+    let snapshot = get(&service, &id).await.unwrap();
+    assert_eq!(snapshot.source_volume_id, volume);
+    assert!(!snapshot.ready_to_use && snapshot.size_bytes > 0);
+    let code = async |id: &str| get(&service, id).await.unwrap_err().code();
+    assert_eq!(code("").await, Code::InvalidArgument);
+    assert_eq!(code("snap-0000dead").await, Code::NotFound);
+    assert_eq!(code("fake-id").await, Code::NotFound);
+    for snapshot in fake.state().snapshots.values_mut() {
+        snapshot.state = SnapshotState::Error;
     }
+    assert_eq!(code(&id).await, Code::Internal);
 }

@@ -1,14 +1,16 @@
 //! What each call does to the small EC2.
 
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use ebs_types::{
     AttachmentState, DeviceName, InstanceId, InstanceState, InstanceType, ListedLimit,
-    ModificationState, SnapshotId, SnapshotState, VolumeId, VolumeState,
+    ModificationState, SnapshotId, SnapshotState, VolumeId, VolumeState, keys,
 };
 use ec2::{
     Action, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2, Ec2Error, ErrorKind,
     Instance, Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery,
+    VolumeSort,
 };
 use tokio::time::Instant;
 
@@ -79,6 +81,14 @@ impl Ec2 for FakeEc2 {
                     })
                     .cloned()
                     .collect(),
+                VolumeQuery::Listed { sort, max, token } => {
+                    let of_sort = |volume: &&Volume| match sort {
+                        VolumeSort::Marked => volume.is_marked(),
+                        VolumeSort::InState(state) => volume.state == *state,
+                    };
+                    let all = state.volumes.iter().filter(|(_, volume)| of_sort(volume));
+                    return page(all, *max, token.as_deref());
+                }
                 other => panic!("the controller does not ask for {other:?}"),
             };
             Ok(Page { items, next: None })
@@ -272,22 +282,13 @@ impl Ec2 for FakeEc2 {
                         next: None,
                     })
                 }
-                SnapshotQuery::Owned {
-                    volume, max, token, ..
-                } => {
-                    assert!((5..=1_000).contains(max), "EC2 takes pages of 5 to 1000");
-                    let start = match token.as_deref().map(str::parse::<usize>) {
-                        None => 0,
-                        Some(Ok(start)) => start,
-                        Some(Err(_)) => return Err(ErrorKind::InvalidParameter),
+                SnapshotQuery::Marked { volume, max, token } => {
+                    let of = |s: &&Snapshot| {
+                        let marked = s.tags.contains_key(keys::CLUSTER_MARK);
+                        marked && (volume.is_none() || s.volume == *volume)
                     };
-                    let of = |s: &&Snapshot| volume.is_none() || s.volume == *volume;
-                    let all: Vec<_> = state.snapshots.values().filter(of).cloned().collect();
-                    let end = (start + usize::from(*max)).min(all.len());
-                    Ok(Page {
-                        items: all[start..end].to_vec(),
-                        next: (end < all.len()).then(|| end.to_string()),
-                    })
+                    let all = state.snapshots.iter().filter(|(_, snapshot)| of(snapshot));
+                    page(all, *max, token.as_deref())
                 }
             }
         })
@@ -331,4 +332,23 @@ impl Ec2 for FakeEc2 {
         self.act(Action::DescribeInstanceTypes, |_, _| Ok(None))
             .await
     }
+}
+
+/// A page of the whole, in the order of the ids. A token is the last id of the page before.
+fn page<'a, K: FromStr + Ord + ToString + 'a, V: Clone + 'a>(
+    all: impl Iterator<Item = (&'a K, &'a V)>,
+    max: u16,
+    token: Option<&str>,
+) -> Result<Page<V>, ErrorKind> {
+    assert!((5..=1_000).contains(&max), "EC2 takes pages of 5 to 1000");
+    let after = token.map(str::parse::<K>).transpose();
+    let after = after.map_err(|_| ErrorKind::InvalidParameter)?;
+    let mut rest = all.filter(|(id, _)| after.as_ref().is_none_or(|after| *id > after));
+    let items: Vec<_> = rest.by_ref().take(max.into()).collect();
+    let last = items.last().map(|(id, _)| id.to_string());
+    let more = rest.next().is_some();
+    Ok(Page {
+        items: items.into_iter().map(|(_, item)| item.clone()).collect(),
+        next: last.filter(|_| more),
+    })
 }

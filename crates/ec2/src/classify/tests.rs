@@ -36,6 +36,8 @@ const CODES: &[(u16, &str, ErrorKind, Outcome)] = {
             K::ModificationNotFound,
             NotDone,
         ),
+        (400, "InvalidNextToken", K::InvalidParameter, NotDone),
+        (400, "InvalidPaginationToken", K::InvalidParameter, NotDone),
         (400, "IncorrectState", K::IncorrectState, NotDone),
         (400, "IncorrectInstanceState", K::IncorrectState, NotDone),
         (

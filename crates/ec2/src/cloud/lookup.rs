@@ -52,7 +52,7 @@ pub(super) struct Source {
 
 impl Source {
     /// Notes what EC2 shows, and corrects the state of a volume that was deleted from here.
-    fn saw_volume(&self, mut volume: Volume) -> Volume {
+    pub(super) fn saw_volume(&self, mut volume: Volume) -> Volume {
         let sighting = self.sightings.saw(&Subject::Volume(volume.id.clone()));
         if sighting == Sighting::Outdated && !volume.state.is_gone() {
             volume.state = VolumeState::Deleting;
@@ -67,7 +67,7 @@ impl Source {
     }
 
     /// Notes what EC2 shows; false for a snapshot that was deleted from here.
-    fn saw_snapshot(&self, snapshot: &Snapshot) -> bool {
+    pub(super) fn saw_snapshot(&self, snapshot: &Snapshot) -> bool {
         let subject = Subject::Snapshot(snapshot.id.clone());
         self.sightings.saw(&subject) == Sighting::Current
     }

@@ -53,22 +53,14 @@ pub(super) async fn describe(
             let names = filter(tag, names.iter().map(String::as_str));
             all_pages(builder.owner_ids("self").filters(names), Some(PAGE)).await
         }
-        SnapshotQuery::Owned {
-            volume,
-            marked,
-            max,
-            token,
-        } => {
+        SnapshotQuery::Marked { volume, max, token } => {
             let mut builder = builder
                 .owner_ids("self")
+                .filters(filter(format!("tag:{}", keys::CLUSTER_MARK), ["true"]))
                 .max_results(i32::from(*max))
                 .set_next_token(token.clone());
             if let Some(volume) = volume {
                 builder = builder.filters(filter("volume-id", [volume.as_str()]));
-            }
-            if *marked {
-                let mark = format!("tag:{}", keys::CLUSTER_MARK);
-                builder = builder.filters(filter(mark, ["true"]));
             }
             one_page(builder).await
         }

@@ -374,9 +374,8 @@ async fn snapshots_of_no_volume_are_read() {
     let found = "<snapshotSet><item><snapshotId>snap-0123456789abcdef0</snapshotId><volumeId>vol-ffffffff</volumeId>\
         <status>pending</status><startTime>2026-11-21T09:00:00.000Z</startTime><volumeSize>4</volumeSize></item></snapshotSet>";
     let server = Server::start([done("DescribeSnapshots", found)]).await;
-    let query = SnapshotQuery::Owned {
+    let query = SnapshotQuery::Marked {
         volume: Some(volume_id()),
-        marked: true,
         max: 5,
         token: None,
     };
@@ -387,8 +386,8 @@ async fn snapshots_of_no_volume_are_read() {
         &[
             "Owner.1=self",
             "MaxResults=5",
-            "Filter.1.Name=volume-id",
-            "Filter.2.Name=tag%3Aebs.csi.aws.com%2Fcluster",
+            "Filter.1.Name=tag%3Aebs.csi.aws.com%2Fcluster",
+            "Filter.2.Name=volume-id",
         ],
     );
 }

@@ -14,7 +14,7 @@ use super::convert::{
 };
 use super::pages::{self, page};
 use super::retry::call;
-use crate::{Action, CreateVolume, Ec2Error, Encryption, Page, Volume, VolumeQuery};
+use crate::{Action, CreateVolume, Ec2Error, Encryption, Page, Volume, VolumeQuery, VolumeSort};
 
 /// The most volumes that EC2 puts on one page.
 const PAGE: u16 = 500;
@@ -73,15 +73,14 @@ pub(super) async fn describe(
             let attached = filter("attachment.instance-id", [instance.as_str()]);
             all_pages(builder.filters(attached), Some(PAGE)).await
         }
-        VolumeQuery::States(states) => {
-            let states = filter("status", states.iter().map(|state| state.as_str()));
-            all_pages(builder.filters(states), Some(PAGE)).await
-        }
-        VolumeQuery::Marked { max, token } => {
-            let mark = filter(format!("tag:{}", keys::CLUSTER_MARK), ["true"]);
+        VolumeQuery::Listed { sort, max, token } => {
+            let sort = match sort {
+                VolumeSort::Marked => filter(format!("tag:{}", keys::CLUSTER_MARK), ["true"]),
+                VolumeSort::InState(state) => filter("status", [state.as_str()]),
+            };
             one_page(
                 builder
-                    .filters(mark)
+                    .filters(sort)
                     .max_results(i32::from(*max))
                     .set_next_token(token.clone()),
             )

@@ -1,0 +1,52 @@
+//! Lists, page by page, corrected by what this process knows: EC2's filters are the last to learn of a change.
+//!
+//! Doesn't answer for: pages of other sizes than EC2's.
+
+use std::collections::HashMap;
+
+use ebs_types::VolumeId;
+
+use super::Cloud;
+use crate::{Ec2Error, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery};
+
+impl Cloud {
+    /// One page of volumes as EC2 shows them, without those that are being or have been deleted: such a page can be empty
+    /// and not the last.
+    ///
+    /// # Errors
+    /// [`Ec2Error`], "not found" as EC2 says it.
+    pub async fn list_volumes(&self, query: &VolumeQuery) -> Result<Page<Volume>, Ec2Error> {
+        let Page { items, next } = self.api.describe_volumes(query).await?;
+        let items = items
+            .into_iter()
+            .map(|volume| self.source.saw_volume(volume))
+            .filter(|volume| !volume.state.is_gone())
+            .collect();
+        Ok(Page { items, next })
+    }
+
+    /// One page of snapshots as EC2 shows them, without those that were deleted from here: such a page can be empty and not
+    /// the last.
+    ///
+    /// # Errors
+    /// [`Ec2Error`], "not found" as EC2 says it.
+    pub async fn list_snapshots(&self, query: &SnapshotQuery) -> Result<Page<Snapshot>, Ec2Error> {
+        let mut page = self.api.describe_snapshots(query).await?;
+        page.items
+            .retain(|snapshot| self.source.saw_snapshot(snapshot));
+        Ok(page)
+    }
+
+    /// These volumes, asked for together. For one that does not exist the error is EC2's latest word, not yet sure.
+    /// One whose call was cut off is left out.
+    pub async fn volumes(&self, ids: &[VolumeId]) -> HashMap<VolumeId, Result<Volume, Ec2Error>> {
+        let tickets = self.volumes.ask(ids.iter().cloned());
+        let mut answers = HashMap::with_capacity(ids.len());
+        for (id, ticket) in ids.iter().zip(tickets) {
+            if let Ok(answer) = ticket.await {
+                answers.insert(id.clone(), answer);
+            }
+        }
+        answers
+    }
+}

@@ -1,0 +1,142 @@
+//! Where ControllerPublishVolume succeeded, and how the volume's handle was written then.
+//!
+//! external-attacher compares handles letter by letter: a volume that ListVolumes shows under its id, while its PV says
+//! `aws://zone/vol-…`, counts as detached and is attached anew every minute. EC2 knows ids only, so the other ways to write them are
+//! remembered here. A process that has just started does not know them: then external-attacher publishes such a volume once more, which
+//! finds it attached and tells how it is written.
+//!
+//! Doesn't answer for: whether a volume is attached (EC2), except for node-local ones, of which EC2 knows nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ebs_types::{InstanceId, VolumeHandle, VolumeId};
+
+/// What ControllerPublishVolume has seen and ControllerUnpublishVolume has not undone.
+#[derive(Debug, Default)]
+pub(super) struct Published {
+    volumes: Mutex<BTreeMap<VolumeHandle, Publication>>,
+}
+
+/// One volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Publication {
+    /// Its handle as the last request wrote it.
+    pub(super) written: String,
+    /// Where to.
+    pub(super) nodes: BTreeSet<InstanceId>,
+}
+
+impl Published {
+    /// The volume was published to `node`.
+    pub(super) fn note(&self, volume: VolumeHandle, written: &str, node: &InstanceId) {
+        let mut volumes = self.lock();
+        let publication = volumes.entry(volume).or_insert_with(|| Publication {
+            written: String::new(),
+            nodes: BTreeSet::new(),
+        });
+        written.clone_into(&mut publication.written);
+        publication.nodes.insert(node.clone());
+    }
+
+    /// The volume was unpublished from `node`, or from all nodes.
+    pub(super) fn forget(&self, volume: &VolumeHandle, node: Option<&InstanceId>) {
+        let mut volumes = self.lock();
+        let Some(publication) = volumes.get_mut(volume) else {
+            return;
+        };
+        match node {
+            Some(node) => {
+                publication.nodes.remove(node);
+            }
+            None => publication.nodes.clear(),
+        }
+        if publication.nodes.is_empty() {
+            volumes.remove(volume);
+        }
+    }
+
+    /// The handle under which this volume is known to whoever published it; its id where nobody did.
+    pub(super) fn handle(&self, volume: &VolumeId) -> String {
+        match self.get(&VolumeHandle::Ebs(volume.clone())) {
+            Some(publication) => publication.written,
+            None => volume.to_string(),
+        }
+    }
+
+    /// What is known of this volume.
+    pub(super) fn get(&self, volume: &VolumeHandle) -> Option<Publication> {
+        self.lock().get(volume).cloned()
+    }
+
+    /// Up to `max` of the volumes that are `wanted`, in their order, after `last`.
+    pub(super) fn after(
+        &self,
+        last: Option<&VolumeHandle>,
+        max: usize,
+        wanted: impl Fn(&VolumeHandle) -> bool,
+    ) -> Vec<(VolumeHandle, Publication)> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let volumes = self.lock();
+        let found = volumes
+            .range((from, Bound::Unbounded))
+            .filter(|(volume, _)| wanted(volume))
+            .take(max);
+        found.map(|(v, p)| (v.clone(), p.clone())).collect()
+    }
+
+    /// The map is whole after every statement, so a panic elsewhere while it was locked does not matter.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<VolumeHandle, Publication>> {
+        self.volumes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(number: u8) -> InstanceId {
+        format!("i-{number:08x}").parse().unwrap()
+    }
+
+    #[test]
+    fn the_last_way_to_write_a_handle_counts_until_the_last_node_lets_go() {
+        let published = Published::default();
+        let id: VolumeId = "vol-0000000a".parse().unwrap();
+        let volume = VolumeHandle::Ebs(id.clone());
+        assert_eq!(published.handle(&id), "vol-0000000a");
+        published.note(volume.clone(), "vol-0000000a", &node(1));
+        published.note(volume.clone(), "aws://z/vol-0000000a", &node(2));
+        published.forget(&volume, Some(&node(2)));
+        assert_eq!(published.handle(&id), "aws://z/vol-0000000a");
+        published.forget(&volume, Some(&node(3)));
+        published.forget(&volume, Some(&node(1)));
+        assert_eq!(published.handle(&id), "vol-0000000a");
+        assert_eq!(published.get(&volume), None);
+    }
+
+    #[test]
+    fn what_is_remembered_is_given_out_in_order_and_in_parts() {
+        let published = Published::default();
+        let handles = ["local-ebs://dev/xvdba", "vol-0000000a", "vol-0000000b"];
+        for handle in handles {
+            published.note(handle.parse().unwrap(), handle, &node(1));
+        }
+        let ebs = |volume: &VolumeHandle| volume.id().is_some();
+        let names = |found: Vec<(VolumeHandle, Publication)>| {
+            found
+                .into_iter()
+                .map(|(_, p)| p.written)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(published.after(None, 9, ebs)), handles[1..]);
+        assert_eq!(names(published.after(None, 1, ebs)), handles[1..2]);
+        let first = handles[1].parse().unwrap();
+        assert_eq!(names(published.after(Some(&first), 9, ebs)), handles[2..]);
+        let local = |volume: &VolumeHandle| volume.id().is_none();
+        assert_eq!(names(published.after(None, 9, local)), handles[..1]);
+        published.forget(&first, None);
+        assert_eq!(names(published.after(None, 9, ebs)), handles[2..]);
+    }
+}
