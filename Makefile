@@ -34,6 +34,7 @@ chart: ## Render deploy/ from the chart.
 
 soak: ## Run 200 random histories of the controller under faults, and the node on NVMe at length.
 	@scripts/setup.sh nvme && scripts/nvme.sh soak
+	@scripts/setup.sh bench && scripts/bench.sh --long
 	@EBS_CSI_HISTORIES=200 scripts/cargo.sh test --workspace --locked --test it histories -- --nocapture
 	@EBS_CSI_CRASH_POINTS=all scripts/cargo.sh test --workspace --locked --test root -- --nocapture crashes faults
 
