@@ -5,18 +5,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module at the top of `src`, and which others it may name. `cli` wires everything and is free.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("capability", &["status"]),
     ("cause", &[]),
     ("cluster", &["kubernetes", "metadata"]),
     ("config", &["kubernetes", "server"]),
     (
         "controller",
-        &["capability", "config", "inflight", "status", "telemetry"],
+        &[
+            "capability",
+            "config",
+            "inflight",
+            "status",
+            "telemetry",
+            "utc",
+        ],
     ),
     ("identity", &["config", "status", "telemetry"]),
     ("inflight", &[]),
-    ("kubernetes", &["cause"]),
+    ("kubernetes", &["cause", "utc"]),
     ("metadata", &["cause", "config", "kubernetes"]),
     (
         "node",
@@ -34,6 +41,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
     // It maps the errors of both services to codes, so it knows their types.
     ("status", &["controller", "inflight", "node"]),
     ("telemetry", &["config", "inflight"]),
+    ("utc", &[]),
     ("architecture", &[]),
 ];
 

@@ -4,7 +4,9 @@
 //! Doesn't answer for: pacing and sharing of EC2 calls (`ec2::Cloud`), codes of errors (`status`), anything on a node.
 
 mod attempts;
+mod attributes;
 mod capabilities;
+mod class_tags;
 mod create_snapshot;
 mod create_volume;
 mod delete_snapshot;
@@ -16,6 +18,8 @@ mod get_snapshot;
 mod get_volume;
 mod list_snapshots;
 mod list_volumes;
+mod modification;
+mod modify;
 mod pages;
 mod params;
 mod publish;
@@ -23,6 +27,7 @@ mod published;
 mod recent;
 mod render;
 mod request;
+mod speed;
 mod tags;
 #[cfg(test)]
 mod testing;
@@ -58,6 +63,7 @@ use tonic::{Request, Response, Status};
 use self::attempts::Attempts;
 use self::device_names::DeviceNames;
 pub(crate) use self::error::Error;
+use self::modification::Desk;
 use self::published::Published;
 use self::recent::Recent;
 use crate::inflight::{Busy, Guard, InFlight, Key};
@@ -88,6 +94,8 @@ pub(crate) struct ControllerService {
     first_snapshot: OnceLock<Instant>,
     device_names: DeviceNames,
     published: Published,
+    /// Who modifies which volume.
+    modifications: Desk,
     /// The region's zones for volumes that may be anywhere, read once.
     zones: OnceCell<Vec<Zone>>,
 }
@@ -104,6 +112,7 @@ impl ControllerService {
             first_snapshot: OnceLock::new(),
             device_names: DeviceNames::default(),
             published: Published::default(),
+            modifications: Desk::default(),
             zones: OnceCell::new(),
         }
     }
@@ -259,9 +268,10 @@ impl Controller for ControllerService {
 
     async fn controller_modify_volume(
         &self,
-        _request: Request<ControllerModifyVolumeRequest>,
+        request: Request<ControllerModifyVolumeRequest>,
     ) -> Result<Response<ControllerModifyVolumeResponse>, Status> {
-        not_offered("ControllerModifyVolume")
+        let result = modify::run(self, request.into_inner()).await;
+        answer(Rpc::ControllerModifyVolume, result)
     }
 
     async fn controller_list_volume_health(

@@ -19,7 +19,9 @@ pub(crate) enum Key {
     Volume(VolumeId),
     /// On a node, the volume that is attached to it under this name.
     LocalVolume(DeviceName),
-    /// A volume's modification, which may go on while the volume is attached or detached.
+    /// A volume's expansion, which may go on while the volume is attached or detached, or its attributes are modified.
+    Expansion(VolumeId),
+    /// The modification of a volume's attributes, which may go on in the same cases.
     Modification(VolumeId),
     /// A volume that is being made, by its CSI name.
     VolumeName(String),
@@ -45,6 +47,7 @@ impl fmt::Display for Key {
         match self {
             Self::Volume(id) => write!(f, "volume {id}"),
             Self::LocalVolume(name) => write!(f, "node-local volume {name}"),
+            Self::Expansion(id) => write!(f, "the expansion of volume {id}"),
             Self::Modification(id) => write!(f, "the modification of volume {id}"),
             Self::VolumeName(name) => write!(f, "the volume named {name:?}"),
             Self::Snapshot(id) => write!(f, "snapshot {id}"),
@@ -163,6 +166,7 @@ mod tests {
         let all = InFlight::default();
         let _guards = [
             Key::Volume(volume('a')),
+            Key::Expansion(volume('a')),
             Key::Modification(volume('a')),
             Key::Target("/a".into()),
             Key::Target("/b".into()),

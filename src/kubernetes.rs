@@ -15,7 +15,6 @@ mod nodes;
 mod objects;
 mod session;
 mod taint;
-mod time;
 mod volumes;
 
 use std::time::Duration;

@@ -18,6 +18,7 @@ mod server;
 mod statistics;
 mod status;
 mod telemetry;
+mod utc;
 
 #[cfg(test)]
 mod architecture;

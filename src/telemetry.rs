@@ -79,7 +79,7 @@ pub(crate) fn rpc_span(method: &str) -> Span {
 /// Adds to the current RPC's lines what it is about. Outside an RPC it does nothing.
 pub(crate) fn about(subject: &Key) {
     let (field, value): (_, &dyn Display) = match subject {
-        Key::Volume(id) | Key::Modification(id) => ("volume.id", id),
+        Key::Volume(id) | Key::Expansion(id) | Key::Modification(id) => ("volume.id", id),
         Key::LocalVolume(name) => ("volume.id", name),
         Key::Snapshot(id) => ("snapshot.id", id),
         Key::VolumeName(name) | Key::SnapshotName(name) => ("csi.name", name),

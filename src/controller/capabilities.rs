@@ -5,7 +5,7 @@ use csi::v1::controller_service_capability::{Rpc, Type};
 use csi::v1::{ControllerGetCapabilitiesResponse, ControllerServiceCapability};
 
 /// What the Controller service offers. The names of the RPCs it does not offer are in `controller`, where they are refused.
-const OFFERED: [RpcType; 10] = [
+const OFFERED: [RpcType; 11] = [
     RpcType::CreateDeleteVolume,
     RpcType::PublishUnpublishVolume,
     RpcType::ListVolumes,
@@ -15,6 +15,7 @@ const OFFERED: [RpcType; 10] = [
     RpcType::ListSnapshots,
     RpcType::GetSnapshot,
     RpcType::ExpandVolume,
+    RpcType::ModifyVolume,
     RpcType::SingleNodeMultiWriter,
 ];
 

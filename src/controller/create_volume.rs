@@ -161,8 +161,9 @@ impl Creation<'_> {
 
     async fn call(&self, zone: &Zone, size: Gibibytes) -> Result<Made, Error> {
         let name = &self.spec.name;
+        let kind = self.spec.kind(size)?;
         let attempt = self.service.volumes.begin(name);
-        let plan = self.spec.plan(zone, size, attempt.generation());
+        let plan = self.spec.plan(zone, size, kind, attempt.generation());
         match self.service.cloud.api().create_volume(&plan).await {
             Ok(volume) => self.settle(volume).await,
             // The token made something else: a volume that is there, or one that is gone.

@@ -157,7 +157,7 @@ pub(crate) enum Error {
         wait: String,
         error: Box<Ec2Error>,
     },
-    #[error("EC2 did not grow volume {volume}: {why}")]
+    #[error("EC2 did not modify volume {volume}: {why}")]
     ModificationFailed { volume: VolumeId, why: String },
     #[error(
         "starting_token {token:?} does not name a place in the list: begin again without a token"

@@ -59,6 +59,21 @@ impl Parameters {
             .map(|(_, value)| value)
     }
 
+    /// The map's name in the request.
+    pub(super) fn field(&self) -> &'static str {
+        self.field
+    }
+
+    /// Takes all whose keys begin with `prefix`, in the order of the keys: the field's path in the request, and the value.
+    pub(super) fn take_all(&mut self, prefix: &'static str) -> Vec<(String, String)> {
+        self.known.push(prefix);
+        let folded = prefix.to_lowercase();
+        let taken = self.left.extract_if(.., |key, _| key.starts_with(&folded));
+        taken
+            .map(|(_, (key, value))| (format!("{}.{key}", self.field), value))
+            .collect()
+    }
+
     /// Takes the value of `key`, if it is there, and reads it; `allowed` says what can be read.
     ///
     /// # Errors

@@ -117,6 +117,9 @@ impl State {
                 modification.state = ModificationState::Optimizing;
                 if let Some(volume) = self.volumes.get_mut(id) {
                     volume.size = modification.target_size;
+                    volume.volume_type = modification.target_type.unwrap_or(volume.volume_type);
+                    volume.iops = modification.target_iops;
+                    volume.throughput = modification.target_throughput;
                 }
             }
         }

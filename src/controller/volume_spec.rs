@@ -3,13 +3,16 @@
 use csi::v1::volume_content_source::Type as SourceMessage;
 use csi::v1::{CreateVolumeRequest, VolumeContentSource};
 use ebs_types::{
-    Access, CapacityRange, ClientToken, FormatParameters, FsType, Gibibytes, Performance,
+    Access, CapacityRange, ClientToken, FormatParameters, FsType, Gibibytes, InvalidKind,
     SOURCE_SNAPSHOT_KEY, SnapshotId, Source, Tags, VolumeKind, VolumeType, Zone, keys,
 };
 use ec2::{CreateVolume, Encryption, Volume};
 
+use super::attributes::Attributes;
+use super::class_tags::ClassTags;
 use super::error::Error;
 use super::params::Parameters;
+use super::speed::{Iops, Speed, TypeKeys};
 use super::topology::ZoneChoice;
 use super::{Settings, request, tags};
 use crate::capability::{Capability, FS_TYPES};
@@ -25,7 +28,10 @@ pub(super) struct VolumeSpec {
     pub(super) zones: ZoneChoice,
     pub(super) snapshot: Option<SnapshotId>,
     range: CapacityRange,
-    kind: VolumeKind,
+    speed: Speed,
+    /// Whether IOPS per GiB that are too few for the type are raised to its least.
+    raise: bool,
+    initialization_rate: Option<u32>,
     encryption: Encryption,
     tags: Tags,
     format: FormatParameters,
@@ -39,16 +45,7 @@ impl VolumeSpec {
     pub(super) fn parse(message: &CreateVolumeRequest, settings: &Settings) -> Result<Self, Error> {
         let name = request::required("name", &message.name, "give the volume a name")?;
         let accesses = accesses(message)?;
-        if !message.mutable_parameters.is_empty() {
-            return Err(InvalidRequest::value(
-                "mutable_parameters",
-                message.mutable_parameters.keys().cloned().collect::<Vec<_>>().join(", "),
-                "this driver does not offer MODIFY_VOLUME; put type, iops and throughput into the StorageClass' parameters",
-            )
-            .into());
-        }
-        let mut tags = tags::volume(settings, name)?;
-        let wishes = Wishes::parse(message, &mut tags)?;
+        let wishes = Wishes::parse(message, tags::volume(settings, name)?)?;
         check_fs(wishes.fs, &accesses)?;
         check_format(&wishes.format, &accesses)?;
         let range = message
@@ -60,13 +57,18 @@ impl VolumeSpec {
             zones: ZoneChoice::parse(message.accessibility_requirements.as_ref())?,
             snapshot: snapshot(message.volume_content_source.as_ref())?,
             range: CapacityRange::new(range.0, range.1)?,
-            kind: wishes.kind,
+            speed: wishes.speed,
+            raise: wishes.raise,
+            initialization_rate: wishes.initialization_rate,
             encryption: wishes.encryption,
-            tags,
+            tags: wishes.tags,
             format: wishes.format,
         };
         // What no snapshot can make right is refused before any is looked up.
-        spec.size(None)?;
+        let least = spec.size(None)?;
+        if spec.snapshot.is_none() || spec.speed.per_gib().is_none() {
+            spec.kind(least)?;
+        }
         Ok(spec)
     }
 
@@ -75,19 +77,41 @@ impl VolumeSpec {
     /// # Errors
     /// [`Error::OutOfRange`] where the requested range has no such size.
     pub(super) fn size(&self, snapshot: Option<Gibibytes>) -> Result<Gibibytes, Error> {
-        let offered = self.kind.volume_type().sizes();
+        let offered = self.volume_type().sizes();
         let min = snapshot.unwrap_or(*offered.start()).max(*offered.start());
         let default = snapshot.unwrap_or(DEFAULT_SIZE).max(min);
         Ok(self.range.pick(default, min, *offered.end())?)
     }
 
+    fn volume_type(&self) -> VolumeType {
+        self.speed.volume_type.unwrap_or(VolumeType::Gp3)
+    }
+
+    /// Type and speed of a volume of this size.
+    ///
+    /// # Errors
+    /// [`InvalidKind`] where no such volume can be had.
+    pub(super) fn kind(&self, size: Gibibytes) -> Result<VolumeKind, InvalidKind> {
+        let volume_type = self.volume_type();
+        let figures = self.speed.figures(volume_type, size, self.raise)?;
+        VolumeKind::new(volume_type, figures)
+    }
+
     /// The call that makes it.
-    pub(super) fn plan(&self, zone: &Zone, size: Gibibytes, generation: u32) -> CreateVolume {
+    pub(super) fn plan(
+        &self,
+        zone: &Zone,
+        size: Gibibytes,
+        kind: VolumeKind,
+        generation: u32,
+    ) -> CreateVolume {
         CreateVolume {
             token: ClientToken::for_name(&self.name, generation),
             zone: zone.clone(),
             size,
-            kind: self.kind,
+            kind,
+            // Without a snapshot there is nothing to fetch; one class may serve both.
+            initialization_rate: self.initialization_rate.filter(|_| self.snapshot.is_some()),
             source: self
                 .snapshot
                 .clone()
@@ -107,9 +131,13 @@ impl VolumeSpec {
 
     /// Why an existing volume of this name is not what is wanted; `None` if it is.
     pub(super) fn difference(&self, volume: &Volume) -> Option<String> {
-        let wanted_type = self.kind.volume_type();
-        let iops = self.kind.iops();
-        let throughput = self.kind.throughput();
+        let wanted_type = self.volume_type();
+        // IOPS per GiB follow the size, and what the region offers.
+        let iops = match self.speed.iops {
+            Some(Iops::Fixed(iops)) => Some(iops),
+            Some(Iops::PerGib(_)) | None => None,
+        };
+        let throughput = self.speed.throughput;
         if !self.range.allows(volume.size.bytes()) {
             Some(format!(
                 "it has {}, outside of the requested capacity_range",
@@ -194,24 +222,32 @@ fn snapshot(source: Option<&VolumeContentSource>) -> Result<Option<SnapshotId>, 
     }
 }
 
-/// What the StorageClass' parameters ask for.
+/// What the StorageClass' and the VolumeAttributesClass' parameters ask for.
 struct Wishes {
-    kind: VolumeKind,
+    speed: Speed,
+    raise: bool,
+    initialization_rate: Option<u32>,
     encryption: Encryption,
     fs: Option<FsType>,
     format: FormatParameters,
+    tags: Tags,
 }
 
 impl Wishes {
-    fn parse(message: &CreateVolumeRequest, tags: &mut Tags) -> Result<Self, Error> {
+    /// `tags` are the driver's own, to which those of the classes are added: the VolumeAttributesClass has the last word.
+    fn parse(message: &CreateVolumeRequest, mut tags: Tags) -> Result<Self, Error> {
+        let Attributes { speed, tags: over } = Attributes::parse(&message.mutable_parameters)?;
         let mut map = Parameters::new("parameters", &message.parameters)?;
-        let volume_type = map
-            .take_parsed("type", "use one of gp3, gp2, io1, io2, st1, sc1, standard")?
-            .unwrap_or(VolumeType::Gp3);
-        let asked = Performance {
-            iops: map.take_parsed("iops", "give a whole number of operations per second")?,
-            throughput: map.take_parsed("throughput", "give a whole number of MiB per second")?,
-        };
+        let speed = speed.over(Speed::take(&mut map, TypeKeys::Current)?);
+        let raise = map.take_parsed("allowAutoIOPSPerGBIncrease", "use true or false")?;
+        let initialization_rate = initialization_rate(&mut map)?;
+        // Of the time before io2 was always Block Express.
+        map.take_parsed::<bool>("blockExpress", "use true or false, or leave it out")?;
+        let mut class = ClassTags::take_set(&mut map)?;
+        class.mark_growth(speed.grows.filter(|grows| *grows), growth_ratio(speed))?;
+        for (key, value) in class.set.iter().chain(&over.set) {
+            tags.set(key, value)?;
+        }
         let encrypted = map.take_parsed("encrypted", "use true or false")?;
         let key = map.take("kmsKeyId");
         // external-provisioner copies both spellings into the capability's fs_type and leaves the bare one in the map.
@@ -231,11 +267,33 @@ impl Wishes {
         }
         map.finish()?;
         Ok(Self {
-            kind: VolumeKind::new(volume_type, asked)?,
+            speed,
+            raise: raise.unwrap_or(false),
+            initialization_rate,
             encryption: encryption(encrypted, key),
             fs: fs.into_iter().flatten().next(),
             format,
+            tags,
         })
+    }
+}
+
+/// The ratio that a volume is marked with: of one whose IOPS are to grow.
+fn growth_ratio(speed: Speed) -> Option<u32> {
+    speed.per_gib().filter(|_| speed.grows == Some(true))
+}
+
+/// EC2 API reference, "CreateVolume": 100 to 300 MiB/s.
+fn initialization_rate(map: &mut Parameters) -> Result<Option<u32>, InvalidRequest> {
+    const KEY: &str = "volumeInitializationRate";
+    const ALLOWED: &str = "give a whole number of MiB per second, 100 to 300";
+    match map.take_parsed::<u32>(KEY, ALLOWED)? {
+        Some(rate) if !(100..=300).contains(&rate) => Err(InvalidRequest::value(
+            format!("{}.{KEY}", map.field()),
+            rate.to_string(),
+            ALLOWED,
+        )),
+        rate => Ok(rate),
     }
 }
 

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::error::Rule;
 use super::session::{Ask, Content, Session};
-use super::time::micro_time;
 use super::{KubernetesError, NodeName};
+use crate::utc::micro_time;
 
 const CREATE: Rule = Rule {
     verb: "create",

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::KubernetesError;
 use super::error::Rule;
 use super::session::{Ask, Content, Session};
-use super::time::micro_time;
+use crate::utc::micro_time;
 
 const GET: Rule = Rule {
     verb: "get",

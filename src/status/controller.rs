@@ -32,16 +32,19 @@ pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
             Code::NotFound
         }
         Error::Incompatible { .. } => Code::AlreadyExists,
-        Error::NoDeviceName { .. } | Error::TooSoon { .. } => Code::ResourceExhausted,
+        Error::NoDeviceName { .. } => Code::ResourceExhausted,
         Error::AttachedTo { .. } | Error::WrongZone { .. } | Error::NoZone => {
             Code::FailedPrecondition
         }
         Error::CreationFailed { .. }
         | Error::SnapshotFailed { .. }
         | Error::ModificationFailed { .. } => Code::Internal,
-        Error::Busy(_) | Error::BadToken { .. } | Error::ModificationUnderWay { .. } => {
-            Code::Aborted
-        }
+        Error::Busy(_) | Error::BadToken { .. } => Code::Aborted,
+        // Nothing of this request has begun. external-resizer must not take it for begun where it keeps to the class that it has
+        // begun with: its user may choose another one meanwhile. FAILED_PRECONDITION to an expansion means "only offline" to it.
+        Error::TooSoon { .. } if rpc == Rpc::ControllerExpandVolume => Code::ResourceExhausted,
+        Error::ModificationUnderWay { .. } if rpc == Rpc::ControllerExpandVolume => Code::Aborted,
+        Error::TooSoon { .. } | Error::ModificationUnderWay { .. } => Code::FailedPrecondition,
         // "Not now": an attempt may be under way, or the next one has a good chance.
         Error::InDoubt { .. }
         | Error::TryAgain { .. }

@@ -54,6 +54,7 @@ fn invalid_parameter(rpc: Rpc) -> Code {
         | Rpc::ControllerPublishVolume
         | Rpc::ControllerUnpublishVolume
         | Rpc::ValidateVolumeCapabilities
+        | Rpc::ControllerModifyVolume
         | Rpc::CreateSnapshot
         | Rpc::DeleteSnapshot
         | Rpc::ListSnapshots

@@ -6,13 +6,14 @@ use rstest::rstest;
 use super::*;
 use crate::controller::Error;
 
-const RPCS: [Rpc; 12] = [
+const RPCS: [Rpc; 13] = [
     Rpc::CreateVolume,
     Rpc::DeleteVolume,
     Rpc::ControllerPublishVolume,
     Rpc::ControllerUnpublishVolume,
     Rpc::ValidateVolumeCapabilities,
     Rpc::ControllerExpandVolume,
+    Rpc::ControllerModifyVolume,
     Rpc::CreateSnapshot,
     Rpc::DeleteSnapshot,
     Rpc::ListSnapshots,

@@ -22,6 +22,7 @@ mod kubernetes;
 mod lifecycle;
 mod listing;
 mod metrics;
+mod modify;
 mod node;
 mod options;
 mod outage;

@@ -28,6 +28,28 @@ pub mod keys {
     pub const PVC_NAMESPACE: &str = "kubernetes.io/created-for/pvc/namespace";
     /// Name of the PV a volume was made for.
     pub const PV_NAME: &str = "kubernetes.io/created-for/pv/name";
+    /// `true` on a volume whose IOPS grow with its size.
+    pub const IOPS_GROW: &str = "ebs.csi.aws.com/AllowAutoIOPSIncreaseOnModify";
+    /// The IOPS per GiB that such a volume is to have.
+    pub const IOPS_PER_GIB: &str = "ebs.csi.aws.com/IOPSPerGb";
+
+    /// Whether drivers and clusters find their resources, or what was agreed on them, by this key: no class may set or delete it.
+    #[must_use]
+    pub fn is_reserved(key: &str) -> bool {
+        [
+            VOLUME_NAME,
+            SNAPSHOT_NAME,
+            KUBERNETES_CLUSTER,
+            CLUSTER_MARK,
+            IOPS_GROW,
+            IOPS_PER_GIB,
+        ]
+        .contains(&key)
+            || key.starts_with("kubernetes.io/")
+            || key
+                .get(..4)
+                .is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
+    }
 }
 
 /// A tag that EC2 would refuse.
@@ -104,6 +126,11 @@ impl Tags {
         }
         self.0.insert(key, value);
         Ok(())
+    }
+
+    /// Takes a tag away, if it is there.
+    pub fn remove(&mut self, key: &str) {
+        self.0.remove(key);
     }
 
     /// The value of a key.

@@ -97,6 +97,45 @@ impl VolumeType {
         }
     }
 
+    /// The IOPS of a volume of `size` that is to have `per_gib` for each GiB: no more than the type takes in all and per GiB, and
+    /// where that is fewer than the type's least, the least if `raise`.
+    ///
+    /// # Errors
+    /// [`InvalidKind::NotOffered`]; [`InvalidKind::TooFewPerGib`] unless `raise`.
+    pub fn iops_for(self, per_gib: u32, size: Gibibytes, raise: bool) -> Result<u32, InvalidKind> {
+        let (Some(allowed), Some(ratio)) = (self.iops(), self.iops_per_gib()) else {
+            return Err(InvalidKind::NotOffered {
+                setting: "iopsPerGB",
+                value: per_gib,
+                volume_type: self,
+                instead: Self::Gp3,
+            });
+        };
+        let least = *allowed.start();
+        let iops = per_gib.saturating_mul(size.0);
+        if iops < least && !raise {
+            return Err(InvalidKind::TooFewPerGib {
+                per_gib,
+                iops,
+                size,
+                volume_type: self,
+                least,
+            });
+        }
+        let most = ratio.saturating_mul(size.0).min(*allowed.end());
+        Ok(iops.min(most).max(least))
+    }
+
+    /// Whether this much can be asked of the type at all.
+    ///
+    /// # Errors
+    /// [`InvalidKind::NotOffered`] and [`InvalidKind::OutOfRange`].
+    pub fn check(self, asked: Performance) -> Result<(), InvalidKind> {
+        check("iops", asked.iops, self, self.iops())?;
+        check("throughput", asked.throughput, self, self.throughput())?;
+        Ok(())
+    }
+
     /// The throughput that can be asked for, in MiB/s, where it can be asked for at all.
     #[must_use]
     pub fn throughput(self) -> Option<RangeInclusive<u32>> {
@@ -190,6 +229,23 @@ pub enum InvalidKind {
         volume_type: VolumeType,
         /// What is allowed.
         allowed: RangeInclusive<u32>,
+    },
+    /// So many IOPS per GiB make too few for a volume of this size.
+    #[error(
+        "iopsPerGB={per_gib} makes {iops} IOPS for {size}, and a volume of type {volume_type} has {least} at least: \
+         ask for more, or set allowAutoIOPSPerGBIncrease=true"
+    )]
+    TooFewPerGib {
+        /// What was given.
+        per_gib: u32,
+        /// What comes of it.
+        iops: u32,
+        /// The volume's size.
+        size: Gibibytes,
+        /// The type.
+        volume_type: VolumeType,
+        /// The least that the type has.
+        least: u32,
     },
     /// The type cannot be made without IOPS.
     #[error("iops is required for a volume of type {volume_type}: set it to {} to {}", .allowed.start(), .allowed.end())]
@@ -332,6 +388,21 @@ mod tests {
             text(kind(VolumeType::Io1, None, None)),
             "iops is required for a volume of type io1: set it to 100 to 64000"
         );
+    }
+
+    #[test]
+    fn iops_per_gib_stay_within_what_the_type_takes() {
+        let iops = |volume_type: VolumeType, per_gib, size, raise| {
+            volume_type.iops_for(per_gib, Gibibytes(size), raise)
+        };
+        assert_eq!(iops(VolumeType::Io1, 50, 100, false), Ok(5_000));
+        assert_eq!(iops(VolumeType::Io1, 500, 100, false), Ok(5_000));
+        assert_eq!(iops(VolumeType::Io2, 1_000, 1_000, false), Ok(256_000));
+        assert_eq!(iops(VolumeType::Gp3, 10, 100, true), Ok(3_000));
+        assert_eq!(iops(VolumeType::Gp3, 5_000, 1, false), Ok(3_000));
+        let words = iops(VolumeType::Io2, 2, 4, false).unwrap_err().to_string();
+        assert!(words.contains("allowAutoIOPSPerGBIncrease"), "{words}");
+        assert!(iops(VolumeType::Gp2, 3, 100, true).is_err());
     }
 
     #[test]

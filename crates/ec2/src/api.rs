@@ -1,7 +1,7 @@
 //! The EC2 actions that the driver uses, one method each, in domain types.
 
 use async_trait::async_trait;
-use ebs_types::{DeviceName, InstanceId, InstanceType, ListedLimit, SnapshotId, VolumeId};
+use ebs_types::{DeviceName, InstanceId, InstanceType, ListedLimit, SnapshotId, Tags, VolumeId};
 
 use crate::{
     Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2Error, Instance, Modification,
@@ -52,6 +52,12 @@ pub trait Ec2: Send + Sync + 'static {
 
     /// DeleteSnapshot.
     async fn delete_snapshot(&self, snapshot: &SnapshotId) -> Result<(), Ec2Error>;
+
+    /// CreateTags: sets tags on a volume; those of equal keys are replaced.
+    async fn create_tags(&self, volume: &VolumeId, tags: &Tags) -> Result<(), Ec2Error>;
+
+    /// DeleteTags: takes the tags of these keys, at least one, from a volume, as far as they are there.
+    async fn delete_tags(&self, volume: &VolumeId, keys: &[String]) -> Result<(), Ec2Error>;
 
     /// DescribeSnapshots: one page.
     async fn describe_snapshots(&self, query: &SnapshotQuery) -> Result<Page<Snapshot>, Ec2Error>;

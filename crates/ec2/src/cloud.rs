@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ebs_types::{DeviceName, InstanceId, SnapshotId, VolumeId};
+use ebs_types::{DeviceName, InstanceId, SnapshotId, Tags, VolumeId};
 
 use self::batch::Batch;
 use self::lookup::{
@@ -314,6 +314,26 @@ impl Cloud {
         let made = Subject::Modification(request.volume.clone());
         self.sightings.made(&made);
         Ok(modification)
+    }
+
+    /// [`Ec2::create_tags`].
+    ///
+    /// # Errors
+    /// As there; [`ErrorKind::VolumeNotFound`] is sure.
+    pub async fn create_tags(&self, volume: &VolumeId, tags: &Tags) -> Result<(), Ec2Error> {
+        let subject = Subject::Volume(volume.clone());
+        self.surely(|_| subject.clone(), || self.api.create_tags(volume, tags))
+            .await
+    }
+
+    /// [`Ec2::delete_tags`].
+    ///
+    /// # Errors
+    /// As there; [`ErrorKind::VolumeNotFound`] is sure.
+    pub async fn delete_tags(&self, volume: &VolumeId, keys: &[String]) -> Result<(), Ec2Error> {
+        let subject = Subject::Volume(volume.clone());
+        self.surely(|_| subject.clone(), || self.api.delete_tags(volume, keys))
+            .await
     }
 
     /// [`Ec2::delete_snapshot`].

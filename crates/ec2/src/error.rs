@@ -15,6 +15,8 @@ pub enum Action {
     DescribeVolumesModifications,
     CreateSnapshot,
     DeleteSnapshot,
+    CreateTags,
+    DeleteTags,
     DescribeSnapshots,
     DescribeInstances,
     DescribeAvailabilityZones,
@@ -32,7 +34,9 @@ impl Action {
             | Self::DetachVolume
             | Self::ModifyVolume
             | Self::CreateSnapshot
-            | Self::DeleteSnapshot => true,
+            | Self::DeleteSnapshot
+            | Self::CreateTags
+            | Self::DeleteTags => true,
             Self::DescribeVolumes
             | Self::DescribeVolumesModifications
             | Self::DescribeSnapshots

@@ -1,8 +1,8 @@
 //! What the driver asks of EC2.
 
 use ebs_types::{
-    ClientToken, Gibibytes, InstanceId, SnapshotId, Source, Tags, VolumeId, VolumeKind,
-    VolumeState, Zone,
+    ClientToken, Gibibytes, InstanceId, Performance, SnapshotId, Source, Tags, VolumeId,
+    VolumeKind, VolumeState, VolumeType, Zone,
 };
 
 /// Encryption of a new volume.
@@ -32,6 +32,8 @@ pub struct CreateVolume {
     pub kind: VolumeKind,
     /// What it starts out with.
     pub source: Source,
+    /// How fast a snapshot's blocks are fetched, in MiB/s (100 to 300); not for an empty volume.
+    pub initialization_rate: Option<u32>,
     /// Whether and how it is encrypted.
     pub encryption: Encryption,
     /// Its tags, set in the same call.
@@ -45,8 +47,10 @@ pub struct ModifyVolume {
     pub volume: VolumeId,
     /// Its new size; EBS never shrinks.
     pub size: Option<Gibibytes>,
-    /// Its new type and speed.
-    pub kind: Option<VolumeKind>,
+    /// Its new type. What is not asked of its speed is then EC2's default for that type, and stays with the type otherwise.
+    pub volume_type: Option<VolumeType>,
+    /// Its new speed.
+    pub performance: Performance,
 }
 
 /// A request for CreateSnapshot.

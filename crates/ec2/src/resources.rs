@@ -95,6 +95,8 @@ pub struct Modification {
     pub target_throughput: Option<u32>,
     /// When EC2 accepted it.
     pub started: Option<SystemTime>,
+    /// How much of it is done, in percent.
+    pub progress: Option<u8>,
 }
 
 /// A snapshot.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
-use ebs_types::{DeviceName, InstanceId, InstanceType, ListedLimit, SnapshotId, VolumeId};
+use ebs_types::{DeviceName, InstanceId, InstanceType, ListedLimit, SnapshotId, Tags, VolumeId};
 use tokio::sync::OnceCell;
 
 use self::connect::Plan;
@@ -93,6 +93,14 @@ impl Ec2 for SdkEc2 {
 
     async fn delete_snapshot(&self, snapshot: &SnapshotId) -> Result<(), Ec2Error> {
         snapshots::delete(self.client().await, snapshot).await
+    }
+
+    async fn create_tags(&self, volume: &VolumeId, tags: &Tags) -> Result<(), Ec2Error> {
+        volumes::tagging::create(self.client().await, volume, tags).await
+    }
+
+    async fn delete_tags(&self, volume: &VolumeId, keys: &[String]) -> Result<(), Ec2Error> {
+        volumes::tagging::delete(self.client().await, volume, keys).await
     }
 
     async fn describe_snapshots(&self, query: &SnapshotQuery) -> Result<Page<Snapshot>, Ec2Error> {

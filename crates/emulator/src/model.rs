@@ -13,8 +13,8 @@ mod timestamp;
 mod volume;
 
 pub(crate) use command::{
-    AttachVolume, Command, CreateFailure, CreateSnapshot, CreateVolume, DetachVolume, ModifyVolume,
-    RunInstances, Script,
+    AttachVolume, Command, CreateFailure, CreateSnapshot, CreateTags, CreateVolume, DeleteTags,
+    DetachVolume, ModifyVolume, RunInstances, Script, Tagged,
 };
 pub(crate) use effect::{Effect, Report};
 pub(crate) use error::ApiError;

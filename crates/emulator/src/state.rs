@@ -17,6 +17,7 @@ mod queries;
 mod region;
 mod setup;
 mod snapshots;
+mod tags;
 mod tokens;
 mod volumes;
 

@@ -65,8 +65,10 @@ macro_rules! actions {
 actions! {
     AttachVolume => actions::attachments::parse_attach, actions::attachments::render;
     CreateSnapshot => actions::snapshots::parse_create, actions::snapshots::render_one;
+    CreateTags => actions::tags::parse_create, actions::render_done;
     CreateVolume => actions::create_volume::parse, actions::volumes::render_one;
     DeleteSnapshot => actions::snapshots::parse_delete, actions::render_done;
+    DeleteTags => actions::tags::parse_delete, actions::render_done;
     DeleteVolume => actions::volumes::parse_delete, actions::render_done;
     DescribeAvailabilityZones => actions::zones::parse, actions::zones::render;
     DescribeInstanceTypes => actions::instance_types::parse, actions::instance_types::render;

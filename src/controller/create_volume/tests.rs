@@ -226,12 +226,13 @@ async fn a_mismatch_that_is_compatible_is_the_same_volume() {
 #[tokio::test(start_paused = true)]
 async fn the_oldest_of_doubles_is_kept_and_the_new_one_deleted() {
     let fake = FakeEc2::new();
-    let mut made = VolumeSpec::parse(
+    let spec = VolumeSpec::parse(
         &in_zones("pvc", &["z-a"]),
         &super::super::Settings::default(),
     )
-    .unwrap()
-    .plan(&"z-a".parse().unwrap(), Gibibytes(100), 0);
+    .unwrap();
+    let gp3 = spec.kind(Gibibytes(100)).unwrap();
+    let mut made = spec.plan(&"z-a".parse().unwrap(), Gibibytes(100), gp3, 0);
     // Made so long ago that EC2 has forgotten the token.
     made.token = ebs_types::ClientToken::for_name("expired", 0);
     let oldest = fake.state().make(&made);

@@ -1,9 +1,12 @@
 //! Growing: once, twice, joined, too far, too soon.
 
+use std::time::Duration;
+
 use csi::v1::controller_server::Controller;
 use csi::v1::volume_capability::BlockVolume;
 use csi::v1::{CapacityRange as RangeMessage, VolumeCapability};
-use ec2::Action;
+use ebs_types::ModificationState;
+use ec2::{Action, ErrorKind};
 use tokio::time::timeout;
 use tonic::{Code, Request, Status};
 
@@ -131,7 +134,11 @@ async fn too_soon_says_how_long_to_wait() {
     fake.fault(Action::ModifyVolume, soon);
     let status = expand(&service, &volume, 300, 0).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
-    assert!(status.message().contains("360 min"), "{}", status.message());
+    assert!(
+        status.message().contains("(in 1440 min)"),
+        "{}",
+        status.message()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use ebs_types::{
     AttachmentState, DeviceName, InstanceId, InstanceState, InstanceType, ListedLimit,
-    ModificationState, SnapshotId, SnapshotState, VolumeId, VolumeState, keys,
+    ModificationState, SnapshotId, SnapshotState, Tags, VolumeId, VolumeState, keys,
 };
 use ec2::{
     Action, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2, Ec2Error, ErrorKind,
@@ -183,16 +183,7 @@ impl Ec2 for FakeEc2 {
             if last.is_some_and(|last| last.state != ModificationState::Completed) {
                 return Err(ErrorKind::ModificationInProgress);
             }
-            let modification = Modification {
-                volume: request.volume.clone(),
-                state: ModificationState::Modifying,
-                status: None,
-                target_size: request.size.unwrap(),
-                target_type: None,
-                target_iops: None,
-                target_throughput: None,
-                started: Some(SystemTime::now()),
-            };
+            let modification = modification(&state.volumes[&request.volume], request);
             state
                 .modifications
                 .insert(request.volume.clone(), modification.clone());
@@ -251,6 +242,29 @@ impl Ec2 for FakeEc2 {
         self.act(Action::DeleteSnapshot, |state, _| {
             let gone = state.snapshots.remove(id);
             gone.map(|_| ()).ok_or(ErrorKind::SnapshotNotFound)
+        })
+        .await
+    }
+
+    async fn create_tags(&self, volume: &VolumeId, tags: &Tags) -> Result<(), Ec2Error> {
+        self.act(Action::CreateTags, |state, _| {
+            let volume = state.volumes.get_mut(volume);
+            let volume = volume.ok_or(ErrorKind::VolumeNotFound)?;
+            let tags = tags.iter();
+            volume
+                .tags
+                .extend(tags.map(|(key, value)| (key.to_owned(), value.to_owned())));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_tags(&self, volume: &VolumeId, keys: &[String]) -> Result<(), Ec2Error> {
+        self.act(Action::DeleteTags, |state, _| {
+            let volume = state.volumes.get_mut(volume);
+            let volume = volume.ok_or(ErrorKind::VolumeNotFound)?;
+            volume.tags.retain(|key, _| !keys.contains(key));
+            Ok(())
         })
         .await
     }
@@ -351,4 +365,23 @@ fn page<'a, K: FromStr + Ord + ToString + 'a, V: Clone + 'a>(
         items: items.into_iter().map(|(_, item)| item.clone()).collect(),
         next: last.filter(|_| more),
     })
+}
+
+/// What becomes of the volume: what is not asked for stays.
+fn modification(volume: &Volume, request: &ModifyVolume) -> Modification {
+    let asked = request.performance;
+    let stays = request
+        .volume_type
+        .is_none_or(|to| to == volume.volume_type);
+    Modification {
+        volume: request.volume.clone(),
+        state: ModificationState::Modifying,
+        status: None,
+        target_size: request.size.unwrap_or(volume.size),
+        target_type: Some(request.volume_type.unwrap_or(volume.volume_type)),
+        target_iops: asked.iops.or(volume.iops.filter(|_| stays)),
+        target_throughput: asked.throughput.or(volume.throughput.filter(|_| stays)),
+        started: Some(SystemTime::now()),
+        progress: None,
+    }
 }

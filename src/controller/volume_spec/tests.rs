@@ -24,6 +24,11 @@ fn parse(message: &CreateVolumeRequest) -> Result<VolumeSpec, Error> {
     VolumeSpec::parse(message, &Settings::default())
 }
 
+fn plan(spec: &VolumeSpec) -> CreateVolume {
+    let size = spec.size(None).unwrap();
+    spec.plan(&"z-a".parse().unwrap(), size, spec.kind(size).unwrap(), 0)
+}
+
 fn words(message: &CreateVolumeRequest) -> String {
     parse(message).unwrap_err().to_string()
 }
@@ -31,7 +36,7 @@ fn words(message: &CreateVolumeRequest) -> String {
 #[test]
 fn the_least_request_is_100_gib_of_gp3() {
     let spec = parse(&request(&[])).unwrap();
-    let plan = spec.plan(&"z-a".parse().unwrap(), spec.size(None).unwrap(), 0);
+    let plan = plan(&spec);
     assert_eq!(plan.size, Gibibytes(100));
     assert_eq!(
         plan.kind,
@@ -55,10 +60,8 @@ fn parameters_are_read_in_any_case() {
         ("csi.storage.k8s.io/fstype", "ext4"),
     ]))
     .unwrap();
-    assert_eq!(
-        (spec.kind.iops(), spec.kind.throughput()),
-        (Some(4_000), Some(250))
-    );
+    let kind = plan(&spec).kind;
+    assert_eq!((kind.iops(), kind.throughput()), (Some(4_000), Some(250)));
     assert_eq!(spec.encryption, Encryption::DefaultKey);
     assert_eq!(spec.tags.get(keys::PVC_NAME), Some("data"));
 }
@@ -78,6 +81,14 @@ fn encryption_follows_the_key(#[case] parameters: &[(&str, &str)], #[case] wante
 #[case(&[("iops", "-1")], "whole number")]
 #[case(&[("type", "gp2"), ("throughput", "125")], "cannot be set on a volume of type gp2")]
 #[case(&[("iops", "100")], "3000 to 80000 are allowed")]
+#[case(&[("iops", "90000")], "3000 to 80000 are allowed")]
+#[case(&[("type", "io2")], "iops is required")]
+#[case(&[("iops", "4000"), ("iopsPerGB", "5")], "exclude each other")]
+#[case(&[("iopsPerGB", "5")], "allowAutoIOPSPerGBIncrease=true")]
+#[case(&[("type", "gp2"), ("iopsPerGB", "5")], "iopsPerGB=5 cannot be set on a volume of type gp2")]
+#[case(&[("volumeInitializationRate", "99")], "100 to 300")]
+#[case(&[("tagSpecification_1", "a={{ .PVName }}")], "templates are not offered")]
+#[case(&[("volumeType", "gp3")], "this parameter is not known")]
 #[case(&[("encrypted", "maybe")], "use true or false")]
 #[case(&[("fstype", "ntfs")], "use ext3, ext4, xfs or btrfs")]
 #[case(&[("blockSize", "3000")], "parameters.blockSize is \"3000\": give a power of two")]
@@ -145,9 +156,83 @@ fn what_is_missing_or_not_offered_is_named() {
     assert!(words(&message).starts_with("name is missing"));
     message.name = "n".repeat(300);
     assert!(words(&message).contains("256"));
-    message.name = "pvc".to_owned();
-    message.mutable_parameters = HashMap::from([("iops".to_owned(), "1".to_owned())]);
-    assert!(words(&message).contains("MODIFY_VOLUME"));
+}
+
+fn with_class(parameters: &[(&str, &str)], attributes: &[(&str, &str)]) -> CreateVolumeRequest {
+    let attributes = attributes
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    CreateVolumeRequest {
+        mutable_parameters: attributes.collect(),
+        ..request(parameters)
+    }
+}
+
+#[test]
+fn a_volume_attributes_class_counts_before_the_storage_class() {
+    let message = with_class(
+        &[
+            ("type", "io2"),
+            ("iops", "10000"),
+            ("tagSpecification_1", "team=storage"),
+            ("tagSpecification_2", "tier=gold"),
+            ("blockExpress", "true"),
+        ],
+        &[
+            ("VolumeType", "gp3"),
+            ("throughput", "250"),
+            ("tagSpecification_1", "tier=silver"),
+            ("tagDeletion_1", "team"),
+        ],
+    );
+    let plan = plan(&parse(&message).unwrap());
+    let (iops, throughput) = (None, Some(250));
+    assert_eq!(plan.kind, VolumeKind::Gp3 { iops, throughput });
+    assert_eq!(plan.tags.get("team"), Some("storage"));
+    assert_eq!(plan.tags.get("tier"), Some("silver"));
+}
+
+#[rstest]
+#[case(&[("type", "io1"), ("iopsPerGB", "50")], Some(5_000))]
+#[case(&[("type", "io1"), ("iopsPerGB", "500")], Some(5_000))]
+#[case(&[("iopsPerGB", "3"), ("allowAutoIOPSPerGBIncrease", "true")], Some(3_000))]
+fn iops_follow_the_size(#[case] parameters: &[(&str, &str)], #[case] iops: Option<u32>) {
+    assert_eq!(
+        plan(&parse(&request(parameters)).unwrap()).kind.iops(),
+        iops
+    );
+}
+
+#[test]
+fn a_volume_whose_iops_grow_is_marked() {
+    let marks = |grows: &str| {
+        let message = request(&[
+            ("iopsPerGB", "50"),
+            ("allowAutoIOPSIncreaseOnModify", grows),
+        ]);
+        let tags = plan(&parse(&message).unwrap()).tags;
+        [keys::IOPS_GROW, keys::IOPS_PER_GIB].map(|key| tags.get(key).map(str::to_owned))
+    };
+    assert_eq!(
+        marks("true"),
+        [Some("true".to_owned()), Some("50".to_owned())]
+    );
+    assert_eq!(marks("false"), [None, None]);
+}
+
+#[test]
+fn the_initialization_rate_is_for_snapshots() {
+    let mut message = request(&[("volumeInitializationRate", "200")]);
+    assert_eq!(plan(&parse(&message).unwrap()).initialization_rate, None);
+    message.volume_content_source = Some(VolumeContentSource {
+        r#type: Some(SourceMessage::Snapshot(
+            csi::v1::volume_content_source::SnapshotSource {
+                snapshot_id: "snap-0000000a".to_owned(),
+            },
+        )),
+    });
+    let plan = plan(&parse(&message).unwrap());
+    assert_eq!(plan.initialization_rate, Some(200));
 }
 
 #[rstest]

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use ebs_types::{
     AttachmentState, DeviceName, Gibibytes, InstanceId, InstanceState, InstanceType, ListedLimit,
-    ModificationState, SnapshotId, VolumeId, VolumeState, VolumeType, keys,
+    ModificationState, SnapshotId, Tags, VolumeId, VolumeState, VolumeType, keys,
 };
 use tokio::time::{Instant, sleep};
 
@@ -83,6 +83,7 @@ pub(super) fn modification(number: usize, state: ModificationState) -> Modificat
         target_iops: None,
         target_throughput: None,
         started: None,
+        progress: None,
     }
 }
 
@@ -343,6 +344,14 @@ impl Ec2 for Fake {
             Err(refusal(action, "InvalidSnapshot.NotFound", id.as_str()))
         })
         .await
+    }
+
+    async fn create_tags(&self, _volume: &VolumeId, _tags: &Tags) -> Result<(), Ec2Error> {
+        panic!("no test of shared calls sets tags")
+    }
+
+    async fn delete_tags(&self, _volume: &VolumeId, _keys: &[String]) -> Result<(), Ec2Error> {
+        panic!("no test of shared calls deletes tags")
     }
 
     async fn describe_snapshots(&self, query: &SnapshotQuery) -> Result<Page<Snapshot>, Ec2Error> {

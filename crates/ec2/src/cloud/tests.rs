@@ -1,6 +1,6 @@
 use std::ops::ControlFlow::{Break, Continue};
 
-use ebs_types::{Gibibytes, ModificationState, VolumeState};
+use ebs_types::{Gibibytes, ModificationState, Performance, VolumeState};
 use futures::future::join_all;
 use rstest::rstest;
 use tokio::time::{Instant, sleep, timeout};
@@ -257,7 +257,8 @@ async fn a_modification_is_none_at_once_and_surely_missing_late() {
     let request = ModifyVolume {
         volume: id.clone(),
         size: Some(Gibibytes(2)),
-        kind: None,
+        volume_type: None,
+        performance: Performance::default(),
     };
     cloud.modify_volume(&request).await.unwrap();
     let shows = async {

@@ -38,7 +38,9 @@ fn policy(action: Action) -> Repeat {
         Action::DeleteVolume
         | Action::DeleteSnapshot
         | Action::AttachVolume
-        | Action::DetachVolume => Repeat::Harmless,
+        | Action::DetachVolume
+        | Action::CreateTags
+        | Action::DeleteTags => Repeat::Harmless,
         // It may count as another one of the few modifications that EC2 grants a volume in a day.
         Action::ModifyVolume => Repeat::Never,
         // It has no client token: a repetition makes a second snapshot.

@@ -46,6 +46,7 @@ fn create_volume() -> CreateVolume {
             throughput: None,
         },
         source: Source::Empty,
+        initialization_rate: None,
         encryption: Encryption::Key("alias/ebs".to_owned()),
         tags,
     }
@@ -314,6 +315,47 @@ async fn modifications_are_asked_for_by_filter() {
             "Filter.1.Value.1=vol-0123456789abcdef0",
         ],
     );
+}
+
+#[tokio::test]
+async fn a_modification_asks_for_what_is_to_change() {
+    let reply = "<volumeModification><volumeId>vol-0123456789abcdef0</volumeId><modificationState>modifying</modificationState>\
+        <targetSize>8</targetSize><targetVolumeType>gp3</targetVolumeType><targetIops>4000</targetIops><targetThroughput>250\
+        </targetThroughput><progress>7</progress></volumeModification>";
+    let server = Server::start([done("ModifyVolume", reply)]).await;
+    let request = ModifyVolume {
+        volume: volume_id(),
+        size: None,
+        volume_type: Some(VolumeType::Gp3),
+        performance: Performance {
+            iops: Some(4_000),
+            throughput: None,
+        },
+    };
+    let begun = server.ec2.modify_volume(&request).await.unwrap();
+    assert_eq!((begun.progress, begun.target_throughput), (Some(7), Some(250)));
+    let asked = &server.requests()[0];
+    has(asked, &["VolumeType=gp3", "Iops=4000"]);
+    assert!(!asked.contains("Size") && !asked.contains("Throughput"), "{asked}");
+}
+
+#[tokio::test]
+async fn tags_are_set_and_deleted_by_key() {
+    let done = |action| done(action, "<return>true</return>");
+    let server = Server::start([done("CreateTags"), done("DeleteTags")]).await;
+    let mut tags = Tags::new();
+    tags.set("team", "storage").unwrap();
+    server.ec2.create_tags(&volume_id(), &tags).await.unwrap();
+    let keys = ["tier".to_owned()];
+    server.ec2.delete_tags(&volume_id(), &keys).await.unwrap();
+    // EC2 takes a call that names no key for one that deletes all tags.
+    server.ec2.delete_tags(&volume_id(), &[]).await.unwrap();
+    let requests = server.requests();
+    let resource = "ResourceId.1=vol-0123456789abcdef0";
+    has(&requests[0], &[resource, "Tag.1.Key=team", "Tag.1.Value=storage"]);
+    has(&requests[1], &[resource, "Tag.1.Key=tier"]);
+    assert!(!requests[1].contains("Value"), "{}", requests[1]);
+    assert_eq!(requests.len(), 2);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 pub(super) mod attachment;
 pub(super) mod modification;
+pub(super) mod tagging;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::create_volume::CreateVolumeOutput;
@@ -40,6 +41,7 @@ pub(super) async fn create(client: &Client, request: &CreateVolume) -> Result<Vo
         .set_iops(request.kind.iops().map(signed))
         .set_throughput(request.kind.throughput().map(signed))
         .set_snapshot_id(snapshot)
+        .set_volume_initialization_rate(request.initialization_rate.map(signed))
         .set_encrypted(encrypted)
         .set_kms_key_id(key)
         .set_tag_specifications(tag_specifications(ResourceType::Volume, &request.tags));

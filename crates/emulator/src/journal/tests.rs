@@ -33,6 +33,7 @@ fn inputs() -> Vec<Input> {
             encrypted: None,
             kms_key: None,
             multi_attach: false,
+            initialization_rate: None,
             tags: ebs_types::Tags::new(),
         }),
         script: Script::default(),

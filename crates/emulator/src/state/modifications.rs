@@ -12,6 +12,9 @@ use crate::model::{
 
 const DAY: Duration = Duration::from_hours(24);
 
+/// What a volume gets that becomes gp3, io1 or io2 without a word on IOPS.
+const IOPS_OF_NEW_TYPE: u32 = 3_000;
+
 impl RegionState {
     pub(super) fn modify_volume(
         &mut self,
@@ -162,10 +165,12 @@ fn target(from: &Shape, request: &ModifyVolume) -> Result<Shape, ApiError> {
         .iops
         .filter(|_| same_type && volume_type.iops().is_some());
     let kept_throughput = from.throughput.filter(|_| same_type);
+    // A new type without IOPS of its own gets 3,000 (EC2 API reference, "ModifyVolume"), where a new volume would be refused.
+    let iops_of_new_type = (!same_type && volume_type.iops().is_some()).then_some(IOPS_OF_NEW_TYPE);
     limits::shape(Asked {
         volume_type,
         size,
-        iops: request.iops.or(kept_iops),
+        iops: request.iops.or(kept_iops).or(iops_of_new_type),
         throughput: request.throughput.or(kept_throughput),
         multi_attach: request.multi_attach.unwrap_or(from.multi_attach),
     })

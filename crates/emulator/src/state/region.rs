@@ -42,6 +42,8 @@ impl RegionState {
             Command::ModifyVolume(c) => self.modify_volume(ctx, c, script),
             Command::CreateSnapshot(c) => self.create_snapshot(ctx, c, script),
             Command::DeleteSnapshot(id) => self.delete_snapshot(ctx, id),
+            Command::CreateTags(c) => self.create_tags(c),
+            Command::DeleteTags(c) => self.delete_tags(c),
             Command::RunInstances(c) => self.run_instances(ctx, c, script),
             Command::StartInstances(ids) => self.start_instances(ctx, ids, script),
             Command::StopInstances(ids) => self.stop_instances(ctx, ids, script),

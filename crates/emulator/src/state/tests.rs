@@ -188,6 +188,7 @@ fn gp3(size: u32) -> CreateVolume {
         encrypted: None,
         kms_key: None,
         multi_attach: false,
+        initialization_rate: None,
         tags: Tags::new(),
     }
 }

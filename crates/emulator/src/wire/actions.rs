@@ -9,6 +9,7 @@ pub(super) mod instances;
 pub(super) mod modifications;
 pub(super) mod run_instances;
 pub(super) mod snapshots;
+pub(super) mod tags;
 pub(super) mod volumes;
 pub(super) mod zones;
 

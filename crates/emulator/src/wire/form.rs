@@ -286,7 +286,11 @@ impl Form {
     }
 }
 
-fn set_tag(tags: &mut Tags, key: String, value: String) -> Result<(), ApiError> {
+/// Adds one of several tags that a request sets.
+///
+/// # Errors
+/// `InvalidParameterValue` and `TagLimitExceeded`.
+pub(super) fn set_tag(tags: &mut Tags, key: String, value: String) -> Result<(), ApiError> {
     if tags.get(&key).is_some() {
         return Err(ApiError::value(format!(
             "Duplicate tag key '{key}' specified."
@@ -327,7 +331,11 @@ impl WireId for ebs_types::InstanceType {
     const MALFORMED: &'static str = "InvalidInstanceType";
 }
 
-fn read_id<T: WireId>(text: &str) -> Result<T, ApiError> {
+/// Reads an id.
+///
+/// # Errors
+/// The id type's `Malformed`.
+pub(super) fn read_id<T: WireId>(text: &str) -> Result<T, ApiError> {
     text.parse()
         .map_err(|error: T::Err| ApiError::client(T::MALFORMED, format!("Invalid id: {error}")))
 }

@@ -21,9 +21,9 @@ pub(in crate::sdk) async fn modify(
         .modify_volume()
         .volume_id(request.volume.as_str())
         .set_size(request.size.map(|size| signed(size.0)))
-        .set_volume_type(request.kind.map(|kind| sdk_type(kind.volume_type())))
-        .set_iops(request.kind.and_then(|kind| kind.iops()).map(signed))
-        .set_throughput(request.kind.and_then(|kind| kind.throughput()).map(signed));
+        .set_volume_type(request.volume_type.map(sdk_type))
+        .set_iops(request.performance.iops.map(signed))
+        .set_throughput(request.performance.throughput.map(signed));
     let reply = call(action, || builder.clone().send()).await?;
     read(action, reply, |reply| {
         modification(required(reply.volume_modification, "volumeModification")?)
@@ -71,5 +71,9 @@ fn modification(modification: types::VolumeModification) -> Result<Modification,
             .start_time
             .map(|start| time(Some(start), "startTime"))
             .transpose()?,
+        // A figure for people: one that is none is left out.
+        progress: modification
+            .progress
+            .and_then(|percent| percent.try_into().ok()),
     })
 }

@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::model::Filter;
+use crate::model::{CreateTags, Filter, Tagged};
 
 fn lab_with_volume() -> (Lab, VolumeId, Vec<InstanceId>) {
     let mut lab = Lab::new(Delays::none());
@@ -19,6 +19,28 @@ fn attaching_in_the_wrong_zone() {
         code(lab.attach(&volume, &instances[1])),
         "InvalidVolume.ZoneMismatch"
     );
+}
+
+#[test]
+fn tagging_what_is_not_there_and_too_much() {
+    let (mut lab, volume, _) = lab_with_volume();
+    let mut many = ebs_types::Tags::new();
+    for n in 0..50 {
+        many.set(format!("k{n}"), "v").unwrap();
+    }
+    let mut set = |resources: Vec<Tagged>, tags: &ebs_types::Tags| {
+        let tags = tags.clone();
+        lab.call(Command::CreateTags(CreateTags { resources, tags }))
+    };
+    let here = Tagged::Volume(volume.clone());
+    let elsewhere = Tagged::Volume("vol-0000dead".parse().unwrap());
+    let both = vec![here.clone(), elsewhere];
+    assert_eq!(code(set(both, &many)), "InvalidVolume.NotFound");
+    set(vec![here.clone()], &many).unwrap();
+    let mut more = ebs_types::Tags::new();
+    more.set("one more", "v").unwrap();
+    assert_eq!(code(set(vec![here], &more)), "TagLimitExceeded");
+    assert_eq!(lab.volume(&volume).tags, many);
 }
 
 #[test]

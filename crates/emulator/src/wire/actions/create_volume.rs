@@ -21,6 +21,7 @@ pub(in crate::wire) fn parse(form: &mut Form) -> Result<Request, ApiError> {
         encrypted: form.flag("Encrypted")?,
         kms_key: form.take("KmsKeyId"),
         multi_attach: form.flag("MultiAttachEnabled")?.unwrap_or(false),
+        initialization_rate: form.number("VolumeInitializationRate")?,
         tags: form.tags("volume")?,
     })))
 }

@@ -1,17 +1,28 @@
-//! Points in time as Kubernetes' objects hold them (type `MicroTime`): RFC 3339 in UTC, with microseconds.
+//! Points in time as text: RFC 3339 in UTC.
 
 use std::time::{Duration, SystemTime};
 
-/// The point in time as text; what is before 1970 is 1970.
-pub(super) fn micro_time(time: SystemTime) -> String {
-    let since = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
+/// As Kubernetes' objects hold it (type `MicroTime`), with microseconds; what is before 1970 is 1970.
+pub(crate) fn micro_time(time: SystemTime) -> String {
+    let since = since_epoch(time);
+    format!("{}.{:06}Z", to_the_second(since), since.subsec_micros())
+}
+
+/// As people read it, to the second; what is before 1970 is 1970.
+pub(crate) fn time(time: SystemTime) -> String {
+    to_the_second(since_epoch(time)) + "Z"
+}
+
+fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO)
+}
+
+fn to_the_second(since: Duration) -> String {
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     let (year, month, day) = date(days);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    let micros = since.subsec_micros();
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
 }
 
 /// The date so many days after 1970-01-01, by the proleptic Gregorian calendar. Counted in eras of 400 years that begin with
@@ -44,6 +55,8 @@ mod tests {
             let since = Duration::from_secs(seconds) + Duration::from_micros(micros);
             micro_time(SystemTime::UNIX_EPOCH + since)
         };
+        let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(951_825_600);
+        assert_eq!(time(noon), "2000-02-29T12:00:00Z");
         assert_eq!(at(0, 0), "1970-01-01T00:00:00.000000Z");
         assert_eq!(at(951_782_399, 7), "2000-02-28T23:59:59.000007Z");
         assert_eq!(at(951_782_400, 0), "2000-02-29T00:00:00.000000Z");
