@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::credential_fn::provide_credentials_fn;
 use aws_credential_types::provider::error::CredentialsError;
 use ebs_types::{
-    AttachmentState, ClientToken, Gibibytes, InstanceId, Source, Tags, VolumeId, VolumeKind,
-    VolumeState, VolumeType,
+    AttachmentState, ClientToken, Gibibytes, InstanceId, Performance, Source, Tags, VolumeId,
+    VolumeKind, VolumeState, VolumeType,
 };
 use rstest::rstest;
 
@@ -333,10 +333,16 @@ async fn a_modification_asks_for_what_is_to_change() {
         },
     };
     let begun = server.ec2.modify_volume(&request).await.unwrap();
-    assert_eq!((begun.progress, begun.target_throughput), (Some(7), Some(250)));
+    assert_eq!(
+        (begun.progress, begun.target_throughput),
+        (Some(7), Some(250))
+    );
     let asked = &server.requests()[0];
     has(asked, &["VolumeType=gp3", "Iops=4000"]);
-    assert!(!asked.contains("Size") && !asked.contains("Throughput"), "{asked}");
+    assert!(
+        !asked.contains("Size") && !asked.contains("Throughput"),
+        "{asked}"
+    );
 }
 
 #[tokio::test]
@@ -352,7 +358,10 @@ async fn tags_are_set_and_deleted_by_key() {
     server.ec2.delete_tags(&volume_id(), &[]).await.unwrap();
     let requests = server.requests();
     let resource = "ResourceId.1=vol-0123456789abcdef0";
-    has(&requests[0], &[resource, "Tag.1.Key=team", "Tag.1.Value=storage"]);
+    has(
+        &requests[0],
+        &[resource, "Tag.1.Key=team", "Tag.1.Value=storage"],
+    );
     has(&requests[1], &[resource, "Tag.1.Key=tier"]);
     assert!(!requests[1].contains("Value"), "{}", requests[1]);
     assert_eq!(requests.len(), 2);
