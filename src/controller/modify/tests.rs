@@ -108,6 +108,18 @@ async fn an_expansion_and_a_class_that_come_together_take_one_modification() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_comes_alone_waits_for_nobody() {
+    let fake = FakeEc2::new();
+    let service = service(&fake);
+    let volume = volume(&service, &[]).await;
+    let sent = fake.calls(Action::ModifyVolume);
+    let call = modify(&service, &volume, &[("iops", "4000")]);
+    // The clock is paused: only what waits takes time.
+    assert!(timeout(Duration::from_millis(50), call).await.is_err());
+    assert_eq!(fake.calls(Action::ModifyVolume), sent + 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_same_the_other_way_round() {
     let fake = FakeEc2::new();
     let service = service(&fake);
