@@ -94,29 +94,31 @@ impl<'a> Modifying<'a> {
         if let Begun::Done(shape) = begun {
             return Ok(shape);
         }
-        let look = |last: &Modification| {
-            let is = Shape::after(&self.volume, Some(last));
-            match last.state {
-                ModificationState::Failed => {
-                    let why = last.status.clone();
-                    ControlFlow::Break(Err(why.unwrap_or_else(|| "it gave no reason".to_owned())))
-                }
-                ModificationState::Modifying => ControlFlow::Continue(()),
-                // Else the record of an earlier one: EC2 does not show yet what it has accepted.
-                ModificationState::Optimizing | ModificationState::Completed => {
-                    match self.wants(&is) {
-                        Ok(false) => ControlFlow::Break(Ok(is)),
-                        _ => ControlFlow::Continue(()),
-                    }
-                }
-            }
-        };
         let cloud = &self.service.cloud;
-        let ended = cloud.watch_modification(&self.volume.id, look).await?;
-        ended.map_err(|why| Error::ModificationFailed {
-            volume: self.volume.id.clone(),
-            why,
-        })
+        cloud
+            .watch_modification(&self.volume.id, |last| self.look(last))
+            .await?
+    }
+
+    /// What a look at the last modification tells of this one.
+    fn look(&self, last: &Modification) -> ControlFlow<Result<Shape, Error>> {
+        let to = Shape::led_to(&self.volume, last);
+        match (self.wants(&to), last.state) {
+            // Another request has led the volume to where this one may not be.
+            (Err(error), _) => ControlFlow::Break(Err(error)),
+            // The record of an earlier one: EC2 does not show yet what it has accepted.
+            (Ok(true), _) | (Ok(false), ModificationState::Modifying) => ControlFlow::Continue(()),
+            (Ok(false), ModificationState::Optimizing | ModificationState::Completed) => {
+                ControlFlow::Break(Ok(to))
+            }
+            (Ok(false), ModificationState::Failed) => {
+                let why = last.status.clone();
+                ControlFlow::Break(Err(Error::ModificationFailed {
+                    volume: self.volume.id.clone(),
+                    why: why.unwrap_or_else(|| "it gave no reason".to_owned()),
+                }))
+            }
+        }
     }
 
     /// Whether a volume of this shape lacks anything of what is wanted.

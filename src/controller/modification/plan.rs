@@ -65,10 +65,15 @@ impl Shape {
 
     /// As the volume is, or will be once its last modification is done: that knows earlier than the volume's description.
     pub(super) fn after(volume: &Volume, last: Option<&Modification>) -> Self {
+        match last.filter(|last| last.state != ModificationState::Failed) {
+            None => Self::of(volume),
+            Some(last) => Self::led_to(volume, last),
+        }
+    }
+
+    /// To what a modification of this volume leads, or would have led.
+    pub(super) fn led_to(volume: &Volume, last: &Modification) -> Self {
         let is = Self::of(volume);
-        let Some(last) = last.filter(|last| last.state != ModificationState::Failed) else {
-            return is;
-        };
         let known = last.target_type.is_some();
         Self {
             // A size never shrinks, so the larger one is the later one.
@@ -160,5 +165,100 @@ pub(super) fn difference(volume: &VolumeId, is: &Shape, to: &Shape) -> ModifyVol
                 .throughput
                 .filter(|_| other_type || is.throughput != to.throughput),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::SystemTime;
+
+    use ebs_types::VolumeState;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::controller::speed::Iops;
+
+    fn volume(tags: BTreeMap<String, String>) -> Volume {
+        Volume {
+            id: "vol-00000001".parse().unwrap(),
+            state: VolumeState::InUse,
+            zone: "eu-central-1a".parse().unwrap(),
+            size: Gibibytes(100),
+            volume_type: VolumeType::Gp3,
+            iops: Some(3_000),
+            throughput: Some(125),
+            encrypted: false,
+            kms_key: None,
+            snapshot: None,
+            multi_attach: false,
+            attachments: vec![],
+            tags,
+            created: SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    fn types() -> impl Strategy<Value = VolumeType> {
+        proptest::sample::select(VolumeType::ALL.to_vec())
+    }
+
+    fn speeds() -> impl Strategy<Value = Speed> {
+        let iops = prop_oneof![
+            (1_u32..300_000).prop_map(Iops::Fixed),
+            (1_u32..2_000).prop_map(Iops::PerGib)
+        ];
+        let some = proptest::option::of::<BoxedStrategy<Iops>>;
+        (
+            proptest::option::of(types()),
+            some(iops.boxed()),
+            proptest::option::of(100_u32..2_100),
+            any::<Option<bool>>(),
+        )
+            .prop_map(|(volume_type, iops, throughput, grows)| Speed {
+                volume_type,
+                iops,
+                throughput,
+                grows,
+            })
+    }
+
+    proptest! {
+        /// What every look relies on: a volume that was given what is asked for wants nothing more.
+        #[test]
+        fn what_was_done_is_done(
+            change in proptest::option::of(speeds()),
+            gib in proptest::option::of(1_i64..20_000),
+            from in types(),
+            ratio in proptest::option::of(1_u32..2_000),
+        ) {
+            let marks = ratio.map(|ratio| [
+                (keys::IOPS_GROW.to_owned(), "true".to_owned()),
+                (keys::IOPS_PER_GIB.to_owned(), ratio.to_string()),
+            ]);
+            let volume = volume(marks.into_iter().flatten().collect());
+            let grow = gib.map(|gib| CapacityRange::new(gib << 30, 0).unwrap());
+            let is = Shape { volume_type: from, ..Shape::of(&volume) };
+            if let Ok(to) = is.plan(&volume, Ask { grow, change }) {
+                prop_assert!(to.size >= is.size);
+                prop_assert_eq!(to.plan(&volume, Ask { grow, change }).unwrap(), to.clone());
+                for alone in [Ask { grow, change: None }, Ask { grow: None, change }] {
+                    prop_assert_eq!(to.plan(&volume, alone).unwrap(), to.clone());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_call_names_what_differs() {
+        let volume = volume(BTreeMap::new());
+        let is = Shape::of(&volume);
+        let faster = Shape {
+            iops: Some(4_000),
+            ..is.clone()
+        };
+        let call = difference(&volume.id, &is, &faster);
+        assert_eq!((call.size, call.volume_type), (None, None));
+        let (iops, throughput) = (Some(4_000), None);
+        assert_eq!(call.performance, Performance { iops, throughput });
     }
 }
