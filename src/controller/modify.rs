@@ -43,4 +43,6 @@ async fn apply(service: &ControllerService, id: &VolumeId, tags: &ClassTags) -> 
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;

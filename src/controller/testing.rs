@@ -54,6 +54,8 @@ pub(super) struct State {
     pub(super) snapshots: BTreeMap<SnapshotId, Snapshot>,
     pub(super) instances: BTreeMap<InstanceId, Instance>,
     pub(super) modifications: HashMap<VolumeId, Modification>,
+    /// How many modifications were accepted.
+    pub(super) modified: usize,
     pub(super) calls: Vec<Action>,
     /// How long new volumes and snapshots stay out of sight.
     pub(super) lag: Duration,
@@ -90,7 +92,7 @@ impl State {
     }
 
     /// What time has done since.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         for (id, at) in &self.settles {
             if Instant::now() < *at {
                 continue;

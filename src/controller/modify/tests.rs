@@ -13,7 +13,7 @@ use tonic::{Code, Request, Status};
 use super::super::testing::{FakeEc2, Fault, create, create_request, service};
 use super::*;
 
-async fn modify(
+pub(super) async fn modify(
     service: &ControllerService,
     volume: &str,
     class: &[(&str, &str)],
@@ -33,7 +33,11 @@ async fn modify(
     Ok(())
 }
 
-async fn expand(service: &ControllerService, volume: &str, gib: i64) -> Result<i64, Status> {
+pub(super) async fn expand(
+    service: &ControllerService,
+    volume: &str,
+    gib: i64,
+) -> Result<i64, Status> {
     let message = ControllerExpandVolumeRequest {
         volume_id: volume.to_owned(),
         capacity_range: Some(CapacityRange {
@@ -49,7 +53,7 @@ async fn expand(service: &ControllerService, volume: &str, gib: i64) -> Result<i
 }
 
 /// A volume of 100 GiB, with these parameters of its StorageClass.
-async fn volume(service: &ControllerService, class: &[(&str, &str)]) -> String {
+pub(super) async fn volume(service: &ControllerService, class: &[(&str, &str)]) -> String {
     let mut request = create_request("pvc");
     let class = class
         .iter()
@@ -58,14 +62,18 @@ async fn volume(service: &ControllerService, class: &[(&str, &str)]) -> String {
     create(service, request).await.unwrap().volume_id
 }
 
-fn seen(fake: &FakeEc2) -> Volume {
+pub(super) fn seen(fake: &FakeEc2) -> Volume {
     fake.state().volumes.values().next().unwrap().clone()
 }
 
 /// EC2 has ended with what it was at.
-fn completed(fake: &FakeEc2) {
-    for modification in fake.state().modifications.values_mut() {
-        modification.state = ModificationState::Completed;
+pub(super) fn completed(fake: &FakeEc2) {
+    let mut state = fake.state();
+    state.settle();
+    for modification in state.modifications.values_mut() {
+        if modification.state == ModificationState::Optimizing {
+            modification.state = ModificationState::Completed;
+        }
     }
 }
 

@@ -184,6 +184,7 @@ impl Ec2 for FakeEc2 {
                 return Err(ErrorKind::ModificationInProgress);
             }
             let modification = modification(&state.volumes[&request.volume], request);
+            state.modified += 1;
             state
                 .modifications
                 .insert(request.volume.clone(), modification.clone());
