@@ -6,6 +6,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,10 @@ use super::btrfs;
 use crate::{Device, DeviceNumber, MountError, Place, Seen};
 
 const TABLE: &str = "/proc/self/mountinfo";
+
+/// Room for the table of a node with some hundred mounts, in bytes: a file of the kernel's has no size by which to make it, and grown
+/// step by step it would be read in many small pieces.
+const ROOM: usize = 64 << 10;
 
 /// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,12 +215,15 @@ fn btrfs_device(mount: &Mount, seen: &Seen) -> Result<Option<DeviceNumber>, Moun
 }
 
 fn read() -> Result<Vec<u8>, MountError> {
-    std::fs::read(TABLE).map_err(|source| MountError::Kernel {
+    let mut table = Vec::with_capacity(ROOM);
+    let read = File::open(TABLE).and_then(|mut file| file.read_to_end(&mut table));
+    read.map_err(|source| MountError::Kernel {
         action: "read",
         path: TABLE.into(),
         source,
         hint: String::new(),
-    })
+    })?;
+    Ok(table)
 }
 
 /// Blank, tab, newline and backslash are written as three octal digits after a backslash.
