@@ -52,6 +52,7 @@ for access in mount block; do
     "$csi_sanity" --ginkgo.no-color --csi.endpoint "$dir/csi.sock" \
         --csi.mountdir "$dir/mount" --csi.stagingdir "$dir/staging" \
         --csi.testvolumeaccesstype "$access" --csi.testvolumesize $((1 << 30)) \
+        --csi.testvolumemutableparameters tests/sanity/attributes.yaml \
         --csi.testnodevolumeattachlimit \
         --ginkgo.junit-report "$dir/junit.xml" 2>&1 | tee "$dir/sanity.log" || status=$?
     p=$(tally "$dir/sanity.log" Passed) f=$(tally "$dir/sanity.log" Failed)
