@@ -34,6 +34,7 @@ mod testing;
 mod topology;
 mod unpublish;
 mod validate;
+mod volume_health;
 mod volume_spec;
 
 use std::sync::OnceLock;
@@ -276,15 +277,17 @@ impl Controller for ControllerService {
 
     async fn controller_list_volume_health(
         &self,
-        _request: Request<ControllerListVolumeHealthRequest>,
+        request: Request<ControllerListVolumeHealthRequest>,
     ) -> Result<Response<ControllerListVolumeHealthResponse>, Status> {
-        not_offered("ControllerListVolumeHealth")
+        let result = volume_health::list(self, request.into_inner()).await;
+        answer(Rpc::ControllerListVolumeHealth, result)
     }
 
     async fn controller_get_volume_health(
         &self,
-        _request: Request<ControllerGetVolumeHealthRequest>,
+        request: Request<ControllerGetVolumeHealthRequest>,
     ) -> Result<Response<ControllerGetVolumeHealthResponse>, Status> {
-        not_offered("ControllerGetVolumeHealth")
+        let result = volume_health::get(self, request.into_inner()).await;
+        answer(Rpc::ControllerGetVolumeHealth, result)
     }
 }

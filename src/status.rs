@@ -33,6 +33,8 @@ pub(crate) enum Rpc {
     GetSnapshot,
     ListVolumes,
     ControllerGetVolume,
+    ControllerGetVolumeHealth,
+    ControllerListVolumeHealth,
 }
 
 impl Rpc {
@@ -52,6 +54,8 @@ impl Rpc {
             Self::GetSnapshot => "GetSnapshot",
             Self::ListVolumes => "ListVolumes",
             Self::ControllerGetVolume => "ControllerGetVolume",
+            Self::ControllerGetVolumeHealth => "ControllerGetVolumeHealth",
+            Self::ControllerListVolumeHealth => "ControllerListVolumeHealth",
         }
     }
 }

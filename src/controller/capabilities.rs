@@ -5,12 +5,14 @@ use csi::v1::controller_service_capability::{Rpc, Type};
 use csi::v1::{ControllerGetCapabilitiesResponse, ControllerServiceCapability};
 
 /// What the Controller service offers. The names of the RPCs it does not offer are in `controller`, where they are refused.
-const OFFERED: [RpcType; 11] = [
+const OFFERED: [RpcType; 13] = [
     RpcType::CreateDeleteVolume,
     RpcType::PublishUnpublishVolume,
     RpcType::ListVolumes,
     RpcType::ListVolumesPublishedNodes,
     RpcType::GetVolume,
+    RpcType::GetVolumeHealth,
+    RpcType::ListVolumeHealth,
     RpcType::CreateDeleteSnapshot,
     RpcType::ListSnapshots,
     RpcType::GetSnapshot,

@@ -17,7 +17,7 @@ use ebs_types::{
 };
 use ec2::{
     Action, BlockDevice, Cloud, CloudSettings, CreateVolume, Ec2, Ec2Error, ErrorKind, Instance,
-    Modification, Outcome, Snapshot, Volume,
+    Modification, Outcome, Snapshot, Volume, VolumeTrouble,
 };
 use tokio::time::Instant;
 use tonic::{Request, Status};
@@ -56,6 +56,7 @@ pub(super) struct State {
     pub(super) modifications: HashMap<VolumeId, Modification>,
     /// How many modifications were accepted.
     pub(super) modified: usize,
+    pub(super) troubles: BTreeMap<VolumeId, VolumeTrouble>,
     pub(super) calls: Vec<Action>,
     /// How long new volumes and snapshots stay out of sight.
     pub(super) lag: Duration,

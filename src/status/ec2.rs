@@ -60,7 +60,9 @@ fn invalid_parameter(rpc: Rpc) -> Code {
         | Rpc::ListSnapshots
         | Rpc::GetSnapshot
         | Rpc::ListVolumes
-        | Rpc::ControllerGetVolume => Code::InvalidArgument,
+        | Rpc::ControllerGetVolume
+        | Rpc::ControllerGetVolumeHealth
+        | Rpc::ControllerListVolumeHealth => Code::InvalidArgument,
     }
 }
 

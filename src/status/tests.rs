@@ -6,7 +6,7 @@ use rstest::rstest;
 use super::*;
 use crate::controller::Error;
 
-const RPCS: [Rpc; 13] = [
+const RPCS: [Rpc; 15] = [
     Rpc::CreateVolume,
     Rpc::DeleteVolume,
     Rpc::ControllerPublishVolume,
@@ -20,6 +20,8 @@ const RPCS: [Rpc; 13] = [
     Rpc::GetSnapshot,
     Rpc::ListVolumes,
     Rpc::ControllerGetVolume,
+    Rpc::ControllerGetVolumeHealth,
+    Rpc::ControllerListVolumeHealth,
 ];
 
 const KINDS: [ErrorKind; 26] = [

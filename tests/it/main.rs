@@ -28,4 +28,5 @@ mod options;
 mod outage;
 mod params;
 mod restart;
+mod volume_health;
 mod world;

@@ -5,7 +5,8 @@ use ebs_types::{DeviceName, InstanceId, InstanceType, ListedLimit, SnapshotId, T
 
 use crate::{
     Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2Error, Instance, Modification,
-    ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery,
+    ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus,
+    VolumeStatusQuery,
 };
 
 /// EC2, as far as the driver needs it. Each method is one action of the EC2 API and makes at most one call that takes effect;
@@ -22,6 +23,12 @@ pub trait Ec2: Send + Sync + 'static {
 
     /// DescribeVolumes: one page. A query by ids gives all of them in one page or fails with the first unknown one.
     async fn describe_volumes(&self, query: &VolumeQuery) -> Result<Page<Volume>, Ec2Error>;
+
+    /// DescribeVolumeStatus: one page. A query by ids gives all of them in one page or fails with the first unknown one.
+    async fn describe_volume_status(
+        &self,
+        query: &VolumeStatusQuery,
+    ) -> Result<Page<VolumeStatus>, Ec2Error>;
 
     /// AttachVolume. Returns as soon as EC2 has accepted; the attachment is `attaching`.
     async fn attach_volume(

@@ -19,8 +19,8 @@ use ebs_types::{DeviceName, InstanceId, SnapshotId, Tags, VolumeId};
 
 use self::batch::Batch;
 use self::lookup::{
-    InstancesById, Modifications, SnapshotsById, SnapshotsByName, Source, VolumesById,
-    VolumesByName,
+    InstancesById, Modifications, SnapshotsById, SnapshotsByName, Source, StatusesById,
+    VolumesById, VolumesByName,
 };
 use self::sightings::{Sightings, Subject};
 use self::watch::{Pace, Watch};
@@ -64,6 +64,7 @@ pub struct Cloud {
     sightings: Arc<Sightings>,
     source: Source,
     volumes: Arc<Batch<VolumesById>>,
+    statuses: Arc<Batch<StatusesById>>,
     volumes_by_name: Arc<Batch<VolumesByName>>,
     snapshots: Arc<Batch<SnapshotsById>>,
     snapshots_by_name: Arc<Batch<SnapshotsByName>>,
@@ -93,6 +94,7 @@ impl Cloud {
         let snapshots = Batch::new(SnapshotsById(source()));
         let snapshots_by_name = Batch::new(SnapshotsByName(source()));
         let instances = Batch::new(InstancesById(source()));
+        let statuses = Batch::new(StatusesById(source()));
         let own = source();
         Self {
             snapshots,
@@ -106,6 +108,7 @@ impl Cloud {
                 pace,
             ),
             volumes,
+            statuses,
             volumes_by_name,
             modifications,
             source: own,

@@ -9,6 +9,7 @@ pub enum Action {
     CreateVolume,
     DeleteVolume,
     DescribeVolumes,
+    DescribeVolumeStatus,
     AttachVolume,
     DetachVolume,
     ModifyVolume,
@@ -38,6 +39,7 @@ impl Action {
             | Self::CreateTags
             | Self::DeleteTags => true,
             Self::DescribeVolumes
+            | Self::DescribeVolumeStatus
             | Self::DescribeVolumesModifications
             | Self::DescribeSnapshots
             | Self::DescribeInstances

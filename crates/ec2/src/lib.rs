@@ -18,10 +18,11 @@ pub use cloud::{Cloud, CloudSettings};
 pub use error::{Action, Ec2Error, ErrorKind, Outcome};
 pub use requests::{
     CreateSnapshot, CreateVolume, Encryption, ModifyVolume, Page, SnapshotQuery, VolumeQuery,
-    VolumeSort,
+    VolumeSort, VolumeStatusQuery,
 };
 pub use resources::{
     Attachment, AvailabilityZone, BlockDevice, Instance, Modification, Snapshot, Volume,
+    VolumeStatus, VolumeTrouble,
 };
 #[cfg(feature = "sdk")]
 pub use sdk::{ConnectError, SdkEc2, SdkSettings};

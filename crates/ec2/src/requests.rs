@@ -93,6 +93,20 @@ pub enum VolumeSort {
     InState(VolumeState),
 }
 
+/// Of which volumes to describe the status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumeStatusQuery {
+    /// These ids, at most 500; one unknown id fails the query and is named in the error.
+    Ids(Vec<VolumeId>),
+    /// All of whose status is `warning` or `impaired`: a page of at most `max` (5 to 1,000).
+    Unwell {
+        /// Page size.
+        max: u16,
+        /// Where the last page ended.
+        token: Option<String>,
+    },
+}
+
 /// Which snapshots to describe. Only [`SnapshotQuery::Marked`] is answered in pages; the others as one, however many they match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SnapshotQuery {

@@ -63,6 +63,32 @@ impl Volume {
     }
 }
 
+/// What EBS's own checks say of a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeStatus {
+    /// The volume.
+    pub volume: VolumeId,
+    /// What is wrong.
+    pub trouble: Option<VolumeTrouble>,
+    /// EC2's words on it, one for each event; may be none.
+    pub events: Vec<String>,
+}
+
+/// What EBS's checks can find (EBS user guide, "Volume status checks").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolumeTrouble {
+    /// Data may be inconsistent, and I/O is off until somebody turns it on.
+    IoDisabled,
+    /// Hardly any I/O gets through.
+    IoStalled,
+    /// I/O is slower than what was provisioned.
+    IoDegraded,
+    /// `impaired`, and nothing says why.
+    Impaired,
+    /// `warning`, and nothing says why.
+    Warned,
+}
+
 /// A volume's attachment to one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {

@@ -26,7 +26,8 @@ use self::connect::Plan;
 pub use self::connect::{ConnectError, SdkSettings};
 use crate::{
     Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2, Ec2Error, Instance,
-    Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery,
+    Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus,
+    VolumeStatusQuery,
 };
 
 /// EC2, through the AWS SDK. Cheap to clone.
@@ -57,6 +58,13 @@ impl Ec2 for SdkEc2 {
 
     async fn describe_volumes(&self, query: &VolumeQuery) -> Result<Page<Volume>, Ec2Error> {
         volumes::describe(self.client().await, query).await
+    }
+
+    async fn describe_volume_status(
+        &self,
+        query: &VolumeStatusQuery,
+    ) -> Result<Page<VolumeStatus>, Ec2Error> {
+        volumes::status::describe(self.client().await, query).await
     }
 
     async fn attach_volume(

@@ -7,14 +7,17 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
+use ebs_types::VolumeId;
 use serde_json::{Value, json};
 
 use self::json::{BadRequest, Body};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::faults::{Bucket, FaultSpec};
+use crate::model::Health;
+use crate::state::Input;
 
 /// The routes.
 pub(crate) fn router(engine: Arc<Engine>) -> Router {
@@ -27,6 +30,7 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/delays", get(delays).put(set_delays))
         .route("/limits", get(limits).put(set_limits))
         .route("/state", get(state))
+        .route("/volume-status", put(set_volume_status))
         .fallback(unknown)
         .with_state(engine)
 }
@@ -103,6 +107,18 @@ async fn set_limits(
     Ok(limits(State(engine)).await)
 }
 
+/// What EBS's checks find of each of these volumes from now on.
+async fn set_volume_status(
+    State(engine): State<Arc<Engine>>,
+    Body(found): Body<BTreeMap<VolumeId, Health>>,
+) -> Result<StatusCode, BadRequest> {
+    for (volume, health) in found {
+        let told = engine.input(&Input::Health { volume, health }).await;
+        told.map_err(|error| BadRequest(error.message))?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Everything, in the form in which it is saved; for looking, not for relying on.
 async fn state(State(engine): State<Arc<Engine>>) -> Json<Value> {
     Json(json!(engine.inner().world))
@@ -118,6 +134,7 @@ async fn unknown() -> (StatusCode, Json<Value>) {
         "/delays",
         "/limits",
         "/state",
+        "/volume-status",
     ];
     let error = format!("no such path; there are {}", paths.join(", "));
     (StatusCode::NOT_FOUND, Json(json!({ "error": error })))

@@ -25,4 +25,6 @@ pub(crate) use query::{Filter, Page, Paging, Query, Selection};
 pub(crate) use reply::{InstanceChange, InstanceDetails, InstanceTypeInfo, Reply};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use timestamp::Timestamp;
-pub(crate) use volume::{Attachment, Lifecycle, Modification, Phase, Progress, Shape, Volume};
+pub(crate) use volume::{
+    Attachment, Health, Lifecycle, Modification, Phase, Progress, Shape, Volume, VolumeStatus,
+};

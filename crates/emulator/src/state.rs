@@ -26,7 +26,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use ebs_types::Region;
+use ebs_types::{Region, VolumeId};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::agenda::{Agenda, Event, Link};
@@ -35,7 +35,7 @@ pub(crate) use self::ids::Ids;
 pub(crate) use self::region::RegionState;
 pub(crate) use self::setup::{SetUp, default_instance_type};
 use crate::config::Settings;
-use crate::model::{ApiError, Command, Effect, Query, Reply, Report, Script, Timestamp};
+use crate::model::{ApiError, Command, Effect, Health, Query, Reply, Report, Script, Timestamp};
 
 /// The whole emulated cloud.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +63,8 @@ pub(crate) enum Input {
     },
     /// The backing did what it was told, or couldn't.
     Report(Report),
+    /// EBS's checks find something else of a volume from now on.
+    Health { volume: VolumeId, health: Health },
 }
 
 /// What an operation works with besides its region.
@@ -123,6 +125,7 @@ impl World {
                 command,
                 script,
             } => self.call(region, command, *script, &mut effects),
+            Input::Health { volume, health } => self.set_health(volume, *health),
             Input::Report(report) => {
                 self.report(report, &mut effects);
                 Ok(Reply::Done)
@@ -182,6 +185,13 @@ impl World {
         let now = self.now;
         let (state, mut ctx) = self.region_at(region, now, effects).ok_or(unknown)?;
         state.execute(&mut ctx, command, script)
+    }
+
+    fn set_health(&mut self, id: &VolumeId, health: Health) -> Result<Reply, ApiError> {
+        let mut regions = self.regions.values_mut();
+        let volume = regions.find_map(|state| state.volumes.get_mut(id));
+        volume.ok_or_else(|| ApiError::no_volume(id))?.health = health;
+        Ok(Reply::Done)
     }
 
     fn report(&mut self, report: &Report, effects: &mut Vec<Effect>) {

@@ -74,6 +74,7 @@ actions! {
     DescribeInstanceTypes => actions::instance_types::parse, actions::instance_types::render;
     DescribeInstances => actions::instances::parse_describe, actions::instances::render;
     DescribeSnapshots => actions::snapshots::parse_describe, actions::snapshots::render_page;
+    DescribeVolumeStatus => actions::volume_status::parse, actions::volume_status::render;
     DescribeVolumes => actions::volumes::parse_describe, actions::volumes::render_page;
     DescribeVolumesModifications => actions::modifications::parse_describe, actions::modifications::render_page;
     DetachVolume => actions::attachments::parse_detach, actions::attachments::render;

@@ -115,6 +115,15 @@ impl Cloud {
         Ok(())
     }
 
+    /// Says what EBS's checks find of volumes from now on, by their ids (docs/EMULATOR.md).
+    pub async fn volume_status(&self, found: &serde_json::Value) -> Result<()> {
+        let request = Request::put(format!("{}/volume-status", self.control))
+            .header("content-type", "application/json")
+            .body(Full::from(found.to_string()))?;
+        self.send(request).await?;
+        Ok(())
+    }
+
     async fn ask(&self, action: &str, more: &[(&str, &str)]) -> Result<Element> {
         let mut form = vec![("Action", action), ("Version", VERSION)];
         form.extend_from_slice(more);

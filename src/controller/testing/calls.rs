@@ -1,5 +1,6 @@
 //! What each call does to the small EC2.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +11,7 @@ use ebs_types::{
 use ec2::{
     Action, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2, Ec2Error, ErrorKind,
     Instance, Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery,
-    VolumeSort,
+    VolumeSort, VolumeStatus, VolumeStatusQuery,
 };
 use tokio::time::Instant;
 
@@ -92,6 +93,38 @@ impl Ec2 for FakeEc2 {
                 other => panic!("the controller does not ask for {other:?}"),
             };
             Ok(Page { items, next: None })
+        })
+        .await
+    }
+
+    async fn describe_volume_status(
+        &self,
+        query: &VolumeStatusQuery,
+    ) -> Result<Page<VolumeStatus>, Ec2Error> {
+        self.act(Action::DescribeVolumeStatus, |state, _| {
+            let status = |id: &VolumeId| VolumeStatus {
+                volume: id.clone(),
+                trouble: state.troubles.get(id).copied(),
+                events: Vec::new(),
+            };
+            match query {
+                VolumeStatusQuery::Ids(ids) => {
+                    let there = |id: &VolumeId| match state.volumes.contains_key(id) {
+                        true => Ok(status(id)),
+                        false => Err(ErrorKind::VolumeNotFound),
+                    };
+                    let items = ids.iter().map(there).collect::<Result<_, _>>()?;
+                    Ok(Page { items, next: None })
+                }
+                VolumeStatusQuery::Unwell { max, token } => {
+                    let all: BTreeMap<_, _> = state
+                        .troubles
+                        .keys()
+                        .map(|id| (id.clone(), status(id)))
+                        .collect();
+                    page(all.iter(), *max, token.as_deref())
+                }
+            }
         })
         .await
     }

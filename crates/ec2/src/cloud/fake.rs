@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     Action, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2, Ec2Error, ErrorKind,
     Instance, Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery,
+    VolumeStatus, VolumeStatusQuery,
 };
 
 /// How long every call takes.
@@ -271,6 +272,13 @@ impl Ec2 for Fake {
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    async fn describe_volume_status(
+        &self,
+        _query: &VolumeStatusQuery,
+    ) -> Result<Page<VolumeStatus>, Ec2Error> {
+        panic!("no test of shared calls asks for the status")
     }
 
     async fn attach_volume(

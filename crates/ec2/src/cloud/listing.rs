@@ -7,7 +7,10 @@ use std::collections::HashMap;
 use ebs_types::VolumeId;
 
 use super::Cloud;
-use crate::{Ec2Error, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery};
+use super::sightings::Subject;
+#[cfg(doc)]
+use crate::ErrorKind;
+use crate::{Ec2Error, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus};
 
 impl Cloud {
     /// One page of volumes as EC2 shows them, without those that are being or have been deleted: such a page can be empty
@@ -35,6 +38,16 @@ impl Cloud {
         page.items
             .retain(|snapshot| self.source.saw_snapshot(snapshot));
         Ok(page)
+    }
+
+    /// What EBS's checks say of a volume, as EC2 describes it after this call began.
+    ///
+    /// # Errors
+    /// [`Ec2Error`]; [`ErrorKind::VolumeNotFound`] is sure.
+    pub async fn volume_status(&self, id: &VolumeId) -> Result<VolumeStatus, Ec2Error> {
+        let subject = Subject::Volume(id.clone());
+        self.surely(|_| subject.clone(), || self.statuses.get(id.clone()))
+            .await
     }
 
     /// These volumes, asked for together. For one that does not exist the error is EC2's latest word, not yet sure.

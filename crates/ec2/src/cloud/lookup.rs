@@ -13,7 +13,7 @@ use ebs_types::{InstanceId, SnapshotId, VolumeId, VolumeState};
 use super::sightings::{Sighting, Sightings, Subject};
 use crate::{
     Action, Ec2, Ec2Error, ErrorKind, Instance, Modification, Outcome, Snapshot, SnapshotQuery,
-    Volume, VolumeQuery,
+    Volume, VolumeQuery, VolumeStatus, VolumeStatusQuery,
 };
 
 /// A describe of many by key.
@@ -110,6 +110,41 @@ impl Lookup for VolumesById {
         Err(left_out::<Self>(
             ErrorKind::VolumeNotFound,
             format_args!("volume {id}"),
+        ))
+    }
+
+    fn subject(id: &VolumeId) -> Option<Subject> {
+        Some(Subject::Volume(id.clone()))
+    }
+}
+
+/// The status of volumes, by their ids.
+pub(super) struct StatusesById(pub(super) Source);
+
+#[async_trait]
+impl Lookup for StatusesById {
+    type Key = VolumeId;
+    type Value = VolumeStatus;
+
+    const ACTION: Action = Action::DescribeVolumeStatus;
+    const MOST: usize = 500;
+
+    async fn describe(
+        &self,
+        ids: &[VolumeId],
+    ) -> Result<HashMap<VolumeId, VolumeStatus>, Ec2Error> {
+        let query = VolumeStatusQuery::Ids(ids.to_vec());
+        let statuses = self.0.api.describe_volume_status(&query).await?.items;
+        Ok(statuses
+            .into_iter()
+            .map(|status| (status.volume.clone(), status))
+            .collect())
+    }
+
+    fn absent(id: &VolumeId) -> Result<VolumeStatus, Ec2Error> {
+        Err(left_out::<Self>(
+            ErrorKind::VolumeNotFound,
+            format_args!("status of volume {id}"),
         ))
     }
 

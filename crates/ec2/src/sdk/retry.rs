@@ -26,6 +26,7 @@ enum Repeat {
 fn policy(action: Action) -> Repeat {
     match action {
         Action::DescribeVolumes
+        | Action::DescribeVolumeStatus
         | Action::DescribeVolumesModifications
         | Action::DescribeSnapshots
         | Action::DescribeInstances

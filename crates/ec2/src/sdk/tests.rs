@@ -13,7 +13,7 @@ use rstest::rstest;
 
 use super::canned::{Reply, Server, client, client_with, done, refusal};
 use super::*;
-use crate::{Action, Encryption, ErrorKind, Outcome};
+use crate::{Action, Encryption, ErrorKind, Outcome, VolumeTrouble};
 
 const VOLUME: &str = "vol-0123456789abcdef0";
 
@@ -441,4 +441,52 @@ async fn snapshots_of_no_volume_are_read() {
             "Filter.2.Name=volume-id",
         ],
     );
+}
+
+#[rstest]
+#[case("impaired", "io-enabled", "failed", Some(VolumeTrouble::IoDisabled))]
+#[case(
+    "impaired",
+    "io-performance",
+    "stalled",
+    Some(VolumeTrouble::IoStalled)
+)]
+#[case(
+    "warning",
+    "io-performance",
+    "severely-degraded",
+    Some(VolumeTrouble::IoDegraded)
+)]
+#[case("impaired", "something-new", "failed", Some(VolumeTrouble::Impaired))]
+#[case("warning", "io-enabled", "passed", Some(VolumeTrouble::Warned))]
+#[case("ok", "io-performance", "normal", None)]
+#[case("insufficient-data", "io-enabled", "failed", None)]
+#[case("something-new", "io-enabled", "failed", None)]
+#[tokio::test]
+async fn the_status_of_volumes_is_read(
+    #[case] status: &str,
+    #[case] check: &str,
+    #[case] result: &str,
+    #[case] trouble: Option<VolumeTrouble>,
+) {
+    let found = format!(
+        "<volumeStatusSet><item><volumeId>vol-0123456789abcdef0</volumeId><volumeStatus><status>{status}</status><details><item>\
+        <name>{check}</name><status>{result}</status></item></details></volumeStatus><eventsSet><item><eventType>x</eventType>\
+        <description>the words</description></item></eventsSet></item></volumeStatusSet><nextToken>t</nextToken>"
+    );
+    let server = Server::start([done("DescribeVolumeStatus", &found)]).await;
+    let query = VolumeStatusQuery::Unwell {
+        max: 5,
+        token: None,
+    };
+    let page = server.ec2.describe_volume_status(&query).await.unwrap();
+    assert_eq!(page.items[0].trouble, trouble);
+    assert_eq!(page.items[0].events, ["the words"]);
+    assert_eq!(page.next.as_deref(), Some("t"));
+    let sent = [
+        "Filter.1.Name=volume-status.status",
+        "Filter.1.Value.2=impaired",
+        "MaxResults=5",
+    ];
+    has(&server.requests()[0], &sent);
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod attachment;
 pub(super) mod modification;
+pub(super) mod status;
 pub(super) mod tagging;
 
 use aws_sdk_ec2::Client;

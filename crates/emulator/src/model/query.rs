@@ -6,6 +6,7 @@ use ebs_types::{InstanceId, InstanceType, SnapshotId, VolumeId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Query {
     Volumes(Selection<VolumeId>),
+    Statuses(Selection<VolumeId>),
     Modifications(Selection<VolumeId>),
     Snapshots {
         selection: Selection<SnapshotId>,
@@ -57,7 +58,7 @@ impl Query {
     /// What a fault can be aimed at: the ids asked for.
     pub(crate) fn subjects(&self) -> Vec<&str> {
         match self {
-            Self::Volumes(s) | Self::Modifications(s) => {
+            Self::Volumes(s) | Self::Statuses(s) | Self::Modifications(s) => {
                 s.ids.iter().map(VolumeId::as_str).collect()
             }
             Self::Snapshots { selection, .. } => {

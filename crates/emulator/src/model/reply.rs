@@ -2,7 +2,9 @@
 
 use ebs_types::{AttachmentLimit, InstanceId, InstanceState, VolumeId};
 
-use crate::model::{Attachment, AvailabilityZone, Instance, Modification, Page, Snapshot, Volume};
+use crate::model::{
+    Attachment, AvailabilityZone, Instance, Modification, Page, Snapshot, Volume, VolumeStatus,
+};
 
 /// What a call answers when it is not refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +13,7 @@ pub(crate) enum Reply {
     Done,
     Volume(Volume),
     Volumes(Page<Volume>),
+    Statuses(Page<VolumeStatus>),
     Attachment {
         volume: VolumeId,
         attachment: Attachment,

@@ -17,6 +17,24 @@ pub(crate) enum Lifecycle {
     Deleting,
 }
 
+/// What EBS's own checks find, in the words of DescribeVolumeStatus (EBS user guide, "Volume status checks").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Health {
+    #[default]
+    Ok,
+    /// The checks are not done, or say nothing.
+    InsufficientData,
+    /// Slower than what was provisioned.
+    Degraded,
+    /// Much slower.
+    SeverelyDegraded,
+    /// Hardly any I/O gets through.
+    Stalled,
+    /// Data may be inconsistent, so that I/O is off until somebody turns it on.
+    IoDisabled,
+}
+
 /// A volume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Volume {
@@ -40,6 +58,9 @@ pub(crate) struct Volume {
     pub(crate) modification: Option<Modification>,
     /// When modifications of the last 24 hours began.
     pub(crate) modified: Vec<Timestamp>,
+    /// What the checks find; states saved before this was kept don't say.
+    #[serde(default)]
+    pub(crate) health: Health,
 }
 
 impl Volume {
@@ -64,6 +85,60 @@ impl Volume {
         self.attachments
             .iter_mut()
             .find(|a| &a.instance == instance)
+    }
+}
+
+/// A volume, as its status is described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct VolumeStatus(pub(crate) Volume);
+
+impl VolumeStatus {
+    /// What the checks find. There is nothing to check before the volume is made.
+    pub(crate) fn health(&self) -> Health {
+        match self.0.lifecycle {
+            Lifecycle::Creating => Health::InsufficientData,
+            _ => self.0.health,
+        }
+    }
+
+    /// The sum of it.
+    pub(crate) fn status(&self) -> &'static str {
+        match self.health() {
+            Health::Ok => "ok",
+            Health::InsufficientData => "insufficient-data",
+            Health::Degraded | Health::SeverelyDegraded => "warning",
+            Health::Stalled | Health::IoDisabled => "impaired",
+        }
+    }
+
+    /// Each check and its result.
+    pub(crate) fn details(&self) -> [(&'static str, &'static str); 2] {
+        let (enabled, performance) = match self.health() {
+            Health::Ok => ("passed", "normal"),
+            Health::InsufficientData => ("insufficient-data", "not-applicable"),
+            Health::Degraded => ("passed", "degraded"),
+            Health::SeverelyDegraded => ("passed", "severely-degraded"),
+            Health::Stalled => ("passed", "stalled"),
+            Health::IoDisabled => ("failed", "not-applicable"),
+        };
+        [("io-enabled", enabled), ("io-performance", performance)]
+    }
+
+    /// The event that goes with it: its type and its words.
+    pub(crate) fn event(&self) -> Option<(&'static str, &'static str)> {
+        match self.health() {
+            Health::Ok | Health::InsufficientData => None,
+            Health::Degraded => Some(("io-performance:degraded", "I/O is slower than expected")),
+            Health::SeverelyDegraded => Some((
+                "io-performance:severely-degraded",
+                "I/O is much slower than expected",
+            )),
+            Health::Stalled => Some(("io-performance:stalled", "I/O is stalled")),
+            Health::IoDisabled => Some((
+                "potential-data-inconsistency",
+                "Data may be inconsistent, I/O is disabled",
+            )),
+        }
     }
 }
 

@@ -4,7 +4,9 @@ use ebs_types::{Gibibytes, SnapshotId, SnapshotState, VolumeId};
 
 use super::limits::{self, Asked};
 use super::{Ctx, Event, RegionState};
-use crate::model::{ApiError, CreateVolume, Effect, Lifecycle, Reply, Script, Snapshot, Volume};
+use crate::model::{
+    ApiError, CreateVolume, Effect, Health, Lifecycle, Reply, Script, Snapshot, Volume,
+};
 
 /// The account that owns everything.
 pub(crate) const ACCOUNT: &str = "000000000000";
@@ -77,6 +79,7 @@ impl RegionState {
             lifecycle: Lifecycle::Creating,
             attachments: Vec::new(),
             modification: None,
+            health: Health::Ok,
             modified: Vec::new(),
         })
     }

@@ -10,7 +10,7 @@ use super::filters::{self, Filtered};
 use crate::config::Settings;
 use crate::model::{
     ApiError, AvailabilityZone, Filter, InstanceDetails, InstanceTypeInfo, Modification, Page,
-    Paging, Query, Reply, Selection, Snapshot, Timestamp, Volume,
+    Paging, Query, Reply, Selection, Snapshot, Timestamp, Volume, VolumeStatus,
 };
 
 /// Answers a query.
@@ -26,6 +26,7 @@ pub(super) fn answer(
     };
     match query {
         Query::Volumes(selection) => volumes(state, sight, selection).map(Reply::Volumes),
+        Query::Statuses(selection) => statuses(state, sight, selection).map(Reply::Statuses),
         Query::Modifications(selection) => {
             modifications(state, sight, selection).map(Reply::Modifications)
         }
@@ -84,6 +85,23 @@ fn volumes(
         selection.ids.iter().map(find).collect::<Result<_, _>>()?
     };
     page(all, selection, |volume| volume.id.to_string())
+}
+
+fn statuses(
+    state: &RegionState,
+    sight: Sight,
+    selection: &Selection<VolumeId>,
+) -> Result<Page<VolumeStatus>, ApiError> {
+    filters::check::<VolumeStatus>(&selection.filters, false)?;
+    let of_each = Selection {
+        ids: selection.ids.clone(),
+        filters: Vec::new(),
+        paging: None,
+    };
+    let all = volumes(state, sight, &of_each)?.items.into_iter();
+    page(all.map(VolumeStatus).collect(), selection, |status| {
+        status.0.id.to_string()
+    })
 }
 
 fn modifications(

@@ -10,6 +10,7 @@ pub(super) mod modifications;
 pub(super) mod run_instances;
 pub(super) mod snapshots;
 pub(super) mod tags;
+pub(super) mod volume_status;
 pub(super) mod volumes;
 pub(super) mod zones;
 

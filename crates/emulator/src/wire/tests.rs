@@ -197,6 +197,7 @@ fn volume() -> Volume {
             serial: 1,
         }],
         modification: None,
+        health: crate::model::Health::Ok,
         modified: Vec::new(),
     }
 }

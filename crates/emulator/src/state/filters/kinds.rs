@@ -5,7 +5,7 @@ use ebs_types::{Tags, VolumeId};
 use super::Filtered;
 use crate::model::{
     Attachment, AvailabilityZone, Instance, InstanceDetails, InstanceTypeInfo, Modification,
-    ROOT_DEVICE, Snapshot, Volume,
+    ROOT_DEVICE, Snapshot, Volume, VolumeStatus,
 };
 use crate::state::{ACCOUNT, queries};
 
@@ -50,6 +50,32 @@ impl Filtered for Volume {
 
     fn tags(&self) -> Option<&Tags> {
         Some(&self.tags)
+    }
+}
+
+impl Filtered for VolumeStatus {
+    const NAMES: &'static [&'static str] = &[
+        "availability-zone",
+        "event.event-type",
+        "volume-status.details-name",
+        "volume-status.details-status",
+        "volume-status.status",
+    ];
+
+    fn values(&self, name: &str) -> Vec<String> {
+        let details = self.details().into_iter();
+        match name {
+            "availability-zone" => vec![self.0.zone.to_string()],
+            "event.event-type" => self.event().iter().map(|(t, _)| (*t).to_owned()).collect(),
+            "volume-status.details-name" => details.map(|(name, _)| name.to_owned()).collect(),
+            "volume-status.details-status" => details.map(|(_, is)| is.to_owned()).collect(),
+            "volume-status.status" => vec![self.status().to_owned()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        None
     }
 }
 

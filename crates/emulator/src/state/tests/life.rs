@@ -1,7 +1,7 @@
 //! What happens when all goes well, and by itself.
 
 use super::*;
-use crate::model::{CreateFailure, CreateTags, DeleteTags, Filter, RunInstances, Tagged};
+use crate::model::{CreateFailure, CreateTags, DeleteTags, Filter, Health, RunInstances, Tagged};
 
 fn slow() -> Delays {
     Delays::realistic()
@@ -432,4 +432,54 @@ fn a_named_type_that_the_table_does_not_have_is_described() {
     assert_eq!(both[0].0, "m7i.large");
     assert_eq!(both[1..], [("zz99.large".to_owned(), 40)]);
     assert!(names(&[]).len() > 1_000);
+}
+
+/// How many volumes have one of these statuses, on one page, and the next one's token.
+fn with_status(lab: &mut Lab, words: &[&str], paging: Option<Paging>) -> (usize, Option<String>) {
+    let filter = Filter {
+        name: "volume-status.status".to_owned(),
+        values: words.iter().map(|word| (*word).to_owned()).collect(),
+    };
+    let query = Query::Statuses(Selection {
+        ids: Vec::new(),
+        filters: vec![filter],
+        paging,
+    });
+    match lab.look(&query).unwrap() {
+        Reply::Statuses(page) => (page.items.len(), page.next),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_status_is_what_the_checks_find_and_can_be_filtered_by() {
+    let mut lab = Lab::new(slow());
+    let volumes: Vec<VolumeId> = (0..7).map(|_| lab.create(gp3(1))).collect();
+    assert_eq!(with_status(&mut lab, &["insufficient-data"], None).0, 7);
+    lab.pass(LONG);
+    assert_eq!(with_status(&mut lab, &["ok"], None).0, 7);
+    let found = [
+        Health::Degraded,
+        Health::SeverelyDegraded,
+        Health::Stalled,
+        Health::IoDisabled,
+        Health::InsufficientData,
+    ];
+    let find = |lab: &mut Lab, volume: VolumeId, health| {
+        let input = Input::Health { volume, health };
+        lab.world.apply(lab.now, &input).0
+    };
+    for (volume, health) in volumes.into_iter().zip(found) {
+        find(&mut lab, volume, health).unwrap();
+    }
+    assert_eq!(with_status(&mut lab, &["warning"], None).0, 2);
+    assert_eq!(with_status(&mut lab, &["impaired"], None).0, 2);
+    let most = ["warning", "impaired", "ok"];
+    let paging = |token| Some(Paging { max: 5, token });
+    let (count, next) = with_status(&mut lab, &most, paging(None));
+    assert_eq!(count, 5);
+    assert_eq!(with_status(&mut lab, &most, paging(next)), (1, None));
+    let gone = "vol-0000dead".parse().unwrap();
+    let refusal = find(&mut lab, gone, Health::Ok);
+    assert_eq!(code(refusal), "InvalidVolume.NotFound");
 }
