@@ -48,7 +48,7 @@ pub(super) struct Place {
     pub(super) size: u16,
     /// The page's token; `None` for the question's first.
     pub(super) token: Option<String>,
-    /// Which of the page's entries the caller has.
+    /// Which entries the caller has of this page, or of an earlier one that showed them no longer.
     shown: Vec<String>,
 }
 
@@ -79,10 +79,10 @@ pub(super) async fn list<L: List>(
                 false => error.into(),
             }
         })?;
-        let fresh = page.items.into_iter();
-        let mut fresh: Vec<_> = fresh
-            .filter(|entry| !place.shown.contains(&entry.id))
-            .collect();
+        let (known, mut fresh): (Vec<_>, Vec<_>) = page
+            .items
+            .into_iter()
+            .partition(|entry| place.shown.contains(&entry.id));
         let room = max - items.len();
         if fresh.len() > room {
             // Part of a page only where nothing else will do: its token names each entry.
@@ -96,6 +96,10 @@ pub(super) async fn list<L: List>(
             return Ok((items, place.write::<L>()));
         }
         items.extend(fresh.into_iter().map(|entry| entry.item));
+        // What the caller has and this page no longer shows was pushed to a later one by what came, or is gone.
+        place
+            .shown
+            .retain(|id| known.iter().all(|entry| entry.id != *id));
         let question = place.question;
         let Some(next) = place.after(page.next, L::QUESTIONS) else {
             return Ok((items, String::new()));
@@ -136,7 +140,6 @@ impl Place {
         match token {
             Some(token) => Some(Self {
                 token: Some(token),
-                shown: Vec::new(),
                 ..self
             }),
             None if self.question + 1 < questions => {
