@@ -91,7 +91,8 @@ fn one_expansion_too_many_waits_and_says_how_long() {
     let event = s.event("xfs", &["VolumeResizeFailed", &volume.id]);
     for words in [
         "cannot be modified yet",
-        " min ",
+        "the next one is possible at",
+        " min)",
         "VolumeModificationRateExceeded",
     ] {
         assert!(event.contains(words), "{event}");
