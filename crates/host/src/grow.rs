@@ -202,7 +202,11 @@ fn extent(device: &Device, place: &File, path: &Path, fs: FsType) -> Result<Exte
             grain,
         });
     }
-    let found = expected(inspect::superblock(device)?, device, fs)?;
+    let found = match fs.is_ext() {
+        true => inspect::ext_superblock(device)?,
+        false => inspect::superblock(device)?,
+    };
+    let found = expected(found, device, fs)?;
     Ok(Extent {
         size: found.filesystem.size,
         grain: found.grain,

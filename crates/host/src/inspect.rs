@@ -28,6 +28,8 @@ pub(crate) use unfinished::{retire, still_begun};
 
 /// How much of the device's beginning and end has to be zero, in bytes.
 pub(crate) const EDGE: u64 = 1 << 20;
+/// Where ext's superblock is: from byte 1024 on, as long.
+const EXT_HEAD: u64 = 4 << 10;
 /// How much is read at once, in bytes.
 const CHUNK: usize = 64 << 10;
 
@@ -76,6 +78,12 @@ impl fmt::Display for Filesystem {
 /// The superblock on the device.
 pub(crate) fn superblock(device: &Device) -> Result<Superblock, InspectError> {
     Ok(superblock::recognise(&head(device)?))
+}
+
+/// The superblock on the device if it is one of ext, which lies in the first pages; looking for others takes more reading.
+pub(crate) fn ext_superblock(device: &Device) -> Result<Superblock, InspectError> {
+    let head = read(device, 0, EXT_HEAD.min(size(device)?.0))?;
+    Ok(superblock::recognise(&head))
 }
 
 fn head(device: &Device) -> Result<Vec<u8>, InspectError> {
