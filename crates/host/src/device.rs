@@ -168,11 +168,7 @@ impl Device {
     /// Opens the device so that nobody else can mount or hold it; by the descriptor, never by name. `EBUSY` where somebody does.
     /// The claim is over when the file is closed, and with it every copy that a process being started has for a moment.
     pub(crate) fn claim(&self) -> io::Result<File> {
-        // O_EXCL without O_CREAT claims a block device (open(2)).
-        OpenOptions::new()
-            .read(true)
-            .custom_flags(nix::libc::O_EXCL)
-            .open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+        claim(&self.file)
     }
 
     /// Opens the device for writing; by the descriptor, never by name.
@@ -224,6 +220,15 @@ impl Device {
     pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.file.read_exact_at(buffer, offset)
     }
+}
+
+/// Opens a block device anew for oneself alone, as [`Device::claim`] says.
+pub(crate) fn claim(device: &File) -> io::Result<File> {
+    // O_EXCL without O_CREAT claims a block device (open(2)).
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::libc::O_EXCL)
+        .open(format!("/proc/self/fd/{}", device.as_raw_fd()))
 }
 
 /// A device that was read from end to end of what matters and holds nothing, or nothing but what an interrupted format of this volume

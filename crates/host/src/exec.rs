@@ -16,8 +16,6 @@ pub(crate) use output::ending;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{PoisonError, RwLock};
@@ -29,6 +27,7 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::confinement::Lent;
+use crate::device::claim;
 use crate::linux::blocking;
 use output::Captured;
 
@@ -345,14 +344,7 @@ fn wait_until_free(device: &File) {
 
 /// Whether somebody has claimed the device for himself: a mount, or another program.
 fn is_held(device: &File) -> bool {
-    let path = format!("/proc/self/fd/{}", device.as_raw_fd());
-    let mut options = std::fs::OpenOptions::new();
-    // O_EXCL without O_CREAT claims a block device (open(2)).
-    let claim = options
-        .read(true)
-        .custom_flags(nix::libc::O_EXCL)
-        .open(path);
-    claim.is_err_and(|error| error.raw_os_error() == Some(nix::libc::EBUSY))
+    claim(device).is_err_and(|error| error.raw_os_error() == Some(nix::libc::EBUSY))
 }
 
 /// How long outside work has taken, for the field `work_us` of log lines: what `ebs-lab bench` adds up.
