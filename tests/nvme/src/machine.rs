@@ -62,6 +62,8 @@ pub struct Controller {
     pub serial: String,
     id: String,
     node: String,
+    /// Where its Identify page is in qemu's memory, if that was rewritten.
+    page: Option<u64>,
 }
 
 impl Machine {
@@ -201,6 +203,7 @@ impl Machine {
             // One interrupt each: a processor has hardly two hundred.
             "msix_qsize": 1,
         });
+        let mut rewritten = None;
         if *look == Look::default() && size == disk.size() {
             self.qmp.run("device_add", device).await?;
         } else {
@@ -216,17 +219,22 @@ impl Machine {
             if let Some(serial) = &look.serial {
                 page.set_serial(serial)?;
             }
+            rewritten = Some(page.address());
             self.qmp.run("cont", json!({})).await?;
         }
         Ok(Controller {
             serial: serial.to_owned(),
             id,
             node: name,
+            page: rewritten,
         })
     }
 
     /// Takes a controller out. The guest is asked to let go first, which takes it a moment.
     pub async fn unplug(&mut self, controller: &Controller) -> Result<()> {
+        if let Some(page) = controller.page {
+            self.memory()?.page_at(page).retire()?;
+        }
         let id = json!({ "id": controller.id });
         self.qmp.run("device_del", id).await?;
         self.qmp.event("DEVICE_DELETED", &controller.id).await?;
@@ -237,10 +245,10 @@ impl Machine {
 
     /// Changes the size of a controller's namespace, which no disk of qemu's NVMe can by itself, and lets the guest look again.
     pub async fn resize(&mut self, controller: &Controller, from: u64, to: u64) -> Result<()> {
+        let page = controller.page.context("it has its disk's whole size")?;
         self.qmp.run("stop", json!({})).await?;
-        self.memory()?
-            .identify_page(&controller.serial)?
-            .resize(from / BLOCK, to / BLOCK)?;
+        let memory = self.memory()?;
+        memory.page_at(page).resize(from / BLOCK, to / BLOCK)?;
         self.qmp.run("cont", json!({})).await?;
         let device = self.device(&controller.serial).await?;
         let parent = device.trim_end_matches("n1");

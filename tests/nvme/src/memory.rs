@@ -74,6 +74,12 @@ impl Memory {
         })
     }
 
+    /// A page that was found before, whose controller is still there.
+    pub(crate) fn page_at(&self, address: u64) -> IdentifyPage<'_> {
+        let memory = self;
+        IdentifyPage { memory, address }
+    }
+
     /// What is in a range, up to where it ends by now: qemu allocates and frees while it is looked at.
     fn read(&self, begin: u64, end: u64) -> Result<Vec<u8>> {
         let mut bytes = vec![0; usize::try_from(end - begin)?];
@@ -111,6 +117,17 @@ impl Memory {
 }
 
 impl IdentifyPage<'_> {
+    /// Where it is, for as long as the controller is there.
+    pub(crate) const fn address(&self) -> u64 {
+        self.address
+    }
+
+    /// Makes it no controller's page. qemu frees the memory of a controller that is taken out and leaves what is in it: a page that
+    /// still looked like one would be found beside that of the same volume's next controller.
+    pub(crate) fn retire(&self) -> Result<()> {
+        self.put(SERIAL, &[0; 60])
+    }
+
     /// Makes the controller one of Amazon's, with the device name that EC2 was asked for.
     pub(crate) fn make_ebs(&self, device_name: &str) -> Result<()> {
         let vendor = [AMAZON.to_le_bytes(), AMAZON.to_le_bytes()].concat();
