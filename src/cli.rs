@@ -95,17 +95,15 @@ fn confine(role: &Role) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A node serves few RPCs at a time and waits for programs in all of them: one thread keeps its memory small.
+/// A node serves few RPCs at a time and waits for programs in all of them: one worker keeps its memory small.
 /// A controller serves bursts of a thousand and speaks TLS, so it gets a second one.
 fn runtime(role: &Role) -> anyhow::Result<tokio::runtime::Runtime> {
-    let mut builder = match role {
-        Role::Node(_) => tokio::runtime::Builder::new_current_thread(),
-        Role::Controller(_) | Role::All(..) => {
-            let mut builder = tokio::runtime::Builder::new_multi_thread();
-            builder.worker_threads(2);
-            builder
-        }
+    let workers = match role {
+        Role::Node(_) => 1,
+        Role::Controller(_) | Role::All(..) => 2,
     };
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(workers);
     // Blocking threads do the system calls of a node's operations. A volume that does not answer keeps one or two: a node has up to
     // 128 volumes, and those that answer need theirs. They end when there is nothing to do.
     builder

@@ -117,14 +117,14 @@ fn about(volume: &VolumeHandle) {
 async fn blocking<T: Send + 'static, E: Into<NodeError> + Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, NodeError> {
-    tokio::task::spawn_blocking(work).await?.map_err(Into::into)
+    host::blocking(work).await.map_err(Into::into)
 }
 
 /// Does work to its end, whether or not its caller stays.
 async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, NodeError>> + Send + 'static,
 ) -> Result<T, NodeError> {
-    tokio::spawn(work.in_current_span()).await?
+    host::to_the_end(work.in_current_span()).await?
 }
 
 /// What is mounted at a path, for messages.

@@ -205,5 +205,5 @@ pub(crate) enum NodeError {
     Metadata(#[from] MetadataError),
     /// A thread that did blocking work died.
     #[error("the work was given up inside the driver: {0}")]
-    Lost(#[from] tokio::task::JoinError),
+    Lost(#[from] host::Panicked),
 }

@@ -8,8 +8,8 @@ use std::io;
 use ebs_types::FsType;
 
 use crate::exec::{self, Output, Program, Programs};
-use crate::linux::blocking;
 use crate::lock::DeviceLock;
+use crate::tasks::blocking;
 use crate::{CheckError, Device, ProgramError, inspect};
 
 const FSCK: Program = Program {

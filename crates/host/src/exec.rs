@@ -28,7 +28,7 @@ use tokio::time::Instant;
 
 use crate::confinement::Lent;
 use crate::device::claim;
-use crate::linux::blocking;
+use crate::tasks::blocking;
 use output::Captured;
 
 /// What a program is told instead of a device's name; it is its standard input.

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::device::Origin;
+use crate::tasks::blocking;
 use crate::{Device, DeviceNumber, FindError, Mount};
 pub(crate) use events::Events;
 use sysfs::{Disk, Partition, Sysfs};
@@ -57,7 +58,7 @@ impl Finder {
         let mut pause = self.first_pause;
         loop {
             let (finder, owned) = (self.clone(), wanted.clone());
-            let looked = crate::linux::blocking(move || finder.look(&owned)).await;
+            let looked = blocking(move || finder.look(&owned)).await;
             let error = match looked {
                 Ok(device) => return Ok(device),
                 Err(error @ (FindError::Ambiguous { .. } | FindError::Busy(_))) => {

@@ -19,8 +19,8 @@ use crate::check::{self, Depth};
 use crate::device::ioctl;
 use crate::exec::{self, Program, Programs};
 use crate::inspect::{Found, Superblock};
-use crate::linux::blocking;
 use crate::mount::RootAt;
+use crate::tasks::blocking;
 use crate::{Device, GrowError, inspect, mount};
 
 const RESIZE: Program = Program {

@@ -20,8 +20,8 @@ use nix::libc;
 use tokio::time::Instant;
 
 use crate::exec::{self, Program, Programs, micros};
-use crate::linux::blocking;
 use crate::lock::DeviceLock;
+use crate::tasks::{apart, blocking};
 use crate::{BlankDevice, Device, InspectError, record};
 pub(crate) use superblock::{Features, Found, Superblock};
 pub(crate) use unfinished::{retire, still_begun};
@@ -147,8 +147,8 @@ pub(crate) enum Look {
 async fn nothing_known(programs: &Programs, device: &Device) -> Result<Contents, InspectError> {
     // A device that nobody has read yet is slow: all look at once.
     let (owned, grown) = (device.clone(), device.clone());
-    let edges = blocking(move || edges(&owned));
-    let earlier = blocking(move || unfinished::before_growing(&grown));
+    let edges = apart(move || edges(&owned));
+    let earlier = apart(move || unfinished::before_growing(&grown));
     let known = probe(programs, device.path(), device.file());
     let (data, known, earlier) = tokio::try_join!(edges, known, earlier)?;
     match (known, earlier, data) {

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ebs_types::VolumeHandle;
 
+use crate::tasks::{Panicked, to_the_end};
+
 /// Another job is at work on the volume: try again later.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -66,20 +68,21 @@ impl Jobs {
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
         let entry = self.enter(volume, job)?;
-        let (answer, caller) = tokio::sync::oneshot::channel();
-        tokio::spawn(async move {
+        let caller = Arc::new(());
+        let heard = Arc::downgrade(&caller);
+        let work = async move {
             let result = work.await;
             let volume = entry.volume.clone();
             // Before the answer: a caller that has it may begin the next job at once.
             drop(entry);
-            if let Err(unheard) = answer.send(result) {
-                report(&volume, job, unheard.as_ref().err());
+            if heard.strong_count() == 0 {
+                report(&volume, job, result.as_ref().err());
             }
-        });
-        match caller.await {
+            result
+        };
+        match to_the_end(work).await {
             Ok(result) => result,
-            // The task ended without an answer: the runtime is shutting down. The program, if any, runs on.
-            Err(_) => Err(Busy {
+            Err(Panicked) => Err(Busy {
                 volume: volume.clone(),
                 job,
             }

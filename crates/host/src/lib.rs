@@ -28,6 +28,7 @@ mod place;
 mod record;
 mod statistics;
 mod stats;
+mod tasks;
 
 pub use confinement::{Confinement, Duty, confine};
 pub use device::{BlankDevice, Device, DeviceNumber};
@@ -49,6 +50,7 @@ pub use mount::{InvalidMountOption, Mount, MountOptions};
 pub use place::{Place, PlaceError, Seen};
 pub use statistics::{InUseError, LinuxStatistics, Statistics, StatisticsError, VolumeInUse};
 pub use stats::{Stats, Usage};
+pub use tasks::{Panicked, ToTheEnd, blocking, to_the_end};
 
 #[cfg(test)]
 mod testing;

@@ -15,6 +15,7 @@ use crate::find::{Events, FIRST_PAUSE, Finder};
 use crate::format::{Maker, mkfs};
 use crate::jobs::Jobs;
 use crate::measuring::Measuring;
+use crate::tasks::blocking;
 use crate::{
     BlankDevice, Busy, CheckError, Contents, Device, FindError, FormatError, GrowError, Grown,
     Host, InspectError, Kernel, LinuxStatistics, Mount, MountError, MountOptions, Standing, Stats,
@@ -239,7 +240,7 @@ impl Host for LinuxHost {
     async fn troubles(&self, path: &Path) -> Result<Vec<Trouble>, StatsError> {
         let (finder, owned) = (self.finder.clone(), path.to_owned());
         let work = move || health::troubles(&finder, &owned);
-        self.measuring.run(path, work).await
+        self.measuring.run_apart(path, work).await
     }
 
     async fn unsteady_controllers(&self) -> Result<Vec<String>, StatsError> {
@@ -247,18 +248,6 @@ impl Host for LinuxHost {
         blocking(move || finder.unsteady_controllers())
             .await
             .map_err(|(path, source)| StatsError::Kernel { path, source })
-    }
-}
-
-/// Runs what may block on a thread of its own. It runs to its end though the caller goes away.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // Only at the runtime's shutdown, when nobody waits for the answer any more.
-            Err(_) => std::future::pending().await,
-        },
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use nix::libc;
 
 use crate::Device;
-use crate::linux::blocking;
+use crate::tasks::blocking;
 
 /// How long it is waited for, in milliseconds: udev for its part locks for moments, and a program takes one to end.
 const PAUSES_MS: [u64; 12] = [1, 10, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100];

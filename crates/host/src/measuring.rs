@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::linux::blocking;
+use crate::tasks::{apart, blocking};
 
 /// So many paths are measured at once.
 const MOST: usize = 8;
@@ -37,14 +37,23 @@ impl Measuring {
         path: &Path,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
+        let held = self.hold(path).await;
+        blocking(move || within(held, work)).await
+    }
+
+    /// The same for a caller who waits only so long.
+    pub(crate) async fn run_apart<T: Send + 'static>(
+        &self,
+        path: &Path,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let held = self.hold(path).await;
+        apart(move || within(held, work)).await
+    }
+
+    async fn hold(&self, path: &Path) -> Held {
         let turn = taken(self.turn(path)).await;
-        let place = taken(Arc::clone(&self.places)).await;
-        blocking(move || {
-            let done = work();
-            drop((turn, place));
-            done
-        })
-        .await
+        [turn, taken(Arc::clone(&self.places)).await]
     }
 
     fn turn(&self, path: &Path) -> Arc<Semaphore> {
@@ -57,6 +66,16 @@ impl Measuring {
         paths.insert(path.to_owned(), Arc::downgrade(&turn));
         turn
     }
+}
+
+/// A path's turn and a place.
+type Held = [Option<OwnedSemaphorePermit>; 2];
+
+/// They are held until the work has ended, though its caller may have gone.
+fn within<T>(held: Held, work: impl FnOnce() -> T) -> T {
+    let done = work();
+    drop(held);
+    done
 }
 
 /// A place; these semaphores are never closed.
