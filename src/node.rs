@@ -38,7 +38,6 @@ use csi::v1::{
 use ebs_types::VolumeHandle;
 use host::{Host, Mount};
 use tonic::{Request, Response, Status};
-use tracing::Instrument as _;
 
 pub(crate) use error::NodeError;
 pub(crate) use target::TargetError;
@@ -124,7 +123,7 @@ async fn blocking<T: Send + 'static, E: Into<NodeError> + Send + 'static>(
 async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, NodeError>> + Send + 'static,
 ) -> Result<T, NodeError> {
-    host::to_the_end(work.in_current_span()).await?
+    host::to_the_end(telemetry::in_current_rpc(work)).await?
 }
 
 /// What is mounted at a path, for messages.

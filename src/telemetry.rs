@@ -1,15 +1,16 @@
-//! Logs: their form, their level, and the span that every RPC's lines share; and the registry of metrics.
+//! Logs: their form, their level, and what every RPC's lines share; and the registry of metrics.
 //!
 //! Answers for: the names of the fields that identify things in the log, and of metrics. Doesn't answer for: what is worth a line.
 
+mod lines;
 mod metrics;
+mod rpc;
 
 use std::fmt::Display;
 use std::io;
 
-use tracing::field::Empty;
+use tracing::Level;
 use tracing::level_filters::LevelFilter;
-use tracing::{Level, Span};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -19,6 +20,7 @@ use crate::config::{Log, LogFormat};
 use crate::inflight::Key;
 
 pub(crate) use metrics::{Form, Gather, Metrics, RpcMetrics};
+pub(crate) use rpc::{Rpc, in_current_rpc};
 
 /// Crates below ours that tell much at `info` and below, and nothing that a user of the driver can act on.
 const NOISY: [&str; 9] = [
@@ -39,13 +41,11 @@ pub(crate) fn init(log: Log) {
         LogFormat::Text => fmt::layer()
             .with_writer(io::stderr)
             .with_ansi(false)
+            .event_format(lines::Text)
             .boxed(),
         LogFormat::Json => fmt::layer()
             .with_writer(io::stderr)
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
+            .event_format(lines::Json)
             .boxed(),
     };
     tracing_subscriber::registry()
@@ -64,18 +64,6 @@ fn filter(level: Level) -> Targets {
         .with_targets(NOISY.map(|target| (target, noisy)))
 }
 
-/// The span of one RPC. It is of level `error`, so that every line that is written at all says what it belongs to.
-pub(crate) fn rpc_span(method: &str) -> Span {
-    tracing::error_span!(
-        "rpc",
-        rpc.method = method,
-        volume.id = Empty,
-        csi.name = Empty,
-        snapshot.id = Empty,
-        target.path = Empty
-    )
-}
-
 /// Adds to the current RPC's lines what it is about. Outside an RPC it does nothing.
 pub(crate) fn about(subject: &Key) {
     let (field, value): (_, &dyn Display) = match subject {
@@ -85,5 +73,7 @@ pub(crate) fn about(subject: &Key) {
         Key::VolumeName(name) | Key::SnapshotName(name) => ("csi.name", name),
         Key::Target(path) => ("target.path", &path.display()),
     };
-    Span::current().record(field, tracing::field::display(value));
+    if let Some(rpc) = Rpc::current() {
+        rpc.about(field, value);
+    }
 }

@@ -1,4 +1,4 @@
-//! A span around each RPC, and at its end a log line and a count: method, ids, code, milliseconds. Never a request's contents.
+//! What an RPC's log lines share, and at its end a log line and a count: method, ids, code, milliseconds. Never a request's contents.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,9 +8,8 @@ use tokio::time::Instant;
 use tonic::codegen::http::{HeaderMap, Request, Response};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
-use tracing::Instrument as _;
 
-use crate::telemetry::{self, RpcMetrics};
+use crate::telemetry::{Rpc, RpcMetrics};
 
 /// Wraps a service in [`RpcLog`].
 #[derive(Clone, Debug)]
@@ -64,19 +63,17 @@ where
             .next()
             .unwrap_or_default()
             .to_owned();
-        let span = telemetry::rpc_span(&method);
+        let rpc = Rpc::new(&method);
         let mut call = Call::begin(method, self.metrics.clone());
-        let answer = span.in_scope(|| self.inner.call(request));
-        Box::pin(
-            async move {
-                let answer = answer.await;
-                if let Ok(response) = &answer {
-                    call.end(response.headers());
-                }
-                answer
+        // The service's own future does nothing before it is awaited.
+        let answer = self.inner.call(request);
+        Box::pin(rpc.scope(async move {
+            let answer = answer.await;
+            if let Ok(response) = &answer {
+                call.end(response.headers());
             }
-            .instrument(span),
-        )
+            answer
+        }))
     }
 }
 
