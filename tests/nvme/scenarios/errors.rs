@@ -139,13 +139,24 @@ async fn of_two_devices_with_one_serial_number_neither_is_taken() {
     assert_eq!(twin.disk.changes(), [], "the twin was written");
 }
 
+/// How a device leaves.
+#[derive(Clone, Copy, Debug)]
+enum Leaving {
+    /// The machine is asked to let go of it.
+    InOrder,
+    /// Every read and write fails before.
+    Failing,
+    /// It is gone before the machine hears of it, with all that it was doing: its registers and its configuration read as ones.
+    Vanished,
+}
+
 #[tokio::test]
 async fn a_device_that_leaves_under_a_mount_is_let_go_and_comes_back() {
     let lab = Lab::of("unplugged").unwrap();
     let mut random = lab.random();
     let mut node = Node::boot(&lab, 8).await.unwrap();
     for kind in FILE_SYSTEMS.into_iter().chain([Kind::Block]) {
-        for sudden in [false, true] {
+        for leaving in [Leaving::InOrder, Leaving::Failing, Leaving::Vanished] {
             let volume = Volume::blank(&lab, &mut random, kind, GIB).unwrap();
             plug(&mut node, &[&volume], &mut random).await;
             start_using(&node, &[&volume]).await;
@@ -156,21 +167,28 @@ async fn a_device_that_leaves_under_a_mount_is_let_go_and_comes_back() {
             };
             let busy = format!("(while echo x; do sync; done) >{file} 2>/dev/null & echo $!");
             let writer = node.shell().run(&busy).await.unwrap();
-            if sudden {
-                // Nothing answers any more, and then there is nothing.
-                let (reads, writes) = (Some(EVERYWHERE), Some(EVERYWHERE));
-                volume.disk.inject(Faults {
-                    reads,
-                    writes,
-                    ..Faults::default()
-                });
+            match leaving {
+                Leaving::InOrder => {}
+                Leaving::Failing => {
+                    let (reads, writes) = (Some(EVERYWHERE), Some(EVERYWHERE));
+                    volume.disk.inject(Faults {
+                        reads,
+                        writes,
+                        ..Faults::default()
+                    });
+                }
+                Leaving::Vanished => {
+                    node.vanish(&volume).await.unwrap();
+                    // Whoever asks for it now is answered at once, well or not.
+                    let _ = node.plugin().once().troubles(&volume, POD).await;
+                }
             }
             node.unplug(&volume).await.unwrap();
             // An ext file system can still tell its size when its device has gone.
             let stats = node.plugin().once().stats(&volume, POD).await;
             let troubles = node.plugin().once().troubles(&volume, POD).await;
             let told = stats.is_err() || troubles.as_ref().is_ok_and(|told| !told.is_empty());
-            assert!(told, "{}: {stats:?}, {troubles:?}", kind.name());
+            assert!(told, "{} {leaving:?}: {stats:?}, {troubles:?}", kind.name());
             node.shell()
                 .run(&format!("kill -9 {writer} || true"))
                 .await

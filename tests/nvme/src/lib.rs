@@ -18,4 +18,5 @@ pub mod plugin;
 mod qmp;
 pub mod random;
 pub mod shell;
+mod slot;
 pub mod volume;

@@ -22,6 +22,7 @@ use crate::memory::{Memory, QEMU_MODEL};
 use crate::plugin::Plugin;
 use crate::qmp::Qmp;
 use crate::shell::Shell;
+use crate::slot;
 
 /// How long anything in the machine may take to appear. Emulation on a busy machine is slow.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -64,6 +65,9 @@ pub struct Controller {
     node: String,
     /// Where its Identify page is in qemu's memory, if that was rewritten.
     page: Option<u64>,
+    slot: usize,
+    /// Whether its slot has lost its power.
+    dark: bool,
 }
 
 impl Machine {
@@ -227,7 +231,28 @@ impl Machine {
             id,
             node: name,
             page: rewritten,
+            slot,
+            dark: false,
         })
+    }
+
+    /// The controller is gone: nothing it is asked is answered any more, its own configuration included, and nobody has been told.
+    pub async fn vanish(&mut self, controller: &mut Controller) -> Result<()> {
+        let device = self.device(&controller.serial).await?;
+        let parent = device.trim_end_matches("n1");
+        controller.dark = true;
+        self.power(controller.slot, false).await?;
+        let seen = format!("hexdump -n 4 -e '1/4 \"%08x\"' /sys/class/nvme/{parent}/device/config");
+        let seen = self.shell.run(&seen).await?;
+        ensure!(seen == "ffffffff", "the controller still says {seen:?}");
+        Ok(())
+    }
+
+    async fn power(&mut self, slot: usize, on: bool) -> Result<()> {
+        self.qmp.run("stop", json!({})).await?;
+        slot::power(&mut self.qmp, slot, on).await?;
+        self.qmp.run("cont", json!({})).await?;
+        Ok(())
     }
 
     /// Takes a controller out. The guest is asked to let go first, which takes it a moment.
@@ -240,6 +265,9 @@ impl Machine {
         self.qmp.event("DEVICE_DELETED", &controller.id).await?;
         let node = json!({ "node-name": controller.node });
         self.qmp.run("blockdev-del", node).await?;
+        if controller.dark {
+            self.power(controller.slot, true).await?;
+        }
         Ok(())
     }
 
@@ -368,11 +396,10 @@ fn arguments(files: &Files, dir: &Path, slots: usize, shell: u16, plugin: u16) -
     ];
     for slot in 0..slots {
         // Eight to a place of the bus, as there are only so many places.
+        let (device, function) = slot::place(slot);
         words.push(format!(
-            "-device pcie-root-port,id=slot{slot},chassis={},slot={slot},addr={:x}.{},multifunction=on,io-reserve=0",
+            "-device pcie-root-port,id=slot{slot},chassis={},slot={slot},addr={device:x}.{function},multifunction=on,io-reserve=0",
             slot + 1,
-            4 + slot / 8,
-            slot % 8
         ));
     }
     let mut arguments: Vec<String> = words

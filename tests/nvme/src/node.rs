@@ -105,6 +105,13 @@ impl Node {
         Ok(())
     }
 
+    /// The volume's controller vanishes; the guest is told by [`Self::unplug`] alone.
+    pub async fn vanish(&mut self, volume: &Volume) -> Result<()> {
+        let plugged = self.plugged.get_mut(&volume.id);
+        let (_, controller) = plugged.context("it is not plugged")?;
+        self.machine.vanish(controller).await
+    }
+
     /// Makes the device of a volume that is plugged larger. Its disk has room for it.
     pub async fn grow(&mut self, volume: &mut Volume, size: u64) -> Result<()> {
         let (_, controller) = self.plugged.get(&volume.id).context("it is not plugged")?;
