@@ -18,7 +18,6 @@ mod server;
 mod statistics;
 mod status;
 mod telemetry;
-mod utc;
 
 #[cfg(test)]
 mod architecture;

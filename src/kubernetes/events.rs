@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use super::error::Rule;
 use super::session::{Ask, Content, Session};
 use super::{KubernetesError, NodeName};
-use crate::utc::micro_time;
 
 const CREATE: Rule = Rule {
     verb: "create",
@@ -64,7 +63,7 @@ fn event(node: &str, uid: &str, warning: &Warning, now: SystemTime) -> Value {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {"name": name, "namespace": NAMESPACE},
-        "eventTime": micro_time(now),
+        "eventTime": ebs_types::utc::micro_time(now),
         "reportingController": warning.reporter,
         "reportingInstance": cut(node, LONGEST_INSTANCE),
         "action": warning.action,

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::KubernetesError;
 use super::error::Rule;
 use super::session::{Ask, Content, Session};
-use crate::utc::micro_time;
 
 const GET: Rule = Rule {
     verb: "get",
@@ -128,7 +127,7 @@ fn object(lease: &LeaseName) -> String {
 }
 
 fn spec(before: Option<&Lease>, holder: &str, lasts: Duration, now: SystemTime) -> Value {
-    let now = micro_time(now);
+    let now = ebs_types::utc::micro_time(now);
     let held = before.and_then(Lease::holder);
     let acquired = match before {
         Some(lease) if held == Some(holder) => lease.0.pointer("/spec/acquireTime").cloned(),

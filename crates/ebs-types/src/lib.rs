@@ -16,6 +16,7 @@ mod size;
 mod states;
 mod tags;
 pub mod topology;
+pub mod utc;
 mod volume_kind;
 
 pub use access::{

@@ -28,15 +28,14 @@ impl DeviceLock {
     /// Takes the lock. `WouldBlock` where somebody else keeps it for longer than a moment: a program that outlived the process that
     /// started it. What such a program has written is complete once the lock is free.
     pub(crate) async fn take(device: &Device) -> io::Result<Self> {
-        for pause in PAUSES_MS {
+        let mut patience = Patience::default();
+        loop {
             match device.file().try_lock() {
                 Ok(()) => return Ok(Self(device.clone())),
-                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::WouldBlock) => patience.wait().await?,
                 Err(TryLockError::Error(source)) => return Err(source),
             }
-            tokio::time::sleep(Duration::from_millis(pause)).await;
         }
-        Err(io::ErrorKind::WouldBlock.into())
     }
 
     /// The same for a writer, who needs the device for himself: a program that ends lets go of the lock first and of the
@@ -62,13 +61,30 @@ impl DeviceLock {
 
 /// Waits until nobody has claimed the device. `WouldBlock` where that takes longer than a moment.
 async fn free(device: &Device) -> io::Result<()> {
-    for pause in PAUSES_MS {
+    let mut patience = Patience::default();
+    loop {
         let owned = device.clone();
         match blocking(move || owned.claim().map(drop)).await {
-            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => patience.wait().await?,
             claimed => return claimed,
         }
-        tokio::time::sleep(Duration::from_millis(pause)).await;
     }
-    Err(io::ErrorKind::WouldBlock.into())
+}
+
+/// What is left of the moment that is waited for.
+struct Patience(std::array::IntoIter<u64, 12>);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(PAUSES_MS.into_iter())
+    }
+}
+
+impl Patience {
+    /// Waits for the next try; `WouldBlock` when there is none.
+    async fn wait(&mut self) -> io::Result<()> {
+        let pause = self.0.next().ok_or(io::ErrorKind::WouldBlock)?;
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        Ok(())
+    }
 }

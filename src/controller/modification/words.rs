@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use ec2::Modification;
 
 use super::desk::{DAY, PER_DAY};
-use crate::utc;
+use ebs_types::utc;
 
 /// How far a modification is, and how long the rest takes if it goes on as before.
 pub(super) fn progress(last: &Modification, now: SystemTime) -> String {

@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::ops::Add;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use ebs_types::utc;
 use serde::{Deserialize, Serialize};
-
-const DAY_MS: u64 = 86_400_000;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(
@@ -34,34 +33,9 @@ impl Add<Duration> for Timestamp {
 impl fmt::Display for Timestamp {
     /// As EC2 writes times: `2026-11-21T09:30:00.000Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = civil(self.0 / DAY_MS);
-        let ms = self.0 % DAY_MS;
-        let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
-        let milli = ms % 1_000;
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"
-        )
+        let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.0));
+        f.write_str(&utc::milli_time(time.unwrap_or(SystemTime::UNIX_EPOCH)))
     }
-}
-
-/// Year, month and day of a number of days since 1970 (the Gregorian calendar repeats every 146,097 days; years are
-/// counted from March, so that the leap day comes last).
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days.saturating_add(719_468);
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]

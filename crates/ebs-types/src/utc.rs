@@ -3,13 +3,22 @@
 use std::time::{Duration, SystemTime};
 
 /// As Kubernetes' objects hold it (type `MicroTime`), with microseconds; what is before 1970 is 1970.
-pub(crate) fn micro_time(time: SystemTime) -> String {
+#[must_use]
+pub fn micro_time(time: SystemTime) -> String {
     let since = since_epoch(time);
     format!("{}.{:06}Z", to_the_second(since), since.subsec_micros())
 }
 
+/// As EC2 writes times, with milliseconds; what is before 1970 is 1970.
+#[must_use]
+pub fn milli_time(time: SystemTime) -> String {
+    let since = since_epoch(time);
+    format!("{}.{:03}Z", to_the_second(since), since.subsec_millis())
+}
+
 /// As people read it, to the second; what is before 1970 is 1970.
-pub(crate) fn time(time: SystemTime) -> String {
+#[must_use]
+pub fn time(time: SystemTime) -> String {
     to_the_second(since_epoch(time)) + "Z"
 }
 
@@ -57,6 +66,7 @@ mod tests {
         };
         let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(951_825_600);
         assert_eq!(time(noon), "2000-02-29T12:00:00Z");
+        assert_eq!(milli_time(noon), "2000-02-29T12:00:00.000Z");
         assert_eq!(at(0, 0), "1970-01-01T00:00:00.000000Z");
         assert_eq!(at(951_782_399, 7), "2000-02-28T23:59:59.000007Z");
         assert_eq!(at(951_782_400, 0), "2000-02-29T00:00:00.000000Z");
