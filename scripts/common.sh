@@ -14,6 +14,7 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$cache/target}
 export PATH=$PATH:$HOME/.cargo/bin:/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin
 bin=$CARGO_TARGET_DIR/debug
 csi_sanity=$cache/tools/csi-sanity-v5.6.0/csi-sanity
+moto_server=$cache/tools/moto-5.2.5/bin/moto_server
 cargo_deny=$cache/tools/cargo-deny-0.20.2/bin/cargo-deny
 
 musl=$(uname -m)-unknown-linux-musl

@@ -49,6 +49,9 @@ fi
 if for_target test; then
     want aws awscli
     want shellcheck shellcheck
+    want python3 python3
+    # Debian has what a virtual environment takes in a package of its own.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || optional+=(python3-venv)
 fi
 
 install_packages() {
@@ -123,5 +126,13 @@ if for_target test; then
             cargo install --quiet --locked --debug \
             --root "$(dirname "$(dirname "$cargo_deny")")" cargo-deny@0.20.2
         rm -rf "${cache:?}/build"
+    fi
+    if [ ! -x "$moto_server" ]; then
+        say "setup: installing moto 5.2.5 (an EC2 of other people's making)"
+        moto=$(dirname "$(dirname "$moto_server")")
+        rm -rf "$moto"
+        if ! { python3 -m venv "$moto" && "$moto/bin/pip" install --quiet 'moto[ec2,server]==5.2.5'; }; then
+            say "setup: going on without moto; what needs it is skipped"
+        fi
     fi
 fi

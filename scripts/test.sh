@@ -54,6 +54,7 @@ step() {
 # --show-output also prints what passing tests said, which is how a skipped one gives its reason;
 # the list of names that comes with it is left out.
 cargo_tests() {
+    [ ! -x "$moto_server" ] || export EBS_CSI_MOTO=$moto_server
     cargo test --workspace --locked --no-fail-fast -- --show-output 2>&1 | awk '
         /^successes:$/ { listing = 1; next }
         /^(failures:|test result:)/ { listing = 0 }

@@ -23,6 +23,7 @@ mod lifecycle;
 mod listing;
 mod metrics;
 mod modify;
+mod moto;
 mod node;
 mod options;
 mod outage;

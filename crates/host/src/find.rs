@@ -118,7 +118,8 @@ impl Finder {
         let serial = disk.serial.as_deref();
         let right =
             serial.is_ok_and(|serial| VolumeId::from_nvme_serial(serial).as_ref() == Ok(id));
-        right && disk.is_one_of(&self.models) && disk.dying.is_none()
+        let sound = disk.dying.is_none() && disk.unreadable.is_none();
+        right && disk.is_one_of(&self.models) && sound
     }
 
     /// No disk says that it is the volume. One of the right model that does not say what it is might be.
@@ -234,7 +235,9 @@ impl Finder {
     ) -> Result<(), String> {
         let other_model = disk.model.is_some() && !disk.is_one_of(&self.models);
         match (volume, &origin.name) {
-            _ if other_model || disk.dying.is_some() => Err(format!("sysfs shows {disk}")),
+            _ if other_model || disk.dying.is_some() || disk.unreadable.is_some() => {
+                Err(format!("sysfs shows {disk}"))
+            }
             (_, Some(name)) => match DeviceNumber::of_node(name) {
                 number if number.is_some() && number == disk.number => Ok(()),
                 number => Err(format!(

@@ -2,6 +2,7 @@
 //!
 //! Answers for: reading it, and saying in a message what was seen. Doesn't answer for: which disk is wanted.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -33,6 +34,8 @@ pub(super) struct Disk {
     pub(super) number: Option<DeviceNumber>,
     /// Its controller's state if that is one from which it doesn't come back.
     pub(super) dying: Option<String>,
+    /// What is there and can't be read, the first of it, and why.
+    pub(super) unreadable: Option<String>,
 }
 
 /// A partition of a disk.
@@ -51,20 +54,44 @@ impl Disk {
     ///
     /// `device` leads to the controller, or with native multipath to the subsystem: both have model and serial number.
     pub(super) fn read(dir: &Path) -> Option<Self> {
+        let unreadable = RefCell::new(None);
+        let note = |name: &str, error: io::Error| {
+            let mut unreadable = unreadable.borrow_mut();
+            unreadable.get_or_insert_with(|| format!("{name} unreadable: {error}"));
+        };
+        // What can't be looked at may be there as well as not: nothing is proven by it.
+        let is_there = |name: &str, otherwise: bool| {
+            let looked = dir.join(name).try_exists();
+            looked.unwrap_or_else(|error| {
+                note(name, error);
+                otherwise
+            })
+        };
+        let attribute = |name: &str| match text(&dir.join(name)) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                note(name, error);
+                None
+            }
+        };
         // With native multipath each path has a hidden disk beside the one that can be opened.
-        let hidden = text(&dir.join("hidden")).is_ok_and(|hidden| hidden == "1");
-        if hidden || dir.join("partition").exists() || !dir.join("device").exists() {
+        let hidden = attribute("hidden").is_some_and(|hidden| hidden == "1");
+        if hidden || is_there("partition", false) || !is_there("device", true) {
             return None;
         }
-        Some(Self {
+        let disk = Self {
             name: name_of(dir)?,
             dir: dir.to_owned(),
-            model: text(&dir.join("device/model")).ok(),
+            model: attribute("device/model"),
             serial: text(&dir.join("device/serial")).map_err(|error| error.to_string()),
-            number: number(dir),
-            dying: text(&dir.join("device/state"))
-                .ok()
-                .filter(|state| DYING.contains(&state.as_str())),
+            number: attribute("dev").and_then(|number| DeviceNumber::parse(&number)),
+            dying: attribute("device/state").filter(|state| DYING.contains(&state.as_str())),
+            unreadable: None,
+        };
+        Some(Self {
+            unreadable: unreadable.take(),
+            ..disk
         })
     }
 
@@ -116,9 +143,12 @@ impl fmt::Display for Disk {
         if let Some(state) = &self.dying {
             write!(f, "controller {state}, ")?;
         }
+        if let Some(unreadable) = &self.unreadable {
+            write!(f, "{unreadable}, ")?;
+        }
         match self.number {
             Some(number) => write!(f, "device {number})"),
-            None => f.write_str("device number unreadable)"),
+            None => f.write_str("no device number)"),
         }
     }
 }

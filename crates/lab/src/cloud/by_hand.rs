@@ -1,6 +1,6 @@
 //! What an administrator does with the `aws` command line: volumes and snapshots that no driver made.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::Cloud;
 
@@ -33,6 +33,21 @@ impl Cloud {
         form.extend(tags.form());
         let reply = self.ask("CreateVolume", &form).await?;
         Ok(reply.text("volumeId")?.to_owned())
+    }
+
+    /// `aws ec2 run-instances`, of no image in particular; returns its id.
+    pub async fn run_instance(&self, instance_type: &str, zone: &str) -> Result<String> {
+        let form = [
+            ("ImageId", "ami-12345678"),
+            ("InstanceType", instance_type),
+            ("Placement.AvailabilityZone", zone),
+            ("MinCount", "1"),
+            ("MaxCount", "1"),
+        ];
+        let reply = self.ask("RunInstances", &form).await?;
+        let instance = reply.items("instancesSet").next();
+        let instance = instance.context("RunInstances answered without an instance")?;
+        Ok(instance.text("instanceId")?.to_owned())
     }
 
     /// `aws ec2 delete-volume`.
