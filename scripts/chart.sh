@@ -146,6 +146,7 @@ check_all() {
     check "node-local volumes are off" contains 0 'enable-node-local-volumes'
     check "and taken by controller and nodes, or neither" contains 2 '--enable-node-local-volumes$' --set controller.enableNodeLocalVolumes=true
     check "tags become one argument" contains 1 '"--extra-tags=a=1,team=data base"' --set-string 'controller.extraVolumeTags.team=data base,controller.extraVolumeTags.a=1'
+    check "templates of tags have their variables" contains 3 '--extra-(create|modify)-metadata=true$' --api-versions snapshot.storage.k8s.io/v1
     check "a moved kubelet is followed everywhere" contains 0 /var/lib/kubelet --set node.kubeletPath=/data/kubelet
     check "the StorageClass can be left out" contains 0 'kind: StorageClass' --set defaultStorageClass.enabled=false
     check "nodes count their volumes anew" contains 1 'nodeAllocatableUpdatePeriodSeconds: 60$'

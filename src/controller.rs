@@ -20,6 +20,7 @@ mod list_snapshots;
 mod list_volumes;
 mod modification;
 mod modify;
+mod origin;
 mod pages;
 mod params;
 mod publish;
@@ -29,6 +30,7 @@ mod render;
 mod request;
 mod speed;
 mod tags;
+mod template;
 #[cfg(test)]
 mod testing;
 mod topology;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::class_tags::ClassTags;
+use super::origin::ClaimNames;
 use super::params::Parameters;
 use super::speed::{Speed, TypeKeys};
 use crate::status::InvalidRequest;
@@ -15,22 +16,33 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    /// Reads the map.
+    /// Reads the map of a volume that is to be modified: the sidecar says in it whose volume that is.
     ///
     /// # Errors
     /// [`InvalidRequest`] for what is not known or cannot be read.
     pub(super) fn parse(map: &HashMap<String, String>) -> Result<Self, InvalidRequest> {
+        Self::read(map, None)
+    }
+
+    /// Reads the map for a volume that is to be made, whose claim the StorageClass' parameters name.
+    ///
+    /// # Errors
+    /// As [`Attributes::parse`].
+    pub(super) fn for_new(
+        map: &HashMap<String, String>,
+        claim: &ClaimNames,
+    ) -> Result<Self, InvalidRequest> {
+        Self::read(map, Some(claim))
+    }
+
+    fn read(
+        map: &HashMap<String, String>,
+        claim: Option<&ClaimNames>,
+    ) -> Result<Self, InvalidRequest> {
         let mut map = Parameters::new("mutable_parameters", map)?;
         let speed = Speed::take(&mut map, TypeKeys::WithDeprecated)?;
-        let tags = ClassTags::take(&mut map)?;
-        // external-resizer's --extra-modify-metadata: whose volume this is, which its tags say already.
-        for key in [
-            "csi.storage.k8s.io/pvc/name",
-            "csi.storage.k8s.io/pvc/namespace",
-            "csi.storage.k8s.io/pv/name",
-        ] {
-            map.take(key);
-        }
+        let own = ClaimNames::take(&mut map);
+        let tags = ClassTags::take(&mut map, &claim.unwrap_or(&own).variables())?;
         map.finish()?;
         Ok(Self { speed, tags })
     }

@@ -1,6 +1,6 @@
-//! Tags that a class sets or deletes: `tagSpecification_N` = `key=value`, `tagDeletion_N` = `key`.
+//! Tags that a class sets or deletes: `tagSpecification_N` = `key=template`, `tagDeletion_N` = `key`.
 //!
-//! Answers for: reading them, and that none touches what drivers find their resources by.
+//! Answers for: reading and evaluating them, and that none touches what drivers find their resources by.
 //! Doesn't answer for: the order in which tags from several places count (`volume_spec`), nor the calls (`modify`).
 
 use std::collections::BTreeMap;
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use ebs_types::{InvalidTag, Tags, keys};
 
 use super::params::Parameters;
+use super::template::{Template, Variables};
 use crate::status::InvalidRequest;
 
 /// The tags that a class names.
@@ -22,20 +23,21 @@ impl ClassTags {
     /// Takes `tagSpecification_…`, whatever comes after it, in the order of the keys: the last one of equal tags counts.
     ///
     /// # Errors
-    /// [`InvalidRequest`] for a value that is no `key=value`, is a template, or names a reserved key.
-    pub(super) fn take_set(map: &mut Parameters) -> Result<Self, InvalidRequest> {
+    /// [`InvalidRequest`] for a value that is no `key=value`, or names a reserved key, or whose template is wrong.
+    pub(super) fn take_set(
+        map: &mut Parameters,
+        variables: &Variables,
+    ) -> Result<Self, InvalidRequest> {
         let mut set = Tags::new();
         for (field, text) in map.take_all("tagSpecification_") {
             let refused = |why: &str| InvalidRequest::value(field.as_str(), text.as_str(), why);
-            let (key, value) = text
+            let (key, template) = text
                 .split_once('=')
                 .ok_or_else(|| refused("write key=value"))?;
-            if text.contains("{{") {
-                return Err(refused(
-                    "templates are not offered; write the value as it is to be",
-                ));
-            }
             check(key).map_err(refused)?;
+            let value = Template::parse(template)
+                .and_then(|template| template.evaluate(variables))
+                .map_err(|error| refused(&error.to_string()))?;
             set.set(key, value)
                 .map_err(|error| refused(&error.to_string()))?;
         }
@@ -49,8 +51,11 @@ impl ClassTags {
     ///
     /// # Errors
     /// As [`ClassTags::take_set`].
-    pub(super) fn take(map: &mut Parameters) -> Result<Self, InvalidRequest> {
-        let Self { set, mut delete } = Self::take_set(map)?;
+    pub(super) fn take(
+        map: &mut Parameters,
+        variables: &Variables,
+    ) -> Result<Self, InvalidRequest> {
+        let Self { set, mut delete } = Self::take_set(map, variables)?;
         for (field, key) in map.take_all("tagDeletion_") {
             let refused = |why: &str| InvalidRequest::value(field.as_str(), key.as_str(), why);
             check(&key).map_err(refused)?;
@@ -122,7 +127,7 @@ mod tests {
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
         let mut map = Parameters::new("mutable_parameters", &map).unwrap();
-        let tags = ClassTags::take(&mut map).map_err(|e| e.to_string())?;
+        let tags = ClassTags::take(&mut map, &Variables::default()).map_err(|e| e.to_string())?;
         map.finish().map_err(|e| e.to_string())?;
         Ok(tags)
     }
@@ -148,7 +153,9 @@ mod tests {
 
     #[rstest]
     #[case("tagSpecification_1", "team", "write key=value")]
-    #[case("tagSpecification_1", "team={{ .PVCName }}", "templates")]
+    #[case("tagSpecification_1", "team={{ .PVCName", "}} is missing")]
+    #[case("tagSpecification_1", "team={{ range .X }}", "range")]
+    #[case("tagSpecification_1", "team={{ .PVC }}", "no such variable")]
     #[case("tagSpecification_1", "CSIVolumeName=x", "reserved")]
     #[case("tagSpecification_1", "kubernetes.io/cluster/blue=owned", "reserved")]
     #[case("tagSpecification_1", "AWS:x=y", "reserved")]

@@ -8,9 +8,10 @@ use ebs_types::{SnapshotState, Tags, VolumeId};
 use ec2::{CreateSnapshot, Ec2Error, ErrorKind, Outcome, Snapshot};
 use tokio::time::Instant;
 
+use super::class_tags::ClassTags;
 use super::error::Error;
 use super::params::Parameters;
-use super::{ControllerService, Settings, render, request, tags};
+use super::{ControllerService, Settings, origin, render, request, tags};
 use crate::inflight::Key;
 use crate::status::Rpc;
 
@@ -48,18 +49,16 @@ impl Spec {
             "give the id of the volume to take a snapshot of, vol-…",
         )?;
         let mut map = Parameters::new("parameters", &message.parameters)?;
-        // From external-snapshotter's --extra-create-metadata; the name's tag says the same.
-        for known in [
-            "csi.storage.k8s.io/volumesnapshot/name",
-            "csi.storage.k8s.io/volumesnapshot/namespace",
-            "csi.storage.k8s.io/volumesnapshotcontent/name",
-        ] {
-            map.take(known);
-        }
+        let variables = origin::snapshot_names(&mut map);
+        let class = ClassTags::take_set(&mut map, &variables)?;
         map.finish()?;
+        let mut tags = tags::snapshot(settings, name)?;
+        for (key, value) in &class.set {
+            tags.set(key, value)?;
+        }
         Ok(Self {
             name: name.to_owned(),
-            tags: tags::snapshot(settings, name)?,
+            tags,
             volume: request::volume(volume)?,
         })
     }

@@ -4,13 +4,14 @@ use csi::v1::volume_content_source::Type as SourceMessage;
 use csi::v1::{CreateVolumeRequest, VolumeContentSource};
 use ebs_types::{
     Access, CapacityRange, ClientToken, FormatParameters, FsType, Gibibytes, InvalidKind,
-    SOURCE_SNAPSHOT_KEY, SnapshotId, Source, Tags, VolumeKind, VolumeType, Zone, keys,
+    SOURCE_SNAPSHOT_KEY, SnapshotId, Source, Tags, VolumeKind, VolumeType, Zone,
 };
 use ec2::{CreateVolume, Encryption, Volume};
 
 use super::attributes::Attributes;
 use super::class_tags::ClassTags;
 use super::error::Error;
+use super::origin::ClaimNames;
 use super::params::Parameters;
 use super::speed::{Iops, Speed, TypeKeys};
 use super::topology::ZoneChoice;
@@ -236,14 +237,16 @@ struct Wishes {
 impl Wishes {
     /// `tags` are the driver's own, to which those of the classes are added: the VolumeAttributesClass has the last word.
     fn parse(message: &CreateVolumeRequest, mut tags: Tags) -> Result<Self, Error> {
-        let Attributes { speed, tags: over } = Attributes::parse(&message.mutable_parameters)?;
         let mut map = Parameters::new("parameters", &message.parameters)?;
+        let claim = ClaimNames::take(&mut map);
+        let Attributes { speed, tags: over } =
+            Attributes::for_new(&message.mutable_parameters, &claim)?;
         let speed = speed.over(Speed::take(&mut map, TypeKeys::Current)?);
         let raise = map.take_parsed("allowAutoIOPSPerGBIncrease", "use true or false")?;
         let initialization_rate = initialization_rate(&mut map)?;
         // Of the time before io2 was always Block Express.
         map.take_parsed::<bool>("blockExpress", "use true or false, or leave it out")?;
-        let mut class = ClassTags::take_set(&mut map)?;
+        let mut class = ClassTags::take_set(&mut map, &claim.variables())?;
         class.mark_growth(speed.grows.filter(|grows| *grows), growth_ratio(speed))?;
         for (key, value) in class.set.iter().chain(&over.set) {
             tags.set(key, value)?;
@@ -256,15 +259,7 @@ impl Wishes {
             map.take_parsed("fstype", FS_TYPES)?,
         ];
         let format = FormatParameters::take(|key| map.take(key));
-        for (parameter, tag) in [
-            ("csi.storage.k8s.io/pvc/name", keys::PVC_NAME),
-            ("csi.storage.k8s.io/pvc/namespace", keys::PVC_NAMESPACE),
-            ("csi.storage.k8s.io/pv/name", keys::PV_NAME),
-        ] {
-            if let Some(value) = map.take(parameter) {
-                tags.set(tag, value)?;
-            }
-        }
+        claim.tag(&mut tags)?;
         map.finish()?;
         Ok(Self {
             speed,

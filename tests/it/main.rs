@@ -29,5 +29,6 @@ mod options;
 mod outage;
 mod params;
 mod restart;
+mod tags;
 mod volume_health;
 mod world;

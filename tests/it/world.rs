@@ -17,6 +17,15 @@ pub(crate) async fn world() -> World {
 
 /// The same with another configuration.
 pub(crate) async fn world_with(change: impl FnOnce(&mut Config)) -> World {
+    started(change, &[]).await
+}
+
+/// The same with more options for the controller.
+pub(crate) async fn world_started_with(options: &[(&str, &str)]) -> World {
+    started(|_| {}, options).await
+}
+
+async fn started(change: impl FnOnce(&mut Config), options: &[(&str, &str)]) -> World {
     let mut config = Config {
         zones: 2,
         instances: 3,
@@ -25,10 +34,12 @@ pub(crate) async fn world_with(change: impl FnOnce(&mut Config)) -> World {
     };
     change(&mut config);
     let window = format!("{}ms", WINDOW.as_millis());
+    let options: Vec<_> = [("--consistency-window", window.as_str())]
+        .into_iter()
+        .chain(options.iter().copied())
+        .collect();
     let driver = Path::new(env!("CARGO_BIN_EXE_ebs-csi"));
-    World::start(driver, config, &[("--consistency-window", &window)])
-        .await
-        .unwrap()
+    World::start(driver, config, &options).await.unwrap()
 }
 
 /// Asynchronous, but soon.

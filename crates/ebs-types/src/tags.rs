@@ -36,15 +36,8 @@ pub mod keys {
     /// Whether drivers and clusters find their resources, or what was agreed on them, by this key: no class may set or delete it.
     #[must_use]
     pub fn is_reserved(key: &str) -> bool {
-        [
-            VOLUME_NAME,
-            SNAPSHOT_NAME,
-            KUBERNETES_CLUSTER,
-            CLUSTER_MARK,
-            IOPS_GROW,
-            IOPS_PER_GIB,
-        ]
-        .contains(&key)
+        [VOLUME_NAME, SNAPSHOT_NAME, KUBERNETES_CLUSTER].contains(&key)
+            || key.starts_with("ebs.csi.aws.com/")
             || key.starts_with("kubernetes.io/")
             || key
                 .get(..4)

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use csi::v1::CapacityRange as RangeMessage;
 use csi::v1::volume_capability::{AccessType, BlockVolume, MountVolume};
+use ebs_types::keys;
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -87,7 +88,7 @@ fn encryption_follows_the_key(#[case] parameters: &[(&str, &str)], #[case] wante
 #[case(&[("iopsPerGB", "5")], "allowAutoIOPSPerGBIncrease=true")]
 #[case(&[("type", "gp2"), ("iopsPerGB", "5")], "iopsPerGB=5 cannot be set on a volume of type gp2")]
 #[case(&[("volumeInitializationRate", "99")], "100 to 300")]
-#[case(&[("tagSpecification_1", "a={{ .PVName }}")], "templates are not offered")]
+#[case(&[("tagSpecification_1", "a={{ .PVNam }}")], "there are .PVCName, .PVCNamespace, .PVName")]
 #[case(&[("volumeType", "gp3")], "this parameter is not known")]
 #[case(&[("encrypted", "maybe")], "use true or false")]
 #[case(&[("fstype", "ntfs")], "use ext3, ext4, xfs or btrfs")]
