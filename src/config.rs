@@ -102,6 +102,8 @@ pub(crate) struct Controller {
     pub(crate) user_agent_extra: Option<String>,
     /// How long EC2 may take to show what it has accepted.
     pub(crate) consistency_window: Duration,
+    /// How long an attachment may be on its way before it is undone and made anew.
+    pub(crate) attach_patience: Duration,
     /// Tags that every volume and snapshot gets.
     pub(crate) extra_tags: Tags,
     /// The Kubernetes cluster whose resources these are.

@@ -40,6 +40,7 @@ mod volume_health;
 mod volume_spec;
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use csi::v1::controller_server::Controller;
 use csi::v1::{
@@ -74,7 +75,7 @@ use crate::status::{self, Rpc};
 use crate::telemetry;
 
 /// What the operator decides about the Controller service.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// Tags that every volume and snapshot gets. They don't replace the driver's own.
     pub(crate) extra_tags: Tags,
@@ -82,6 +83,19 @@ pub(crate) struct Settings {
     pub(crate) cluster_id: Option<String>,
     /// Whether handles of node-local volumes are taken.
     pub(crate) node_local_volumes: bool,
+    /// How long an attachment may be `attaching` before it is undone and made anew. EC2 takes 1 to 6 s.
+    pub(crate) attach_patience: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            extra_tags: Tags::new(),
+            cluster_id: None,
+            node_local_volumes: false,
+            attach_patience: Duration::from_secs(90),
+        }
+    }
 }
 
 /// The Controller service.

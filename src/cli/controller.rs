@@ -43,6 +43,10 @@ pub(super) struct ControllerArgs {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
     consistency_window: Duration,
 
+    /// An attachment that is `attaching` for so long hangs: it is undone and made anew.
+    #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = duration::parse)]
+    attach_patience: Duration,
+
     /// Tags for every volume and snapshot, as key=value,key=value.
     #[arg(long, value_name = "TAGS", value_parser = tags)]
     extra_tags: Option<Tags>,
@@ -73,6 +77,7 @@ impl ControllerArgs {
                 .or(self.aws_ec2_endpoint.and_then(OrUnset::given)),
             user_agent_extra: self.user_agent_extra,
             consistency_window: self.consistency_window,
+            attach_patience: self.attach_patience,
             extra_tags: self.extra_tags.unwrap_or_default(),
             cluster_id: self.k8s_tag_cluster_id,
             lease: self.leader_election_lease_duration,

@@ -248,6 +248,7 @@ async fn serve_controller(
         extra_tags: config.extra_tags,
         cluster_id: config.cluster_id,
         node_local_volumes: surroundings.node_local_volumes,
+        attach_patience: config.attach_patience,
     };
     let controller = ControllerService::new(cloud, settings);
     Ok((ControllerServer::new(controller), cluster))

@@ -63,6 +63,8 @@ async fn explain(
         Some(attachment) => Err(Error::AttachedTo {
             volume: volume.clone(),
             instance: attachment.instance.clone(),
+            attachment: attachment.state,
+            state: String::new(),
         }),
         None => Err(refusal.into()),
     }

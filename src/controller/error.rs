@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ebs_types::{
-    Gibibytes, InstanceId, InstanceState, InvalidId, InvalidKind, InvalidTag, OutOfRange,
-    SnapshotId, SnapshotState, VolumeId, Zone,
+    AttachmentState, Gibibytes, InstanceId, InstanceState, InstanceType, InvalidId, InvalidKind,
+    InvalidTag, OutOfRange, SnapshotId, SnapshotState, VolumeId, Zone,
 };
 use ec2::Ec2Error;
 
@@ -88,11 +88,14 @@ pub(crate) enum Error {
     )]
     NoZone,
     #[error(
-        "volume {volume} is attached to instance {instance}: detach it there first (delete the VolumeAttachment, or stop the pod that uses it)"
+        "volume {volume} is {attachment} to instance {instance}{state}: detach it there first (delete the VolumeAttachment, or stop the pod that uses it)"
     )]
     AttachedTo {
         volume: VolumeId,
         instance: InstanceId,
+        attachment: AttachmentState,
+        /// What the instance does, as the end of a sentence; empty where that is not known.
+        state: String,
     },
     #[error("volume {volume} is still detaching from instance {instance}: try again")]
     StillDetaching {
@@ -121,8 +124,23 @@ pub(crate) enum Error {
         instance: InstanceId,
         state: InstanceState,
     },
-    #[error("node {instance} has no free device name for another volume: detach one first")]
-    NoDeviceName { instance: InstanceId },
+    #[error(
+        "node {instance} ({instance_type}) has {used} EBS volumes attached, its root among them, and takes at most {maximum}{interfaces}: \
+         run the pod on another node, or detach a volume there. If the scheduler sends more volumes than fit, let the driver count what \
+         else is attached (docs/SEMANTICS.md, attachment limits)"
+    )]
+    InstanceFull {
+        instance: InstanceId,
+        instance_type: InstanceType,
+        used: usize,
+        maximum: u32,
+        /// What else counts, as the end of a clause.
+        interfaces: &'static str,
+    },
+    #[error(
+        "node {instance} has {used} EBS volumes attached and no device name left for another one: run the pod on another node, or detach a volume there"
+    )]
+    NoDeviceName { instance: InstanceId, used: usize },
     #[error(
         "volume {volume} was not attached to {instance} after {} s; the attachment is undone, the next try begins anew",
         .after.as_secs()

@@ -1,7 +1,10 @@
 //! ControllerPublishVolume: attach at once, read the error, watch until the instance has the device.
 //!
-//! Answers for: "already attached there" being success, and an attachment that hangs being undone.
-//! Doesn't answer for: read-only use, which the node enforces when it mounts.
+//! Answers for: "already attached there" being success, and an attachment that hangs being undone and made anew. What this process knows to
+//! be attached is looked at and not attached again.
+//! Doesn't answer for: read-only use, which the node enforces when it mounts; the words for why a volume cannot be attached (`refused`).
+
+mod refused;
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -9,17 +12,18 @@ use std::time::Duration;
 
 use csi::v1::{ControllerPublishVolumeRequest, ControllerPublishVolumeResponse};
 use ebs_types::{AttachmentState, DeviceName, InstanceId, VolumeHandle, VolumeId};
-use ec2::{Attachment, Ec2Error, ErrorKind, Volume};
+use ec2::{AttachVolume, Attachment, Ec2Error, ErrorKind};
 use tokio::time::{Instant, timeout_at};
 
+use super::device_names::Reservation;
 use super::error::Error;
 use super::{ControllerService, request};
 use crate::capability::Capability;
 use crate::inflight::Key;
 use crate::status::Rpc;
 
-/// How long an attachment may be on its way. EC2 takes 1 to 6 s; one that takes this long hangs and comes no more.
-const STUCK: Duration = Duration::from_secs(90);
+/// How long an earlier detach from the same instance is waited for.
+const RELEASE: Duration = Duration::from_secs(90);
 
 /// How often a refused attach is tried with what was learnt from the refusal.
 const MAX_TRIES: usize = 8;
@@ -76,9 +80,13 @@ fn already_there(name: &DeviceName) -> ControllerPublishVolumeResponse {
     }
 }
 
-/// What EC2's state says to do after a refusal.
+/// What EC2's answer says to do.
 enum Next {
+    /// The instance has it.
+    Done(Attachment),
+    /// It is on its way there.
     Wait,
+    /// Nothing is in the way any more.
     TryAgain,
 }
 
@@ -91,30 +99,55 @@ struct Publication<'a> {
 
 impl Publication<'_> {
     async fn attach(&self) -> Result<Attachment, Error> {
-        let (cloud, names) = (&self.service.cloud, &self.service.device_names);
-        let mut last = None;
+        let names = &self.service.device_names;
+        let mut unstuck = false;
         for _ in 0..MAX_TRIES {
-            let name = names.reserve(cloud, self.instance, self.volume).await?;
-            let result = cloud
-                .attach_volume(self.volume, self.instance, &name.device)
-                .await;
-            let refusal = match result {
-                Ok(_) => return self.wait(name.since).await,
-                Err(refusal) => refusal,
-            };
-            match refusal.kind {
-                ErrorKind::DeviceNameTaken => names.taken(self.instance, &name.device),
-                ErrorKind::VolumeInUse | ErrorKind::IncorrectState => {
-                    match self.look(&refusal).await? {
-                        Next::Wait => return self.wait(name.since).await,
-                        Next::TryAgain => {}
-                    }
-                }
-                _ => return Err(self.give_up(refusal).await),
+            let place = names
+                .reserve(&self.service.cloud, self.instance, self.volume)
+                .await?;
+            let mut next = self.put(&place).await?;
+            if let Next::Wait = next {
+                next = match self.wait(place.since).await? {
+                    Some(attachment) => Next::Done(attachment),
+                    // Twice is no accident: the caller is told, and comes back later.
+                    None => self.unstick(std::mem::replace(&mut unstuck, true)).await?,
+                };
             }
-            last = Some(refusal);
+            if let Next::Done(attachment) = next {
+                names.attached(self.instance, self.volume);
+                return Ok(attachment);
+            }
         }
-        Err(last.map_or_else(|| self.undone(), Error::Ec2))
+        Err(self.undone())
+    }
+
+    /// One call to EC2: a look at what is known to be attached, an attach otherwise.
+    async fn put(&self, place: &Reservation) -> Result<Next, Error> {
+        if place.attached {
+            return self.look(None).await;
+        }
+        let request = AttachVolume {
+            volume: self.volume.clone(),
+            instance: self.instance.clone(),
+            device: place.device.clone(),
+            card: place.card,
+        };
+        let names = &self.service.device_names;
+        let refusal = match self.service.cloud.attach_volume(&request).await {
+            Ok(_) => return Ok(Next::Wait),
+            Err(refusal) => refusal,
+        };
+        match refusal.kind {
+            ErrorKind::DeviceNameTaken => {
+                names.taken(self.instance, &place.device);
+                Ok(Next::TryAgain)
+            }
+            ErrorKind::AttachmentLimitExceeded if names.full(self.instance, place) => {
+                Ok(Next::TryAgain)
+            }
+            ErrorKind::VolumeInUse | ErrorKind::IncorrectState => self.look(Some(&refusal)).await,
+            _ => Err(self.give_up(refusal).await),
+        }
     }
 
     /// A refusal that trying again at once does not help. The name stays with the volume where the attach may have happened.
@@ -124,65 +157,35 @@ impl Publication<'_> {
                 .device_names
                 .release(self.instance, self.volume);
         }
-        if refusal.kind == ErrorKind::ZoneMismatch {
-            return self.wrong_zone(refusal).await;
-        }
-        refusal.into()
-    }
-
-    /// Both zones, for the message; EC2's own words where they cannot be had.
-    async fn wrong_zone(&self, refusal: Ec2Error) -> Error {
-        let cloud = &self.service.cloud;
-        match tokio::join!(cloud.volume(self.volume), cloud.instance(self.instance)) {
-            (Ok(volume), Ok(instance)) => Error::WrongZone {
-                volume: volume.id,
-                volume_zone: volume.zone,
-                instance: instance.id,
-                instance_zone: instance.zone,
-            },
+        match refusal.kind {
+            ErrorKind::ZoneMismatch => self.wrong_zone(refusal).await,
+            ErrorKind::AttachmentLimitExceeded => self.no_room(refusal).await,
             _ => refusal.into(),
         }
     }
 
-    /// EC2 refused because of a state: whose?
-    async fn look(&self, refusal: &Ec2Error) -> Result<Next, Error> {
-        let volume = self.service.cloud.volume(self.volume).await?;
-        match volume.attachment_to(self.instance).map(|here| here.state) {
-            Some(AttachmentState::Attaching | AttachmentState::Attached) => Ok(Next::Wait),
-            Some(AttachmentState::Detaching | AttachmentState::Busy) => self.wait_released().await,
-            Some(AttachmentState::Detached) | None => self.look_elsewhere(&volume, refusal).await,
+    /// What EC2 shows of the volume: after a refusal because of a state, to find out whose; otherwise whether it is still attached.
+    async fn look(&self, refusal: Option<&Ec2Error>) -> Result<Next, Error> {
+        let names = &self.service.device_names;
+        let volume = match self.service.cloud.volume(self.volume).await {
+            Err(error) if error.is_not_found() => {
+                names.release(self.instance, self.volume);
+                return Err(error.into());
+            }
+            other => other?,
+        };
+        let here = volume.attachment_to(self.instance);
+        match here.map(|here| (here.state, here)) {
+            Some((AttachmentState::Attached, here)) => Ok(Next::Done(here.clone())),
+            Some((AttachmentState::Attaching, _)) => Ok(Next::Wait),
+            Some((AttachmentState::Detaching | AttachmentState::Busy, _)) => {
+                self.wait_released().await
+            }
+            Some((AttachmentState::Detached, _)) | None => {
+                names.release(self.instance, self.volume);
+                self.look_elsewhere(&volume, refusal).await
+            }
         }
-    }
-
-    async fn look_elsewhere(&self, volume: &Volume, refusal: &Ec2Error) -> Result<Next, Error> {
-        self.service
-            .device_names
-            .release(self.instance, self.volume);
-        let elsewhere = volume
-            .attachments
-            .iter()
-            .find(|attachment| attachment.state != AttachmentState::Detached);
-        if let Some(attachment) = elsewhere {
-            return Err(match attachment.state {
-                AttachmentState::Detaching => Error::StillDetaching {
-                    volume: volume.id.clone(),
-                    instance: attachment.instance.clone(),
-                },
-                _ => Error::AttachedTo {
-                    volume: volume.id.clone(),
-                    instance: attachment.instance.clone(),
-                },
-            });
-        }
-        // Not the volume's state, then: the instance's.
-        let instance = self.service.cloud.instance(self.instance).await?;
-        if instance.state.is_gone() {
-            return Err(Error::InstanceGone {
-                instance: instance.id,
-                state: instance.state,
-            });
-        }
-        Err(refusal.clone().into())
     }
 
     /// An earlier detach from this very instance is still on its way.
@@ -193,7 +196,7 @@ impl Publication<'_> {
                 Some(_) => ControlFlow::Continue(()),
             }
         });
-        match timeout_at(Instant::now() + STUCK, watched).await {
+        match timeout_at(Instant::now() + RELEASE, watched).await {
             Ok(Ok(())) => {
                 self.service
                     .device_names
@@ -208,8 +211,8 @@ impl Publication<'_> {
         }
     }
 
-    /// Accepted: watch until the instance has the device.
-    async fn wait(&self, since: Instant) -> Result<Attachment, Error> {
+    /// Accepted: watch until the instance has the device. `None` where it takes too long.
+    async fn wait(&self, since: Instant) -> Result<Option<Attachment>, Error> {
         let watched = self.service.cloud.watch_volume(self.volume, |volume| {
             let here = volume.attachment_to(self.instance);
             match here.map(|here| (here.state, here)) {
@@ -223,34 +226,43 @@ impl Publication<'_> {
                 }
             }
         });
-        match timeout_at(since + STUCK, watched).await {
-            Ok(Ok(Some(attachment))) => Ok(attachment),
+        match timeout_at(since + self.patience(), watched).await {
+            Ok(Ok(Some(attachment))) => Ok(Some(attachment)),
             Ok(Ok(None)) => Err(self.undone()),
             Ok(Err(error)) => Err(error.into()),
-            Err(_elapsed) => Err(self.unstick().await),
+            Err(_elapsed) => Ok(None),
         }
     }
 
-    async fn unstick(&self) -> Error {
+    /// Lets go of an attachment that hangs, so that the next attach is a new one under another name.
+    async fn unstick(&self, again: bool) -> Result<Next, Error> {
         tracing::warn!(volume.id = %self.volume, instance.id = %self.instance, "attachment is stuck, detaching");
-        self.service
-            .device_names
-            .release(self.instance, self.volume);
+        // First, so that the name is not used again if this call ends here.
+        self.service.device_names.stuck(self.instance, self.volume);
         let detached = self
             .service
             .cloud
             .detach_volume(self.volume, self.instance)
             .await;
-        if let Err(error) = detached
-            && !error.is_not_found()
-        {
-            return error.into();
+        match detached {
+            Ok(_) => {}
+            // Not attached at all: EC2 has let go of it itself.
+            Err(error) if error.is_not_found() || error.kind == ErrorKind::IncorrectState => {}
+            Err(error) => return Err(error.into()),
         }
-        Error::AttachStuck {
-            volume: self.volume.clone(),
-            instance: self.instance.clone(),
-            after: STUCK,
+        if again {
+            return Err(Error::AttachStuck {
+                volume: self.volume.clone(),
+                instance: self.instance.clone(),
+                after: self.patience(),
+            });
         }
+        self.wait_released().await
+    }
+
+    /// How long an attachment may be on its way.
+    fn patience(&self) -> Duration {
+        self.service.settings.attach_patience
     }
 
     fn undone(&self) -> Error {

@@ -185,6 +185,7 @@ impl FakeEc2 {
                     name: "/dev/sda1".to_owned(),
                     volume: "vol-ffffffff".parse().unwrap(),
                     state: AttachmentState::Attached,
+                    card: 0,
                 }],
             };
             fake.state().instances.insert(id, instance);

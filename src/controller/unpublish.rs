@@ -90,7 +90,11 @@ async fn detach(
                         wait(service, volume, instance).await
                     }
                     Some(AttachmentState::Attaching | AttachmentState::Attached) => {
-                        Err(refusal.into())
+                        match is_gone(service, instance).await {
+                            // EC2 lets go of its volumes by itself.
+                            true => wait(service, volume, instance).await,
+                            false => Err(refusal.into()),
+                        }
                     }
                 },
                 Err(error) if error.is_not_found() => Ok(()),
@@ -98,6 +102,14 @@ async fn detach(
             }
         }
         _ => Err(refusal.into()),
+    }
+}
+
+/// Whether the instance is surely gone.
+async fn is_gone(service: &ControllerService, instance: &InstanceId) -> bool {
+    match service.cloud.instance(instance).await {
+        Ok(described) => described.state.is_gone(),
+        Err(error) => error.is_not_found(),
     }
 }
 

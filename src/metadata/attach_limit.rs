@@ -146,9 +146,9 @@ pub(super) fn reckon(instance_type: &InstanceType, setting: AttachLimit, known: 
         0
     };
     Limit {
-        // The controller names no EBS card, and the root volume is on the first one too.
+        // The controller spreads volumes over all EBS cards.
         max_volumes: offered
-            .on_first_card()
+            .volumes
             .saturating_sub(volumes)
             .saturating_sub(others)
             .max(1),

@@ -32,7 +32,7 @@ pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
             Code::NotFound
         }
         Error::Incompatible { .. } => Code::AlreadyExists,
-        Error::NoDeviceName { .. } => Code::ResourceExhausted,
+        Error::NoDeviceName { .. } | Error::InstanceFull { .. } => Code::ResourceExhausted,
         Error::AttachedTo { .. } | Error::WrongZone { .. } | Error::NoZone => {
             Code::FailedPrecondition
         }

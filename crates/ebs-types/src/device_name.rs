@@ -32,6 +32,12 @@ impl DeviceName {
             .take(127)
     }
 
+    /// Whether it is a name under which the root volume is attached (EC2 user guide, "Device names for volumes").
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        ["/dev/xvda", "/dev/sda", "/dev/sda1"].contains(&self.as_str())
+    }
+
     /// The name as EC2 writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -103,7 +109,7 @@ mod tests {
         assert_eq!(names[0].as_str(), "/dev/xvdba");
         for name in &names {
             assert_eq!(&name.as_str().parse::<DeviceName>().unwrap(), name);
-            assert!(!["/dev/xvda", "/dev/sda1"].contains(&name.as_str()));
+            assert!(!name.is_root());
         }
     }
 

@@ -37,9 +37,6 @@ pub enum InvalidHandle {
     },
 }
 
-/// Device names under which the root volume is attached (EC2 user guide, "Device names for volumes").
-const ROOTS: [&str; 3] = ["/dev/xvda", "/dev/sda", "/dev/sda1"];
-
 impl VolumeHandle {
     /// Whether a handle is, or is meant to be, that of a node-local volume.
     #[must_use]
@@ -65,7 +62,7 @@ impl FromStr for VolumeHandle {
             return Ok(Self::Ebs(VolumeId::from_handle(handle)?));
         };
         match format!("/{name}").parse::<DeviceName>() {
-            Ok(name) if !ROOTS.contains(&name.as_str()) => Ok(Self::Local(name)),
+            Ok(name) if !name.is_root() => Ok(Self::Local(name)),
             _ => Err(InvalidHandle::Local {
                 value: handle.to_owned(),
             }),

@@ -31,7 +31,8 @@ pub struct AttachmentLimit {
     /// Whether network interfaces count against the limit too. The primary one has been taken off `volumes` already, and so have
     /// instance store disks and accelerators, which an instance type always has.
     pub shared: bool,
-    /// EBS cards. A volume is attached to the first one, unless AttachVolume names another (EC2 API, `EbsCardIndex`).
+    /// EBS cards, which share the limit evenly. The root volume is on the first one, and so is every volume whose AttachVolume names none
+    /// (EC2 API, `EbsCardIndex`).
     pub ebs_cards: u32,
 }
 
@@ -44,15 +45,6 @@ impl AttachmentLimit {
         shared: true,
         ebs_cards: 1,
     };
-
-    /// The most EBS volumes, root included, on the first EBS card.
-    ///
-    /// EC2 does not tell a card's share. Before it counted second cards, its figures for types that have two were half of
-    /// today's (64 of 128, 39 of 78), and so many could be attached without naming a card.
-    #[must_use]
-    pub fn on_first_card(self) -> u32 {
-        self.volumes / self.ebs_cards.max(1)
-    }
 
     /// The limit of an instance type; `None` for one that the table lacks.
     #[must_use]
@@ -165,8 +157,7 @@ mod tests {
         assert_eq!(listed("a1.metal").unwrap().volumes, 31);
         assert_eq!(listed("m5.large"), Some(AttachmentLimit::COMMON_NITRO));
         let two_cards = listed("m8gn.48xlarge").unwrap();
-        assert_eq!((two_cards.ebs_cards, two_cards.on_first_card()), (2, 64));
-        assert_eq!(listed("m8gn.metal-48xl").unwrap().on_first_card(), 39);
+        assert_eq!((two_cards.ebs_cards, two_cards.volumes), (2, 128));
         assert_eq!(listed("zz99.large"), None);
     }
 

@@ -1,11 +1,11 @@
 //! The EC2 actions that the driver uses, one method each, in domain types.
 
 use async_trait::async_trait;
-use ebs_types::{DeviceName, InstanceId, InstanceType, ListedLimit, SnapshotId, Tags, VolumeId};
+use ebs_types::{InstanceId, InstanceType, ListedLimit, SnapshotId, Tags, VolumeId};
 
 use crate::{
-    Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2Error, Instance, Modification,
-    ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus,
+    AttachVolume, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2Error, Instance,
+    Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus,
     VolumeStatusQuery,
 };
 
@@ -31,12 +31,7 @@ pub trait Ec2: Send + Sync + 'static {
     ) -> Result<Page<VolumeStatus>, Ec2Error>;
 
     /// AttachVolume. Returns as soon as EC2 has accepted; the attachment is `attaching`.
-    async fn attach_volume(
-        &self,
-        volume: &VolumeId,
-        instance: &InstanceId,
-        device: &DeviceName,
-    ) -> Result<Attachment, Ec2Error>;
+    async fn attach_volume(&self, request: &AttachVolume) -> Result<Attachment, Ec2Error>;
 
     /// DetachVolume from one instance, never forced.
     async fn detach_volume(

@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ebs_types::{DeviceName, InstanceId, SnapshotId, Tags, VolumeId};
+use ebs_types::{InstanceId, SnapshotId, Tags, VolumeId};
 
 use self::batch::Batch;
 use self::lookup::{
@@ -25,7 +25,8 @@ use self::lookup::{
 use self::sightings::{Sightings, Subject};
 use self::watch::{Pace, Watch};
 use crate::{
-    Attachment, Ec2, Ec2Error, ErrorKind, Instance, Modification, ModifyVolume, Snapshot, Volume,
+    AttachVolume, Attachment, Ec2, Ec2Error, ErrorKind, Instance, Modification, ModifyVolume,
+    Snapshot, Volume,
 };
 
 /// How a [`Cloud`] paces itself.
@@ -272,16 +273,12 @@ impl Cloud {
     ///
     /// # Errors
     /// As there; "not found" is sure.
-    pub async fn attach_volume(
-        &self,
-        volume: &VolumeId,
-        instance: &InstanceId,
-        device: &DeviceName,
-    ) -> Result<Attachment, Ec2Error> {
+    pub async fn attach_volume(&self, request: &AttachVolume) -> Result<Attachment, Ec2Error> {
+        let (volume, instance) = (&request.volume, &request.instance);
         let attachment = self
             .surely(
                 |kind| of_attachment(kind, volume, instance),
-                || self.api.attach_volume(volume, instance, device),
+                || self.api.attach_volume(request),
             )
             .await?;
         let made = Subject::Attachment(volume.clone(), instance.clone());

@@ -1,8 +1,8 @@
 //! What the driver asks of EC2.
 
 use ebs_types::{
-    ClientToken, Gibibytes, InstanceId, Performance, SnapshotId, Source, Tags, VolumeId,
-    VolumeKind, VolumeState, VolumeType, Zone,
+    ClientToken, DeviceName, Gibibytes, InstanceId, Performance, SnapshotId, Source, Tags,
+    VolumeId, VolumeKind, VolumeState, VolumeType, Zone,
 };
 
 /// Encryption of a new volume.
@@ -38,6 +38,19 @@ pub struct CreateVolume {
     pub encryption: Encryption,
     /// Its tags, set in the same call.
     pub tags: Tags,
+}
+
+/// A request for AttachVolume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachVolume {
+    /// Which volume.
+    pub volume: VolumeId,
+    /// To which instance.
+    pub instance: InstanceId,
+    /// Under which name.
+    pub device: DeviceName,
+    /// On which of its EBS cards; the first one if left out, as it must be where the type has one only.
+    pub card: Option<u32>,
 }
 
 /// A request for ModifyVolume: what is `None` stays as it is.

@@ -174,6 +174,8 @@ pub struct BlockDevice {
     pub volume: VolumeId,
     /// How far it is.
     pub state: AttachmentState,
+    /// The EBS card that it is on, counted from 0.
+    pub card: u32,
 }
 
 impl Instance {

@@ -19,15 +19,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
-use ebs_types::{DeviceName, InstanceId, InstanceType, ListedLimit, SnapshotId, Tags, VolumeId};
+use ebs_types::{InstanceId, InstanceType, ListedLimit, SnapshotId, Tags, VolumeId};
 use tokio::sync::OnceCell;
 
 use self::connect::Plan;
 pub use self::connect::{ConnectError, SdkSettings};
 use crate::{
-    Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2, Ec2Error, Instance,
-    Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus,
-    VolumeStatusQuery,
+    AttachVolume, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2, Ec2Error,
+    Instance, Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery,
+    VolumeStatus, VolumeStatusQuery,
 };
 
 /// EC2, through the AWS SDK. Cheap to clone.
@@ -67,13 +67,8 @@ impl Ec2 for SdkEc2 {
         volumes::status::describe(self.client().await, query).await
     }
 
-    async fn attach_volume(
-        &self,
-        volume: &VolumeId,
-        instance: &InstanceId,
-        device: &DeviceName,
-    ) -> Result<Attachment, Ec2Error> {
-        volumes::attachment::attach(self.client().await, volume, instance, device).await
+    async fn attach_volume(&self, request: &AttachVolume) -> Result<Attachment, Ec2Error> {
+        volumes::attachment::attach(self.client().await, request).await
     }
 
     async fn detach_volume(

@@ -37,10 +37,11 @@ pub struct Cloud {
     signature: Option<String>,
 }
 
-/// How often an action was called, among other things that the control endpoint counts.
+/// How often an action was called and refused, among other things that the control endpoint counts.
 #[derive(Debug, Deserialize)]
 struct Count {
     calls: u64,
+    codes: BTreeMap<String, u64>,
 }
 
 impl Cloud {
@@ -95,13 +96,21 @@ impl Cloud {
 
     /// How often each action was called so far, this look included.
     pub async fn calls(&self) -> Result<BTreeMap<String, u64>> {
-        let request = Request::get(format!("{}/calls", self.control)).body(Full::default())?;
-        let counts: BTreeMap<String, Count> =
-            serde_json::from_slice(&self.send(request).await?).context("unreadable call counts")?;
+        let counts = self.counts().await?.into_iter();
         Ok(counts
-            .into_iter()
             .map(|(action, count)| (action, count.calls))
             .collect())
+    }
+
+    /// How often EC2 refused an action so far, by its code.
+    pub async fn refusals(&self, action: &str) -> Result<BTreeMap<String, u64>> {
+        let count = self.counts().await?.remove(action);
+        Ok(count.map(|count| count.codes).unwrap_or_default())
+    }
+
+    async fn counts(&self) -> Result<BTreeMap<String, Count>> {
+        let request = Request::get(format!("{}/calls", self.control)).body(Full::default())?;
+        serde_json::from_slice(&self.send(request).await?).context("unreadable call counts")
     }
 
     /// Adds a fault rule to those of the emulator's control endpoint (docs/EMULATOR.md).

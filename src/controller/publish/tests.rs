@@ -55,6 +55,7 @@ async fn a_volume_is_attached_and_a_repeat_agrees() {
     assert_eq!(device, "/dev/xvdba");
     assert_eq!(states(&fake), [AttachmentState::Attached]);
     assert_eq!(publish(&service, &volume, HERE).await.unwrap(), device);
+    assert_eq!(fake.calls(Action::AttachVolume), 1);
     assert_eq!(fake.calls(Action::DescribeInstances), 1);
 }
 
@@ -100,6 +101,7 @@ async fn names_that_ec2_shows_are_not_tried() {
             name: "/dev/xvdba".to_owned(),
             volume: "vol-eeeeeeee".parse().unwrap(),
             state: AttachmentState::Attached,
+            card: 0,
         });
     }
     let service = service(&fake);
@@ -230,6 +232,19 @@ async fn a_stuck_attachment_is_undone_and_the_next_try_works() {
         let cut = tokio::time::timeout(Duration::from_secs(15), publish(&service, &volume, HERE));
         assert!(cut.await.is_err());
     }
+    let device = publish(&service, &volume, HERE).await.unwrap();
+    assert_eq!(device, "/dev/xvdbb", "not the name that got stuck");
+    assert_eq!(states(&fake), [AttachmentState::Attached]);
+    assert_eq!(fake.calls(Action::DetachVolume), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_gets_stuck_twice_is_told_and_tried_again_later() {
+    let fake = FakeEc2::new();
+    let service = service(&fake);
+    let volume = volume(&service, "pvc").await;
+    fake.fault(Action::AttachVolume, Fault::Stick);
+    fake.fault(Action::AttachVolume, Fault::Stick);
     let status = publish(&service, &volume, HERE).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.message().contains("90 s"), "{}", status.message());

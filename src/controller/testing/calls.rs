@@ -5,13 +5,13 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use ebs_types::{
-    AttachmentState, DeviceName, InstanceId, InstanceState, InstanceType, ListedLimit,
-    ModificationState, SnapshotId, SnapshotState, Tags, VolumeId, VolumeState, keys,
+    AttachmentState, InstanceId, InstanceState, InstanceType, ListedLimit, ModificationState,
+    SnapshotId, SnapshotState, Tags, VolumeId, VolumeState, keys,
 };
 use ec2::{
-    Action, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2, Ec2Error, ErrorKind,
-    Instance, Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery,
-    VolumeSort, VolumeStatus, VolumeStatusQuery,
+    Action, AttachVolume, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2,
+    Ec2Error, ErrorKind, Instance, Modification, ModifyVolume, Page, Snapshot, SnapshotQuery,
+    Volume, VolumeQuery, VolumeSort, VolumeStatus, VolumeStatusQuery,
 };
 use tokio::time::Instant;
 
@@ -129,12 +129,9 @@ impl Ec2 for FakeEc2 {
         .await
     }
 
-    async fn attach_volume(
-        &self,
-        volume: &VolumeId,
-        instance: &InstanceId,
-        device: &DeviceName,
-    ) -> Result<Attachment, Ec2Error> {
+    async fn attach_volume(&self, request: &AttachVolume) -> Result<Attachment, Ec2Error> {
+        let (volume, instance) = (&request.volume, &request.instance);
+        let device = &request.device;
         self.act(Action::AttachVolume, |state, fault| {
             let zone = match state.instances.get(instance) {
                 None => return Err(ErrorKind::InstanceNotFound),

@@ -40,9 +40,9 @@ fn max(instance_type: &str, setting: AttachLimit, known: &Known) -> u32 {
 #[case("c5d.large", 0, 1, 25)]
 #[case("c4.large", 1, 8, 37)]
 #[case("m7i.large", 0, 4, 31)]
-// Two EBS cards, of which the first is reached.
-#[case("m8gn.48xlarge", 0, 16, 63)]
-#[case("m8gn.metal-48xl", 2, 1, 36)]
+// Two EBS cards.
+#[case("m8gn.48xlarge", 0, 16, 127)]
+#[case("m8gn.metal-48xl", 2, 1, 75)]
 #[case("m5.large", 40, 1, 1)]
 fn what_is_in_use_is_taken_off(
     #[case] instance_type: &str,
@@ -170,7 +170,7 @@ fn a_type_that_the_table_lacks_is_guessed_until_ec2_tells() {
         ebs_cards: 2,
         ..annotated
     });
-    assert_eq!(max("zz9.large", AttachLimit::Counted, &known), 19);
+    assert_eq!(max("zz9.large", AttachLimit::Counted, &known), 39);
     known.annotated = Some(annotated);
     let told = limit("zz9.large", AttachLimit::Counted, &known);
     assert_eq!((told.max_volumes, told.figure), (39, Figure::Ec2));
@@ -233,10 +233,10 @@ proptest! {
         let (offered, _) = offered(&instance_type, &known);
         let limit = reckon(&instance_type, setting, &known);
         prop_assert!(limit.max_volumes >= 1);
-        prop_assert!(limit.max_volumes <= offered.on_first_card().max(1));
+        prop_assert!(limit.max_volumes <= offered.volumes.max(1));
         // A root volume is there.
         if setting == AttachLimit::Counted {
-            prop_assert!(limit.max_volumes < offered.on_first_card().max(2));
+            prop_assert!(limit.max_volumes < offered.volumes.max(2));
         }
     }
 

@@ -6,15 +6,15 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use ebs_types::{
-    AttachmentState, DeviceName, Gibibytes, InstanceId, InstanceState, InstanceType, ListedLimit,
+    AttachmentState, Gibibytes, InstanceId, InstanceState, InstanceType, ListedLimit,
     ModificationState, SnapshotId, Tags, VolumeId, VolumeState, VolumeType, keys,
 };
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Action, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2, Ec2Error, ErrorKind,
-    Instance, Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery,
-    VolumeStatus, VolumeStatusQuery,
+    Action, AttachVolume, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2,
+    Ec2Error, ErrorKind, Instance, Modification, ModifyVolume, Page, Snapshot, SnapshotQuery,
+    Volume, VolumeQuery, VolumeStatus, VolumeStatusQuery,
 };
 
 /// How long every call takes.
@@ -281,19 +281,14 @@ impl Ec2 for Fake {
         panic!("no test of shared calls asks for the status")
     }
 
-    async fn attach_volume(
-        &self,
-        id: &VolumeId,
-        instance: &InstanceId,
-        device: &DeviceName,
-    ) -> Result<Attachment, Ec2Error> {
+    async fn attach_volume(&self, request: &AttachVolume) -> Result<Attachment, Ec2Error> {
         let action = Action::AttachVolume;
         self.call(action, 1, |state| {
-            state.volume(action, id)?;
+            state.volume(action, &request.volume)?;
             Ok(Attachment {
-                volume: id.clone(),
-                instance: instance.clone(),
-                device: device.to_string(),
+                volume: request.volume.clone(),
+                instance: request.instance.clone(),
+                device: request.device.to_string(),
                 state: AttachmentState::Attaching,
             })
         })

@@ -1,6 +1,6 @@
 use std::ops::ControlFlow::{Break, Continue};
 
-use ebs_types::{Gibibytes, ModificationState, Performance, VolumeState};
+use ebs_types::{DeviceName, Gibibytes, ModificationState, Performance, VolumeState};
 use futures::future::join_all;
 use rstest::rstest;
 use tokio::time::{Instant, sleep, timeout};
@@ -144,8 +144,13 @@ async fn an_attachment_made_again_is_not_gone_because_an_older_one_was_seen() {
     fake.put(volume(1, "pvc"));
     let cloud = cloud(&fake);
     let (volume, instance) = (volume_id(1), instance_id(1));
-    let device = DeviceName::candidates().next().unwrap();
-    let attach = || cloud.attach_volume(&volume, &instance, &device);
+    let request = AttachVolume {
+        volume: volume.clone(),
+        instance: instance.clone(),
+        device: DeviceName::candidates().next().unwrap(),
+        card: None,
+    };
+    let attach = || cloud.attach_volume(&request);
     let detach = || cloud.detach_volume(&volume, &instance);
     attach().await.unwrap();
     sleep(2 * WINDOW).await;

@@ -4,7 +4,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types;
 use ebs_types::InstanceId;
 
-use super::convert::{Unreadable, parsed, read, required};
+use super::convert::{Unreadable, optional_count, parsed, read, required};
 use super::pages::{self, page};
 use super::retry::call;
 use crate::{Action, BlockDevice, Ec2Error, Instance};
@@ -69,5 +69,8 @@ fn block_device(
             ebs.status.as_ref().map(AsRef::as_ref),
             "blockDeviceMapping.ebs.status",
         )?,
+        // Endpoints that are older than second cards don't say.
+        card: optional_count(ebs.ebs_card_index, "blockDeviceMapping.ebs.ebsCardIndex")?
+            .unwrap_or(0),
     }))
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::credential_fn::provide_credentials_fn;
 use aws_credential_types::provider::error::CredentialsError;
 use ebs_types::{
-    AttachmentState, ClientToken, Gibibytes, InstanceId, Performance, Source, Tags, VolumeId,
-    VolumeKind, VolumeState, VolumeType,
+    AttachmentState, ClientToken, DeviceName, Gibibytes, InstanceId, Performance, Source, Tags,
+    VolumeId, VolumeKind, VolumeState, VolumeType,
 };
 use rstest::rstest;
 
@@ -236,13 +236,18 @@ async fn a_refused_repetition_does_not_hide_that_the_first_attempt_may_be_done()
         ),
     ])
     .await;
-    let (volume, instance, device) = (volume_id(), instance_id(), device());
-    let attach = server.ec2.attach_volume(&volume, &instance, &device);
-    let error = attach.await.unwrap_err();
+    let request = AttachVolume {
+        volume: volume_id(),
+        instance: instance_id(),
+        device: device(),
+        card: Some(1),
+    };
+    let error = server.ec2.attach_volume(&request).await.unwrap_err();
     assert_eq!(
         (error.kind, error.outcome),
         (ErrorKind::VolumeInUse, Outcome::MayBeDone)
     );
+    assert!(server.requests()[1].contains("&EbsCardIndex=1"));
 
     let server = Server::start([Reply::Lost, refusal(503, "RequestLimitExceeded", "")]).await;
     let error = server.ec2.delete_volume(&volume_id()).await.unwrap_err();

@@ -48,6 +48,9 @@ pub(crate) struct AttachVolume {
     pub(crate) volume: VolumeId,
     pub(crate) instance: InstanceId,
     pub(crate) device: DeviceName,
+    /// The EBS card; calls recorded before there was a choice don't say.
+    #[serde(default)]
+    pub(crate) card: u32,
 }
 
 /// DetachVolume.

@@ -166,6 +166,9 @@ pub(crate) struct Attachment {
     pub(crate) device: DeviceName,
     pub(crate) since: Timestamp,
     pub(crate) phase: Phase,
+    /// The EBS card of the instance; states saved before there was a choice don't say.
+    #[serde(default)]
+    pub(crate) card: u32,
     /// Tells this attachment from an earlier one of the same two, so that late events miss.
     pub(crate) serial: u64,
 }

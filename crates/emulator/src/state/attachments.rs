@@ -30,6 +30,7 @@ impl RegionState {
             device: request.device.clone(),
             since: ctx.now,
             phase: Phase::Attaching,
+            card: request.card,
             serial: ctx.ids.serial(),
         };
         if !script.stuck {
@@ -45,30 +46,36 @@ impl RegionState {
         })
     }
 
-    /// Whether the instance has the device name and a slot to spare.
+    /// Whether the instance has the device name and, on the EBS card, a slot to spare.
     fn check_room(&self, request: &AttachVolume, instance: &Instance) -> Result<(), ApiError> {
-        let taken: Vec<&str> = self
+        let there: Vec<&Attachment> = self
             .volumes
             .values()
             .filter_map(|volume| volume.attachment_to(&instance.id))
-            .map(|attachment| attachment.device.as_str())
-            .chain([ROOT_DEVICE, "/dev/sda1"])
             .collect();
         let wanted = request.device.as_str();
-        if taken.contains(&wanted) {
+        let mut taken = there.iter().map(|attachment| attachment.device.as_str());
+        if [ROOT_DEVICE, "/dev/sda1"].contains(&wanted) || taken.any(|name| name == wanted) {
             return Err(ApiError::value(format!(
                 "Invalid value '{wanted}' for unixDevice. Attachment point {wanted} is already in use"
             )));
         }
-        // Two of the names taken are the one root's.
-        if taken.len() - 2 >= room(instance) {
+        let (card, cards) = (request.card, cards(instance));
+        if card >= cards {
+            return Err(ApiError::value(format!(
+                "Value ({card}) for parameter ebsCardIndex is invalid: instances of type {} have {cards} EBS cards",
+                instance.instance_type
+            )));
+        }
+        let on_card = there.iter().filter(|other| other.card == card).count();
+        if on_card >= room(instance, card) {
             return Err(ApiError::client(
                 "AttachmentLimitExceeded",
                 format!(
-                    "Instance {} of type {} has no room for another attachment: {} volumes beside the root are its maximum",
+                    "Instance {} of type {} has no room for another attachment on EBS card {card}: {} volumes beside the root are its maximum",
                     instance.id,
                     instance.instance_type,
-                    room(instance)
+                    room(instance, card)
                 ),
             ));
         }
@@ -233,11 +240,17 @@ pub(super) fn attachment_limit(instance_type: &InstanceType) -> AttachmentLimit 
     AttachmentLimit::listed(instance_type).unwrap_or(NEWER)
 }
 
-/// How many volumes an instance takes beside its root: those of its first EBS card, as requests that name another are not known
-/// here. EC2's figure has the primary network interface taken off already where interfaces count, and an instance here has no other.
-pub(super) fn room(instance: &Instance) -> usize {
-    let limit = attachment_limit(&instance.instance_type);
-    usize::try_from(limit.on_first_card().saturating_sub(1)).unwrap_or(usize::MAX)
+/// How many EBS cards an instance has.
+fn cards(instance: &Instance) -> u32 {
+    attachment_limit(&instance.instance_type).ebs_cards.max(1)
+}
+
+/// How many volumes an instance takes on an EBS card, beside the root, which is on the first one. EC2's figure is for all cards, which
+/// share it evenly; it has the primary network interface taken off already where interfaces count, and an instance here has no other.
+fn room(instance: &Instance, card: u32) -> usize {
+    let share = attachment_limit(&instance.instance_type).volumes / cards(instance);
+    let root = u32::from(card == 0);
+    usize::try_from(share.saturating_sub(root)).unwrap_or(usize::MAX)
 }
 
 fn check_instance(instance: &Instance) -> Result<(), ApiError> {

@@ -130,10 +130,21 @@ impl Lab {
         instance: &InstanceId,
         device: &str,
     ) -> Result<Reply, ApiError> {
+        self.attach_on(0, volume, instance, device)
+    }
+
+    fn attach_on(
+        &mut self,
+        card: u32,
+        volume: &VolumeId,
+        instance: &InstanceId,
+        device: &str,
+    ) -> Result<Reply, ApiError> {
         self.call(Command::AttachVolume(AttachVolume {
             volume: volume.clone(),
             instance: instance.clone(),
             device: device.parse().unwrap(),
+            card,
         }))
     }
 

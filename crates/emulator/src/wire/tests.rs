@@ -194,6 +194,7 @@ fn volume() -> Volume {
             device: "/dev/xvdba".parse().unwrap(),
             since: Timestamp(0),
             phase: Phase::Attached,
+            card: 0,
             serial: 1,
         }],
         modification: None,
@@ -216,7 +217,7 @@ fn a_page_of_volumes_is_written() {
         <snapshotId></snapshotId><availabilityZone>eu-central-1a</availabilityZone><status>in-use</status>\
         <createTime>1970-01-01T00:00:00.000Z</createTime><attachmentSet><item><volumeId>vol-12345678</volumeId>\
         <instanceId>i-12345678</instanceId><device>/dev/xvdba</device><status>attached</status>\
-        <attachTime>1970-01-01T00:00:00.000Z</attachTime><deleteOnTermination>false</deleteOnTermination></item>\
+        <attachTime>1970-01-01T00:00:00.000Z</attachTime><deleteOnTermination>false</deleteOnTermination><ebsCardIndex>0</ebsCardIndex></item>\
         </attachmentSet><tagSet><item><key>a&lt;b</key><value>c&amp;&quot;d&quot;</value></item></tagSet>\
         <volumeType>gp3</volumeType><iops>3000</iops><throughput>125</throughput><encrypted>false</encrypted>\
         <multiAttachEnabled>false</multiAttachEnabled></item></volumeSet><nextToken>after:vol-12345678</nextToken>\

@@ -63,6 +63,19 @@ impl Cloud {
         Ok(())
     }
 
+    /// `aws ec2 stop-instances`.
+    pub async fn stop_instance(&self, id: &str) -> Result<()> {
+        self.ask("StopInstances", &[("InstanceId.1", id)]).await?;
+        Ok(())
+    }
+
+    /// `aws ec2 terminate-instances`.
+    pub async fn terminate_instance(&self, id: &str) -> Result<()> {
+        self.ask("TerminateInstances", &[("InstanceId.1", id)])
+            .await?;
+        Ok(())
+    }
+
     /// `aws ec2 create-snapshot`; returns its id.
     pub async fn create_snapshot(&self, volume: &str) -> Result<String> {
         let reply = self.ask("CreateSnapshot", &[("VolumeId", volume)]).await?;

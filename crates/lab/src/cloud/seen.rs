@@ -41,6 +41,10 @@ pub struct SeenAttachment {
     pub instance: String,
     /// `attaching`, `attached`, …
     pub state: String,
+    /// The name given at attach.
+    pub device: String,
+    /// The EBS card of the instance.
+    pub card: u32,
 }
 
 /// A snapshot as DescribeSnapshots shows it.
@@ -85,6 +89,8 @@ impl SeenAttachment {
         Ok(Self {
             instance: item.text("instanceId")?.to_owned(),
             state: item.text("status")?.to_owned(),
+            device: item.text("device")?.to_owned(),
+            card: item.text("ebsCardIndex")?.parse()?,
         })
     }
 }
@@ -119,7 +125,10 @@ impl fmt::Display for SeenVolume {
             ..
         } = self;
         write!(f, "EC2: {id} is {state}, {gib} GiB {kind} in {zone}")?;
-        for SeenAttachment { instance, state } in attachments {
+        for SeenAttachment {
+            instance, state, ..
+        } in attachments
+        {
             write!(f, ", {state} to {instance}")?;
         }
         Ok(())

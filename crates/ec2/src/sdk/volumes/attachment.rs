@@ -2,24 +2,23 @@
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types;
-use ebs_types::{DeviceName, InstanceId, VolumeId};
+use ebs_types::{InstanceId, VolumeId};
 
-use crate::sdk::convert::{Unreadable, parsed, read, required};
+use crate::sdk::convert::{Unreadable, parsed, read, required, signed};
 use crate::sdk::retry::call;
-use crate::{Action, Attachment, Ec2Error};
+use crate::{Action, AttachVolume, Attachment, Ec2Error};
 
 pub(in crate::sdk) async fn attach(
     client: &Client,
-    volume: &VolumeId,
-    instance: &InstanceId,
-    device: &DeviceName,
+    request: &AttachVolume,
 ) -> Result<Attachment, Ec2Error> {
     let action = Action::AttachVolume;
     let builder = client
         .attach_volume()
-        .volume_id(volume.as_str())
-        .instance_id(instance.as_str())
-        .device(device.as_str());
+        .volume_id(request.volume.as_str())
+        .instance_id(request.instance.as_str())
+        .device(request.device.as_str())
+        .set_ebs_card_index(request.card.map(signed));
     let reply = call(action, || builder.clone().send()).await?;
     read(action, reply, |reply| {
         attachment(

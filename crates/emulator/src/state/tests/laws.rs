@@ -87,6 +87,7 @@ fn command(lab: &Lab, step: &Step) -> Option<Command> {
         Step::Attach(v, i, d) => Command::AttachVolume(AttachVolume {
             volume: pick(&volumes, *v)?,
             instance: pick(&instances, *i)?,
+            card: 0,
             device: format!("/dev/xvdb{}", char::from(b'a' + d))
                 .parse()
                 .unwrap(),

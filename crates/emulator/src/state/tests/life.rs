@@ -89,6 +89,7 @@ fn a_stuck_attachment_can_be_detached_and_made_anew() {
         volume: volume.clone(),
         instance: instance.clone(),
         device: "/dev/xvdba".parse().unwrap(),
+        card: 0,
     };
     let stuck = Script {
         stuck: true,

@@ -69,26 +69,34 @@ fn a_device_name_that_is_taken(#[case] device: &str) {
 
 // Nitro, 27 shared: beside the root and the one network interface, which is taken off already, 26.
 #[rstest]
-#[case("m5.large", 26)]
+#[case("m5.large", &[26])]
 // 128 on two EBS cards, of which the first has the root.
-#[case("m8gn.48xlarge", 63)]
-fn more_attachments_than_the_type_takes(#[case] instance_type: &str, #[case] room: u32) {
+#[case("m8gn.48xlarge", &[63, 64])]
+fn more_attachments_than_the_type_takes(#[case] instance_type: &str, #[case] cards: &[u32]) {
     let mut lab = Lab::with(Config {
         instance_type: instance_type.parse().unwrap(),
         ..Config::default()
     });
     let instance = lab.instances()[0].clone();
     let mut names = ebs_types::DeviceName::candidates();
-    for _ in 0..room {
-        let volume = lab.create(gp3(1));
-        let name = names.next().unwrap();
-        lab.attach_as(&volume, &instance, name.as_str()).unwrap();
-    }
     let volume = lab.create(gp3(1));
-    let name = names.next().unwrap();
+    let spare = "/dev/sdz";
+    for (card, room) in (0..).zip(cards) {
+        for _ in 0..*room {
+            let volume = lab.create(gp3(1));
+            let name = names.next().unwrap();
+            lab.attach_on(card, &volume, &instance, name.as_str())
+                .unwrap();
+        }
+        assert_eq!(
+            code(lab.attach_on(card, &volume, &instance, spare)),
+            "AttachmentLimitExceeded"
+        );
+    }
+    let beyond = u32::try_from(cards.len()).unwrap();
     assert_eq!(
-        code(lab.attach_as(&volume, &instance, name.as_str())),
-        "AttachmentLimitExceeded"
+        code(lab.attach_on(beyond, &volume, &instance, spare)),
+        "InvalidParameterValue"
     );
 }
 
@@ -180,6 +188,7 @@ fn a_dry_run_changes_nothing_and_says_what_the_call_would() {
             volume: volume.clone(),
             instance: instance.clone(),
             device: "/dev/xvdba".parse().unwrap(),
+            card: 0,
         })
     };
     let rehearse = |instance| lab.world.rehearse(lab.now, &lab.region, &attach(instance));

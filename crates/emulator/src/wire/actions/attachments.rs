@@ -19,6 +19,7 @@ pub(in crate::wire) fn parse_attach(form: &mut Form) -> Result<Request, ApiError
         volume,
         instance,
         device,
+        card: form.number("EbsCardIndex")?.unwrap_or(0),
     })))
 }
 
@@ -44,4 +45,5 @@ pub(super) fn write(xml: &mut Xml, volume: &VolumeId, attachment: &Attachment) {
     xml.text("status", attachment.state());
     xml.text("attachTime", attachment.since);
     xml.text("deleteOnTermination", false);
+    xml.text("ebsCardIndex", attachment.card);
 }

@@ -105,26 +105,32 @@ fn write(xml: &mut Xml, item: &InstanceDetails) {
 
 fn block_devices(xml: &mut Xml, item: &InstanceDetails) {
     xml.element("blockDeviceMapping", |xml| {
-        let mut entry =
-            |name: &str, volume: &str, status: AttachmentState, since: Timestamp, root: bool| {
-                xml.element("item", |xml| {
-                    xml.text("deviceName", name);
-                    xml.element("ebs", |xml| {
-                        xml.text("volumeId", volume);
-                        xml.text("status", status);
-                        xml.text("attachTime", since);
-                        xml.text("deleteOnTermination", root);
-                    });
+        let mut entry = |name: &str,
+                         volume: &str,
+                         status: AttachmentState,
+                         since: Timestamp,
+                         card: Option<u32>| {
+            xml.element("item", |xml| {
+                xml.text("deviceName", name);
+                xml.element("ebs", |xml| {
+                    xml.text("volumeId", volume);
+                    xml.text("status", status);
+                    xml.text("attachTime", since);
+                    // The root, which is made and deleted with the instance, is on the first card.
+                    xml.text("deleteOnTermination", card.is_none());
+                    xml.text("ebsCardIndex", card.unwrap_or(0));
                 });
-            };
+            });
+        };
         let instance = &item.instance;
         if !instance.state.is_gone() {
             let (root, launched) = (instance.root.as_str(), instance.launched);
-            entry(ROOT_DEVICE, root, AttachmentState::Attached, launched, true);
+            entry(ROOT_DEVICE, root, AttachmentState::Attached, launched, None);
         }
         for (id, attachment) in &item.volumes {
             let (device, since) = (attachment.device.as_str(), attachment.since);
-            entry(device, id.as_str(), attachment.state(), since, false);
+            let card = Some(attachment.card);
+            entry(device, id.as_str(), attachment.state(), since, card);
         }
     });
 }
