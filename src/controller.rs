@@ -38,6 +38,7 @@ mod unpublish;
 mod validate;
 mod volume_health;
 mod volume_spec;
+mod zones;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -58,9 +59,8 @@ use csi::v1::{
     ListVolumesRequest, ListVolumesResponse, ValidateVolumeCapabilitiesRequest,
     ValidateVolumeCapabilitiesResponse,
 };
-use ebs_types::{Tags, Zone};
-use ec2::{Cloud, Ec2Error};
-use tokio::sync::OnceCell;
+use ebs_types::Tags;
+use ec2::Cloud;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
@@ -70,6 +70,7 @@ pub(crate) use self::error::Error;
 use self::modification::Desk;
 use self::published::Published;
 use self::recent::Recent;
+use self::zones::Zones;
 use crate::inflight::{Busy, Guard, InFlight, Key};
 use crate::status::{self, Rpc};
 use crate::telemetry;
@@ -113,8 +114,8 @@ pub(crate) struct ControllerService {
     published: Published,
     /// Who modifies which volume.
     modifications: Desk,
-    /// The region's zones for volumes that may be anywhere, read once.
-    zones: OnceCell<Vec<Zone>>,
+    /// The region's zones.
+    zones: Zones,
 }
 
 impl ControllerService {
@@ -130,7 +131,7 @@ impl ControllerService {
             device_names: DeviceNames::default(),
             published: Published::default(),
             modifications: Desk::default(),
-            zones: OnceCell::new(),
+            zones: Zones::default(),
         }
     }
 
@@ -138,23 +139,6 @@ impl ControllerService {
     fn begin(&self, key: Key, rpc: Rpc) -> Result<Guard, Busy> {
         telemetry::about(&key);
         self.in_flight.begin(key, rpc.name())
-    }
-
-    /// The ordinary zones that take volumes, in order of their names; not empty.
-    async fn zones(&self) -> Result<&[Zone], Error> {
-        let read = async || {
-            let all = self.cloud.api().describe_availability_zones().await?;
-            let usable = all
-                .into_iter()
-                .filter(|zone| zone.available && zone.ordinary);
-            let mut names: Vec<Zone> = usable.map(|zone| zone.name).collect();
-            names.sort();
-            Ok::<_, Ec2Error>(names)
-        };
-        match self.zones.get_or_try_init(read).await? {
-            zones if zones.is_empty() => Err(Error::NoZone),
-            zones => Ok(zones),
-        }
     }
 }
 

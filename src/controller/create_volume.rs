@@ -4,6 +4,8 @@
 //! that is known over all attempts. *No doubles*: client tokens expire, and a deleted volume's token answers with the dead id; so the
 //! first look afterwards goes by name, the oldest volume is kept, and a burnt token is rolled.
 
+mod placement;
+
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
@@ -89,18 +91,26 @@ struct Creation<'a> {
 impl Creation<'_> {
     async fn create(&self) -> Result<Volume, Error> {
         let size = self.size().await?;
-        let zones = self.zones().await?;
-        let mut last = Error::NoZone;
-        for zone in &zones {
-            last = match self.create_in(zone, size).await {
-                Err(Error::Ec2(error)) if error.kind == ErrorKind::InsufficientCapacity => {
-                    tracing::info!(zone = %zone, "zone has no room for the volume");
-                    Error::Ec2(error)
-                }
-                other => return other,
+        let name = &self.spec.name;
+        let mut last = None;
+        for zone in self.zones().await? {
+            let refusal = match self.create_in(&zone, size).await {
+                Err(refusal) => self.of_zone(&zone, refusal).await?,
+                made => return made,
             };
+            tracing::info!(zone = %zone, %refusal, "no volume can be made in this zone");
+            // An earlier attempt may still have made it, here or elsewhere. Until that is excluded no other zone is tried.
+            if self.service.volumes.outcome(name) != Outcome::NotDone
+                && let Some(volume) = self.existing().await?
+            {
+                return self.adopt(volume).await;
+            }
+            // A zone that has no room now says more than one that does not exist.
+            if last.is_none() || !matches!(refusal, Error::NoSuchZone { .. }) {
+                last = Some(refusal);
+            }
         }
-        Err(last)
+        Err(last.unwrap_or(Error::NoZone))
     }
 
     async fn create_in(&self, zone: &Zone, size: Gibibytes) -> Result<Volume, Error> {
@@ -138,25 +148,6 @@ impl Creation<'_> {
                 })
             }
         }
-    }
-
-    async fn zones(&self) -> Result<Vec<Zone>, Error> {
-        if !self.spec.zones.order.is_empty() {
-            return Ok(self.spec.zones.order.clone());
-        }
-        let all = self.service.zones().await?;
-        // By name, so that a repeated request asks for the same zone, and many requests spread over all.
-        let hash = self.spec.name.bytes().fold(0_usize, |hash, byte| {
-            hash.wrapping_mul(31).wrapping_add(byte.into())
-        });
-        let start = hash.checked_rem(all.len()).ok_or(Error::NoZone)?;
-        Ok(all
-            .iter()
-            .cycle()
-            .skip(start)
-            .take(all.len())
-            .cloned()
-            .collect())
     }
 
     async fn call(&self, zone: &Zone, size: Gibibytes) -> Result<Made, Error> {
@@ -290,7 +281,8 @@ impl Creation<'_> {
 
     /// Answers with a volume that was there before, if it is what is wanted.
     async fn adopt(&self, volume: Volume) -> Result<Volume, Error> {
-        if let Some(difference) = self.spec.difference(&volume) {
+        let zones = self.allowed().await?;
+        if let Some(difference) = self.spec.difference(&volume, &zones) {
             return Err(Error::Incompatible {
                 name: self.spec.name.clone(),
                 id: volume.id.to_string(),

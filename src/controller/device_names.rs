@@ -129,6 +129,16 @@ impl DeviceNames {
         }
     }
 
+    /// What this process knew to be attached was taken away, and somebody attaches it again: it counts as on its way from now on.
+    pub(super) fn on_its_way(&self, instance: &InstanceId, volume: &VolumeId) {
+        if let Some(names) = self.lock().get_mut(instance)
+            && let Some(held) = names.held(volume)
+        {
+            held.attached = false;
+            held.since = Instant::now();
+        }
+    }
+
     /// The attachment hangs: its name is not offered for a while, and the volume gets another one.
     pub(super) fn stuck(&self, instance: &InstanceId, volume: &VolumeId) {
         if let Some(names) = self.lock().get_mut(instance) {

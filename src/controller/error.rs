@@ -84,6 +84,16 @@ pub(crate) enum Error {
     #[error("volume {volume} is being deleted: nothing can be done with it any more")]
     VolumeGone { volume: VolumeId },
     #[error(
+        "accessibility_requirements: this region has no zone {zone}; the zones that take volumes are {there}"
+    )]
+    NoSuchZone {
+        /// Its name, or what else tells which one was meant.
+        zone: String,
+        there: String,
+    },
+    #[error("zone {zone} takes no volumes at present; the zones that do are {there}")]
+    ZoneUnavailable { zone: Zone, there: String },
+    #[error(
         "EC2 shows no zone of this region that takes volumes: name one in accessibility_requirements"
     )]
     NoZone,

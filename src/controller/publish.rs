@@ -177,7 +177,13 @@ impl Publication<'_> {
         let here = volume.attachment_to(self.instance);
         match here.map(|here| (here.state, here)) {
             Some((AttachmentState::Attached, here)) => Ok(Next::Done(here.clone())),
-            Some((AttachmentState::Attaching, _)) => Ok(Next::Wait),
+            Some((AttachmentState::Attaching, _)) => {
+                if refusal.is_none() {
+                    names.on_its_way(self.instance, self.volume);
+                    return Ok(Next::TryAgain);
+                }
+                Ok(Next::Wait)
+            }
             Some((AttachmentState::Detaching | AttachmentState::Busy, _)) => {
                 self.wait_released().await
             }

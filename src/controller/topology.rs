@@ -1,15 +1,39 @@
 //! Zones in CSI's topology messages.
 //!
 //! Answers for: which zones a request allows and prefers, and how a volume's zone is answered.
-//! Doesn't answer for: which zones exist.
+//! Doesn't answer for: which zones exist (`zones`).
 
 use std::collections::HashMap;
 
 use csi::v1::{Topology, TopologyRequirement};
 use ebs_types::Zone;
-use ebs_types::topology::{EBS_ZONE_KEY, ZONE_KEY};
+use ebs_types::topology::{
+    EBS_ZONE_KEY, OS_KEY, OUTPOST_ACCOUNT_KEY, OUTPOST_KEY, OUTPOST_PARTITION_KEY,
+    OUTPOST_REGION_KEY, ZONE_ID_KEY, ZONE_KEY,
+};
+use ec2::AvailabilityZone;
 
+use super::error::Error;
+use super::zones;
 use crate::status::InvalidRequest;
+
+/// The request's field.
+const FIELD: &str = "accessibility_requirements";
+
+/// The zones that a request names, some perhaps by id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ZoneWishes {
+    requisite: Vec<Wish>,
+    preferred: Vec<Wish>,
+}
+
+/// One topology, as far as volumes are concerned; without both anywhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Wish {
+    zone: Option<Zone>,
+    /// The zone's id, the same in all accounts.
+    id: Option<String>,
+}
 
 /// The zones that a volume may be made in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,30 +44,57 @@ pub(super) struct ZoneChoice {
     binding: bool,
 }
 
-impl ZoneChoice {
-    /// Reads the requirement: preferred zones first, then requisite ones. Segments other than the zone don't concern a volume.
+impl ZoneWishes {
+    /// Reads the requirement.
     ///
     /// # Errors
-    /// [`InvalidRequest`] where one topology names two zones, or what it names can be no zone.
+    /// [`InvalidRequest`] where one topology names two zones, or an Outpost, or what it names can be no zone, or nothing of what it says
+    /// is known here: a volume could be made anywhere then, and be of no use where it is wanted.
     pub(super) fn parse(requirement: Option<&TopologyRequirement>) -> Result<Self, InvalidRequest> {
         let Some(requirement) = requirement else {
             return Ok(Self::default());
         };
-        let requisite = zones(&requirement.requisite)?;
+        Ok(Self {
+            requisite: wishes(&requirement.requisite)?,
+            preferred: wishes(&requirement.preferred)?,
+        })
+    }
+
+    /// Whether the region's zones must be known to tell which ones are meant.
+    pub(super) fn name_ids(&self) -> bool {
+        let mut all = self.requisite.iter().chain(&self.preferred);
+        all.any(|wish| wish.id.is_some())
+    }
+
+    /// Preferred zones first, then requisite ones, where ids mean what `zones` says.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchZone`] for an id that no zone of the region has, or another one than that which is named beside it.
+    pub(super) fn choice(&self, zones: &[AvailabilityZone]) -> Result<ZoneChoice, Error> {
+        let requisite = named(&self.requisite, zones)?;
+        // One requisite topology without a zone allows all.
+        let binding = !requisite.is_empty() && requisite.len() == self.requisite.len();
         let mut order = Vec::new();
-        for zone in zones(&requirement.preferred)?
+        for zone in named(&self.preferred, zones)?
             .into_iter()
             .chain(requisite.clone())
         {
             // Preferred ones must be among the requisite ones, where there are any.
-            if !order.contains(&zone) && (requisite.is_empty() || requisite.contains(&zone)) {
+            if !order.contains(&zone) && (!binding || requisite.contains(&zone)) {
                 order.push(zone);
             }
         }
-        Ok(Self {
-            order,
-            binding: !requisite.is_empty(),
-        })
+        Ok(ZoneChoice { order, binding })
+    }
+}
+
+impl ZoneChoice {
+    /// No zone will do.
+    pub(super) fn nowhere() -> Self {
+        Self {
+            order: Vec::new(),
+            binding: true,
+        }
     }
 
     /// Whether a volume in `zone` satisfies the requirement.
@@ -52,29 +103,96 @@ impl ZoneChoice {
     }
 }
 
-fn zones(topologies: &[Topology]) -> Result<Vec<Zone>, InvalidRequest> {
-    topologies
-        .iter()
-        .filter_map(|topology| zone(&topology.segments).transpose())
-        .collect()
+fn wishes(topologies: &[Topology]) -> Result<Vec<Wish>, InvalidRequest> {
+    let wishes = topologies.iter().map(|topology| wish(&topology.segments));
+    wishes.collect()
 }
 
-fn zone(segments: &HashMap<String, String>) -> Result<Option<Zone>, InvalidRequest> {
-    let value = match (segments.get(ZONE_KEY), segments.get(EBS_ZONE_KEY)) {
+fn named(wishes: &[Wish], zones: &[AvailabilityZone]) -> Result<Vec<Zone>, Error> {
+    let named = wishes
+        .iter()
+        .filter_map(|wish| wish.named(zones).transpose());
+    named.collect()
+}
+
+impl Wish {
+    /// The zone's name; `None` for "anywhere".
+    fn named(&self, all: &[AvailabilityZone]) -> Result<Option<Zone>, Error> {
+        let Some(id) = &self.id else {
+            return Ok(self.zone.clone());
+        };
+        let found = all.iter().find(|zone| zone.id == *id);
+        match (found, &self.zone) {
+            (Some(found), None) => Ok(Some(found.name.clone())),
+            (Some(found), Some(zone)) if found.name == *zone => Ok(Some(zone.clone())),
+            (_, zone) => Err(Error::NoSuchZone {
+                zone: match zone {
+                    Some(zone) => format!("{zone} with id {id}"),
+                    None => format!("with id {id}"),
+                },
+                there: zones::there(all),
+            }),
+        }
+    }
+}
+
+fn wish(segments: &HashMap<String, String>) -> Result<Wish, InvalidRequest> {
+    if let Some(outpost) = segments.get(OUTPOST_KEY) {
+        return Err(InvalidRequest::value(
+            FIELD,
+            format!("{OUTPOST_KEY}={outpost}"),
+            "this driver makes no volumes on Outposts: run the pod on a node of the region, or make the volume by hand with a static PV",
+        ));
+    }
+    let zone = match (segments.get(ZONE_KEY), segments.get(EBS_ZONE_KEY)) {
         (Some(one), Some(other)) if one != other => {
             return Err(InvalidRequest::value(
-                "accessibility_requirements",
+                FIELD,
                 format!("{ZONE_KEY}={one}, {EBS_ZONE_KEY}={other}"),
                 "the two keys name different zones; name one zone, or leave one key out",
             ));
         }
-        (Some(value), _) | (None, Some(value)) => value,
-        (None, None) => return Ok(None),
+        (one, other) => one.or(other),
     };
-    value
-        .parse()
-        .map(Some)
-        .map_err(|error| InvalidRequest::value("accessibility_requirements", value.as_str(), error))
+    let id = segments.get(ZONE_ID_KEY);
+    if zone.is_none() && id.is_none() {
+        known(segments)?;
+    }
+    // Ids are of the same letters as names.
+    let read = |text: &String| {
+        let read = text.parse::<Zone>();
+        read.map_err(|error| InvalidRequest::value(FIELD, text.as_str(), error))
+    };
+    Ok(Wish {
+        zone: zone.map(read).transpose()?,
+        id: id.map(read).transpose()?.map(|id| id.to_string()),
+    })
+}
+
+/// Without a zone, a topology says nothing, or the operating system, which every volume is fit for. Anything else is a wish that is not
+/// understood.
+fn known(segments: &HashMap<String, String>) -> Result<(), InvalidRequest> {
+    const OTHERS: [&str; 4] = [
+        OS_KEY,
+        OUTPOST_REGION_KEY,
+        OUTPOST_ACCOUNT_KEY,
+        OUTPOST_PARTITION_KEY,
+    ];
+    let unknown = segments
+        .keys()
+        .filter(|key| !OTHERS.contains(&key.as_str()));
+    let mut unknown: Vec<&str> = unknown.map(String::as_str).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    unknown.sort_unstable();
+    Err(InvalidRequest::value(
+        FIELD,
+        unknown.join(", "),
+        format!(
+            "no such topology is known: name a zone by {ZONE_KEY}, {EBS_ZONE_KEY} or {ZONE_ID_KEY}"
+        ),
+    ))
 }
 
 /// Where a volume of this zone is accessible from.
@@ -99,11 +217,24 @@ mod tests {
         }
     }
 
-    fn parse(requisite: &[Topology], preferred: &[Topology]) -> Result<ZoneChoice, InvalidRequest> {
-        ZoneChoice::parse(Some(&TopologyRequirement {
+    fn wishes(
+        requisite: &[Topology],
+        preferred: &[Topology],
+    ) -> Result<ZoneWishes, InvalidRequest> {
+        ZoneWishes::parse(Some(&TopologyRequirement {
             requisite: requisite.to_vec(),
             preferred: preferred.to_vec(),
         }))
+    }
+
+    fn choice(requisite: &[Topology], preferred: &[Topology]) -> Result<ZoneChoice, Error> {
+        let zones = ["a", "b", "c"].map(|letter| AvailabilityZone {
+            name: format!("z-{letter}").parse().unwrap(),
+            id: format!("id-{letter}"),
+            available: true,
+            ordinary: true,
+        });
+        wishes(requisite, preferred)?.choice(&zones)
     }
 
     fn names(choice: &ZoneChoice) -> Vec<&str> {
@@ -113,40 +244,71 @@ mod tests {
     #[test]
     fn preferred_zones_come_first_and_each_once() {
         let [a, b, c] = ["z-a", "z-b", "z-c"].map(|zone| topology(&[(ZONE_KEY, zone)]));
-        let choice = parse(&[a.clone(), b.clone(), c], &[b, a]).unwrap();
+        let choice = choice(&[a.clone(), b.clone(), c], &[b, a]).unwrap();
         assert_eq!(names(&choice), ["z-b", "z-a", "z-c"]);
         assert!(!choice.allows(&"z-d".parse().unwrap()));
     }
 
     #[test]
-    fn either_key_names_the_zone_and_others_are_ignored() {
+    fn each_key_names_the_zone_and_what_does_not_concern_volumes_is_ignored() {
         let node = topology(&[
             (ZONE_KEY, "z-a"),
             (EBS_ZONE_KEY, "z-a"),
-            ("kubernetes.io/os", "linux"),
+            (OS_KEY, "linux"),
+            ("example.com/rack", "7"),
         ]);
         let old = topology(&[(EBS_ZONE_KEY, "z-b")]);
-        assert_eq!(names(&parse(&[node, old], &[]).unwrap()), ["z-a", "z-b"]);
-        let any = parse(&[topology(&[("kubernetes.io/os", "linux")])], &[]).unwrap();
-        assert!(any.order.is_empty() && any.allows(&"z-x".parse().unwrap()));
+        let by_id = topology(&[(ZONE_ID_KEY, "id-c")]);
+        let named = choice(&[node, old, by_id.clone()], &[by_id]).unwrap();
+        assert_eq!(names(&named), ["z-c", "z-a", "z-b"]);
+        for anywhere in [topology(&[(OS_KEY, "linux")]), topology(&[])] {
+            let any = choice(std::slice::from_ref(&anywhere), &[]).unwrap();
+            assert!(any.order.is_empty() && any.allows(&"z-x".parse().unwrap()));
+            let either = choice(&[anywhere, topology(&[(ZONE_KEY, "z-b")])], &[]).unwrap();
+            assert_eq!(names(&either), ["z-b"]);
+            assert!(either.allows(&"z-a".parse().unwrap()));
+        }
     }
 
     #[test]
-    fn two_zones_in_one_topology_are_refused() {
-        let words = parse(
-            &[topology(&[(ZONE_KEY, "z-a"), (EBS_ZONE_KEY, "z-b")])],
-            &[],
-        )
-        .unwrap_err()
-        .to_string();
-        assert!(words.contains("z-a") && words.contains("z-b"), "{words}");
-        assert!(parse(&[topology(&[(ZONE_KEY, "Z A")])], &[]).is_err());
+    fn ids_are_looked_up_only_where_they_are_named() {
+        let name = topology(&[(ZONE_KEY, "z-a")]);
+        assert!(!wishes(&[name], &[]).unwrap().name_ids());
+        let both = topology(&[(ZONE_KEY, "z-a"), (ZONE_ID_KEY, "id-a")]);
+        assert!(wishes(&[], std::slice::from_ref(&both)).unwrap().name_ids());
+        assert_eq!(names(&choice(&[both], &[]).unwrap()), ["z-a"]);
+        for wrong in [
+            topology(&[(ZONE_ID_KEY, "id-x")]),
+            topology(&[(ZONE_KEY, "z-a"), (ZONE_ID_KEY, "id-b")]),
+        ] {
+            let words = choice(&[wrong], &[]).unwrap_err().to_string();
+            assert!(words.contains("z-a (id-a), z-b (id-b)"), "{words}");
+        }
+    }
+
+    #[test]
+    fn topologies_that_are_not_understood_are_refused() {
+        let rack = topology(&[("example.com/rack", "7"), (OS_KEY, "linux")]);
+        let outpost = topology(&[(ZONE_KEY, "z-a"), (OUTPOST_KEY, "op-1")]);
+        let two = topology(&[(ZONE_KEY, "z-a"), (EBS_ZONE_KEY, "z-b")]);
+        for (wrong, words) in [
+            (rack, ["example.com/rack", ZONE_KEY]),
+            (outpost, ["op-1", "Outposts"]),
+            (two, ["z-a", "z-b"]),
+        ] {
+            let refusal = wishes(std::slice::from_ref(&wrong), &[])
+                .unwrap_err()
+                .to_string();
+            assert!(words.iter().all(|word| refusal.contains(word)), "{refusal}");
+            assert!(wishes(&[], &[wrong]).is_err());
+        }
+        assert!(wishes(&[topology(&[(ZONE_KEY, "Z A")])], &[]).is_err());
     }
 
     proptest! {
         #[test]
         fn no_topology_panics(a in ".*", b in ".*", key in ".*") {
-            let _ = parse(&[topology(&[(ZONE_KEY, &a), (&key, &b)])], &[topology(&[(EBS_ZONE_KEY, &b)])]);
+            let _ = wishes(&[topology(&[(ZONE_KEY, &a), (&key, &b)])], &[topology(&[(EBS_ZONE_KEY, &b)])]);
         }
     }
 }

@@ -14,7 +14,7 @@ use super::error::Error;
 use super::origin::ClaimNames;
 use super::params::Parameters;
 use super::speed::{Iops, Speed, TypeKeys};
-use super::topology::ZoneChoice;
+use super::topology::{ZoneChoice, ZoneWishes};
 use super::{Settings, request, tags};
 use crate::capability::{Capability, FS_TYPES};
 use crate::status::InvalidRequest;
@@ -26,7 +26,7 @@ const DEFAULT_SIZE: Gibibytes = Gibibytes(100);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct VolumeSpec {
     pub(super) name: String,
-    pub(super) zones: ZoneChoice,
+    pub(super) zones: ZoneWishes,
     pub(super) snapshot: Option<SnapshotId>,
     range: CapacityRange,
     speed: Speed,
@@ -55,7 +55,7 @@ impl VolumeSpec {
             .map_or((0, 0), |range| (range.required_bytes, range.limit_bytes));
         let spec = Self {
             name: name.to_owned(),
-            zones: ZoneChoice::parse(message.accessibility_requirements.as_ref())?,
+            zones: ZoneWishes::parse(message.accessibility_requirements.as_ref())?,
             snapshot: snapshot(message.volume_content_source.as_ref())?,
             range: CapacityRange::new(range.0, range.1)?,
             speed: wishes.speed,
@@ -131,7 +131,7 @@ impl VolumeSpec {
     }
 
     /// Why an existing volume of this name is not what is wanted; `None` if it is.
-    pub(super) fn difference(&self, volume: &Volume) -> Option<String> {
+    pub(super) fn difference(&self, volume: &Volume, zones: &ZoneChoice) -> Option<String> {
         let wanted_type = self.volume_type();
         // IOPS per GiB follow the size, and what the region offers.
         let iops = match self.speed.iops {
@@ -144,7 +144,7 @@ impl VolumeSpec {
                 "it has {}, outside of the requested capacity_range",
                 volume.size
             ))
-        } else if !self.zones.allows(&volume.zone) {
+        } else if !zones.allows(&volume.zone) {
             Some(format!(
                 "it is in zone {}, which accessibility_requirements does not allow",
                 volume.zone

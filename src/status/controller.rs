@@ -24,15 +24,19 @@ pub(crate) fn controller(rpc: Rpc, error: &Error) -> Status {
 pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
     match error {
         Error::Ec2(error) => ec2::code(rpc, error),
-        Error::Invalid(_) | Error::Kind(_) | Error::Tag(_) | Error::NodeLocal { .. } => {
-            Code::InvalidArgument
-        }
+        Error::Invalid(_)
+        | Error::NoSuchZone { .. }
+        | Error::Kind(_)
+        | Error::Tag(_)
+        | Error::NodeLocal { .. } => Code::InvalidArgument,
         Error::OutOfRange(_) | Error::WouldShrink { .. } => Code::OutOfRange,
         Error::NoSuchId(_) | Error::InstanceGone { .. } | Error::VolumeGone { .. } => {
             Code::NotFound
         }
         Error::Incompatible { .. } => Code::AlreadyExists,
-        Error::NoDeviceName { .. } | Error::InstanceFull { .. } => Code::ResourceExhausted,
+        Error::ZoneUnavailable { .. } | Error::NoDeviceName { .. } | Error::InstanceFull { .. } => {
+            Code::ResourceExhausted
+        }
         Error::AttachedTo { .. } | Error::WrongZone { .. } | Error::NoZone => {
             Code::FailedPrecondition
         }

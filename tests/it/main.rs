@@ -29,6 +29,7 @@ mod node;
 mod options;
 mod outage;
 mod params;
+mod placement;
 mod restart;
 mod tags;
 mod volume_health;

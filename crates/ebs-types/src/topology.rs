@@ -6,6 +6,9 @@ pub const ZONE_KEY: &str = "topology.kubernetes.io/zone";
 /// The older key of a zone, which volumes made by older drivers carry and nodes therefore still report.
 pub const EBS_ZONE_KEY: &str = "topology.ebs.csi.aws.com/zone";
 
+/// AWS's key of a zone's id, `euc1-az1`, which is the same in all accounts. Volumes can ask for it; nodes don't report it.
+pub const ZONE_ID_KEY: &str = "topology.k8s.aws/zone-id";
+
 /// The Outpost that a node is on, `op-…`, and whose it is: region, account and AWS's partition. Nodes elsewhere have none of them.
 pub const OUTPOST_KEY: &str = "topology.ebs.csi.aws.com/outpost-id";
 /// See [`OUTPOST_KEY`].

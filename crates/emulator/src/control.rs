@@ -9,14 +9,15 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
-use ebs_types::VolumeId;
+use ebs_types::{Gibibytes, VolumeId, Zone};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::json::{BadRequest, Body};
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::faults::{Bucket, FaultSpec};
-use crate::model::Health;
+use crate::model::{Health, ZoneState};
 use crate::state::Input;
 
 /// The routes.
@@ -31,6 +32,7 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/limits", get(limits).put(set_limits))
         .route("/state", get(state))
         .route("/volume-status", put(set_volume_status))
+        .route("/zones", put(set_zones))
         .fallback(unknown)
         .with_state(engine)
 }
@@ -119,6 +121,31 @@ async fn set_volume_status(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// A zone as it is to be.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ZoneChange {
+    state: ZoneState,
+    capacity_gib: Option<Gibibytes>,
+}
+
+/// The zones that are named are like this from now on; what is left out of one is as at first.
+async fn set_zones(
+    State(engine): State<Arc<Engine>>,
+    Body(changes): Body<BTreeMap<Zone, ZoneChange>>,
+) -> Result<StatusCode, BadRequest> {
+    for (zone, change) in changes {
+        let input = Input::Zone {
+            zone,
+            state: change.state,
+            capacity: change.capacity_gib,
+        };
+        let told = engine.input(&input).await;
+        told.map_err(|error| BadRequest(error.message))?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Everything, in the form in which it is saved; for looking, not for relying on.
 async fn state(State(engine): State<Arc<Engine>>) -> Json<Value> {
     Json(json!(engine.inner().world))
@@ -135,6 +162,7 @@ async fn unknown() -> (StatusCode, Json<Value>) {
         "/limits",
         "/state",
         "/volume-status",
+        "/zones",
     ];
     let error = format!("no such path; there are {}", paths.join(", "));
     (StatusCode::NOT_FOUND, Json(json!({ "error": error })))

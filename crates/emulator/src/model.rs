@@ -19,7 +19,7 @@ pub(crate) use command::{
 pub(crate) use effect::{Effect, Report};
 pub(crate) use error::ApiError;
 pub(crate) use instance::{
-    AvailabilityZone, Instance, ROOT_DEVICE, SecurityGroup, private_dns_name, region_of,
+    AvailabilityZone, Instance, ROOT_DEVICE, SecurityGroup, ZoneState, private_dns_name, region_of,
 };
 pub(crate) use query::{Filter, Page, Paging, Query, Selection};
 pub(crate) use reply::{InstanceChange, InstanceDetails, InstanceTypeInfo, Reply};

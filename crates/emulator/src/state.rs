@@ -26,7 +26,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use ebs_types::{Region, VolumeId};
+use ebs_types::{Gibibytes, Region, VolumeId, Zone};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::agenda::{Agenda, Event, Link};
@@ -35,7 +35,9 @@ pub(crate) use self::ids::Ids;
 pub(crate) use self::region::RegionState;
 pub(crate) use self::setup::{SetUp, default_instance_type};
 use crate::config::Settings;
-use crate::model::{ApiError, Command, Effect, Health, Query, Reply, Report, Script, Timestamp};
+use crate::model::{
+    ApiError, Command, Effect, Health, Query, Reply, Report, Script, Timestamp, ZoneState,
+};
 
 /// The whole emulated cloud.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +65,12 @@ pub(crate) enum Input {
     },
     /// The backing did what it was told, or couldn't.
     Report(Report),
+    /// A zone is in this state from now on, and has room for so much.
+    Zone {
+        zone: Zone,
+        state: ZoneState,
+        capacity: Option<Gibibytes>,
+    },
     /// EBS's checks find something else of a volume from now on.
     Health { volume: VolumeId, health: Health },
 }
@@ -125,6 +133,11 @@ impl World {
                 command,
                 script,
             } => self.call(region, command, *script, &mut effects),
+            Input::Zone {
+                zone,
+                state,
+                capacity,
+            } => self.set_zone(zone, *state, *capacity),
             Input::Health { volume, health } => self.set_health(volume, *health),
             Input::Report(report) => {
                 self.report(report, &mut effects);
@@ -185,6 +198,24 @@ impl World {
         let now = self.now;
         let (state, mut ctx) = self.region_at(region, now, effects).ok_or(unknown)?;
         state.execute(&mut ctx, command, script)
+    }
+
+    fn set_zone(
+        &mut self,
+        name: &Zone,
+        state: ZoneState,
+        capacity: Option<Gibibytes>,
+    ) -> Result<Reply, ApiError> {
+        let mut zones = self
+            .regions
+            .values_mut()
+            .flat_map(|region| &mut region.zones);
+        let Some(zone) = zones.find(|zone| zone.name == *name) else {
+            return Err(ApiError::value(format!("{name}: no such zone")));
+        };
+        zone.state = state;
+        zone.capacity = capacity;
+        Ok(Reply::Done)
     }
 
     fn set_health(&mut self, id: &VolumeId, health: Health) -> Result<Reply, ApiError> {

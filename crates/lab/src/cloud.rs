@@ -147,6 +147,15 @@ impl Cloud {
         Ok(())
     }
 
+    /// Says which zones take volumes, and how much of them (docs/EMULATOR.md).
+    pub async fn zones(&self, changes: &serde_json::Value) -> Result<()> {
+        let request = Request::put(format!("{}/zones", self.control))
+            .header("content-type", "application/json")
+            .body(Full::from(changes.to_string()))?;
+        self.send(request).await?;
+        Ok(())
+    }
+
     async fn ask(&self, action: &str, more: &[(&str, &str)]) -> Result<Element> {
         let mut form = vec![("Action", action), ("Version", VERSION)];
         form.extend_from_slice(more);

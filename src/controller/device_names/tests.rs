@@ -87,6 +87,18 @@ async fn a_name_that_got_stuck_is_the_last_one_offered_for_an_hour() {
     assert!(all.lock().is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_attached_again_by_somebody_is_given_its_whole_time() {
+    let all = met(1);
+    let first = reserve(&all, 1).unwrap();
+    all.attached(&instance(), &volume(1));
+    tokio::time::advance(SUSPECT).await;
+    all.on_its_way(&instance(), &volume(1));
+    let again = reserve(&all, 1).unwrap();
+    assert_eq!((again.device, again.attached), (first.device, false));
+    assert_eq!(again.since, Instant::now());
+}
+
 #[test]
 fn volumes_are_spread_over_the_cards() {
     let all = met(2);

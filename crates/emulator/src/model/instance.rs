@@ -1,6 +1,6 @@
 //! Instances and the zones they run in.
 
-use ebs_types::{InstanceId, InstanceState, InstanceType, Tags, VolumeId, Zone};
+use ebs_types::{Gibibytes, InstanceId, InstanceState, InstanceType, Tags, VolumeId, Zone};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
@@ -11,6 +11,35 @@ pub(crate) struct AvailabilityZone {
     pub(crate) name: Zone,
     /// The same zone in every account, e.g. `euc1-az1`.
     pub(crate) id: String,
+    /// Whether it takes requests; states saved before this was kept don't say.
+    #[serde(default)]
+    pub(crate) state: ZoneState,
+    /// How much all of its volumes together can be; no limit where `None`.
+    #[serde(default)]
+    pub(crate) capacity: Option<Gibibytes>,
+}
+
+/// The state of a zone (EC2 API reference, "AvailabilityZone").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ZoneState {
+    #[default]
+    Available,
+    Constrained,
+    Impaired,
+    Unavailable,
+}
+
+impl ZoneState {
+    /// EC2's word for it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::Constrained => "constrained",
+            Self::Impaired => "impaired",
+            Self::Unavailable => "unavailable",
+        }
+    }
 }
 
 /// A security group, as an instance names it.

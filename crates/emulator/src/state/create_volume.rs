@@ -1,11 +1,11 @@
 //! CreateVolume.
 
-use ebs_types::{Gibibytes, SnapshotId, SnapshotState, VolumeId};
+use ebs_types::{Gibibytes, SnapshotId, SnapshotState, VolumeId, Zone};
 
 use super::limits::{self, Asked};
 use super::{Ctx, Event, RegionState};
 use crate::model::{
-    ApiError, CreateVolume, Effect, Health, Lifecycle, Reply, Script, Snapshot, Volume,
+    ApiError, CreateVolume, Effect, Health, Lifecycle, Reply, Script, Snapshot, Volume, ZoneState,
 };
 
 /// The account that owns everything.
@@ -62,6 +62,7 @@ impl RegionState {
             throughput: request.throughput,
             multi_attach: request.multi_attach,
         })?;
+        self.check_zone(&zone, shape.size)?;
         let (encrypted, kms_key) = encryption_of(ctx, request, source)?;
         Ok(Volume {
             id: ctx.ids.draw(VolumeId::PREFIX),
@@ -82,6 +83,31 @@ impl RegionState {
             health: Health::Ok,
             modified: Vec::new(),
         })
+    }
+
+    /// Whether the zone takes requests and has room for so much more.
+    fn check_zone(&self, name: &Zone, more: Gibibytes) -> Result<(), ApiError> {
+        let Some(zone) = self.zones.iter().find(|zone| zone.name == *name) else {
+            return Ok(());
+        };
+        if zone.state != ZoneState::Available {
+            return Err(ApiError::value(format!(
+                "Invalid availability zone: [{name}]"
+            )));
+        }
+        let there = self.volumes.values().filter(|volume| volume.zone == *name);
+        let used: u32 = there.map(|volume| volume.size.0).sum();
+        match zone.capacity {
+            // One of the codes that EC2 counts among its own failures (EC2 API reference, "Server error codes").
+            Some(capacity) if used.saturating_add(more.0) > capacity.0 => Err(ApiError {
+                code: "InsufficientVolumeCapacity".to_owned(),
+                message: format!(
+                    "There is not enough capacity to fulfill your EBS volume provision request in '{name}'"
+                ),
+                status: 500,
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn usable_snapshot(&self, id: &SnapshotId) -> Result<&Snapshot, ApiError> {

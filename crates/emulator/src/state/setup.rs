@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::instances::Launch;
 use super::{RegionState, World};
-use crate::model::{AvailabilityZone, Effect, Timestamp};
+use crate::model::{AvailabilityZone, Effect, Timestamp, ZoneState};
 
 /// A region that is to exist. It is written as the flags that ask for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +106,8 @@ fn zones(region: &Region, count: usize) -> Vec<AvailabilityZone> {
             Some(AvailabilityZone {
                 name: format!("{region}{letter}").parse().ok()?,
                 id: format!("{}-az{number}", short_name(region.as_str())),
+                state: ZoneState::Available,
+                capacity: None,
             })
         })
         .collect()

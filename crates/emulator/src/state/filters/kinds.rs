@@ -206,7 +206,7 @@ impl Filtered for AvailabilityZone {
     fn values(&self, name: &str) -> Vec<String> {
         match name {
             "opt-in-status" => vec!["opt-in-not-required".to_owned()],
-            "state" => vec!["available".to_owned()],
+            "state" => vec![self.state.as_str().to_owned()],
             "zone-id" => vec![self.id.clone()],
             "zone-name" => vec![self.name.to_string()],
             "zone-type" => vec!["availability-zone".to_owned()],

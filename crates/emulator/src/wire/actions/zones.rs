@@ -20,7 +20,7 @@ pub(in crate::wire) fn render(xml: &mut Xml, reply: &Reply) {
         let name = zone.name.as_str();
         let region = region_of(&zone.name);
         xml.text("zoneName", name);
-        xml.text("zoneState", "available");
+        xml.text("zoneState", zone.state.as_str());
         xml.text("regionName", region);
         xml.element("messageSet", |_| {});
         xml.text("zoneId", &zone.id);
