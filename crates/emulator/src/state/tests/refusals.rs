@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::model::{CreateTags, Filter, Tagged};
+use crate::model::{CreateTags, Filter, Tagged, ZoneState};
 
 fn lab_with_volume() -> (Lab, VolumeId, Vec<InstanceId>) {
     let mut lab = Lab::new(Delays::none());
@@ -222,4 +222,30 @@ fn regions_that_are_not_served() {
     let other: Region = "us-east-1".parse().unwrap();
     let error = lab.world.answer(&other, &by_ids(&[])).unwrap_err();
     assert_eq!((error.code.as_str(), error.status), ("AuthFailure", 401));
+}
+
+#[test]
+fn a_zone_takes_no_more_than_it_has_room_for_and_nothing_when_it_is_out() {
+    let (mut lab, volume, _) = lab_with_volume();
+    let zone = lab.volume(&volume).zone.clone();
+    let used = lab.volume(&volume).size;
+    let change = |state, room: u32| Input::Zone {
+        zone: zone.clone(),
+        state,
+        capacity: Some(Gibibytes(used.0 + room)),
+    };
+    let create = |gib| Command::CreateVolume(gp3(gib));
+    lab.input(change(ZoneState::Available, 3)).unwrap();
+    lab.call(create(2)).unwrap();
+    let full = lab.call(create(2)).expect_err("refused");
+    assert_eq!(
+        (full.code.as_str(), full.status),
+        ("InsufficientVolumeCapacity", 500)
+    );
+    lab.call(create(1)).unwrap();
+
+    lab.input(change(ZoneState::Unavailable, 100)).unwrap();
+    assert_eq!(code(lab.call(create(1))), "InvalidParameterValue");
+    lab.input(change(ZoneState::Available, 100)).unwrap();
+    lab.call(create(1)).unwrap();
 }
