@@ -18,6 +18,8 @@ mod get_snapshot;
 mod get_volume;
 mod list_snapshots;
 mod list_volumes;
+#[cfg(test)]
+mod lives;
 mod modification;
 mod modify;
 mod origin;

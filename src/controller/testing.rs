@@ -19,13 +19,16 @@ use ec2::{
     Action, BlockDevice, Cloud, CloudSettings, CreateVolume, Ec2, Ec2Error, ErrorKind, Instance,
     Modification, Outcome, Snapshot, Volume, VolumeTrouble,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tonic::{Request, Status};
 
 use super::{ControllerService, Settings};
 
 /// How long EC2 takes for everything.
 const TAKES: Duration = Duration::from_secs(1);
+
+/// How long the client waits for an answer that does not come.
+const HANGS: Duration = Duration::from_secs(12);
 
 /// What happens to the next call of an action in place of success.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +37,7 @@ pub(super) enum Fault {
     Refuse(ErrorKind),
     /// It takes effect and the reply is lost.
     LoseReply,
-    /// It takes effect and never answers.
+    /// It takes effect and does not answer, until the client has waited long enough.
     Hang,
     /// It takes effect and the result never becomes usable: an error volume, an attachment that stays attaching.
     Stick,
@@ -241,7 +244,10 @@ impl FakeEc2 {
         };
         match fault {
             Some(Fault::LoseReply) => Err(lost(action)),
-            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Hang) => {
+                sleep(HANGS).await;
+                Err(lost(action))
+            }
             _ => result.map_err(|kind| refusal(action, kind)),
         }
     }
