@@ -32,9 +32,10 @@ image: ## Build the container image, as an OCI archive.
 chart: ## Render deploy/ from the chart.
 	@scripts/setup.sh cluster && scripts/chart.sh render
 
-soak: ## Run 200 random histories of the controller under faults, and the node on NVMe at length.
+soak: ## Run 10,000 random lives and 200 histories of the controller under faults, and the node on NVMe at length.
 	@scripts/setup.sh nvme && scripts/nvme.sh soak
 	@scripts/setup.sh bench && scripts/bench.sh --long
+	@EBS_CSI_LIVES=10000 scripts/cargo.sh test --workspace --locked --bins lives
 	@EBS_CSI_HISTORIES=200 scripts/cargo.sh test --workspace --locked --test it histories -- --nocapture
 	@EBS_CSI_CRASH_POINTS=all scripts/cargo.sh test --workspace --locked --test root -- --nocapture crashes faults
 
