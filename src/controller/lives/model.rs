@@ -39,6 +39,8 @@ pub(super) struct Claim {
     /// The node of the VolumeAttachment, which is there until a detach has succeeded.
     pub(super) node: Option<usize>,
     pub(super) is_attached: bool,
+    /// Whether that is on its way out, from which there is no way back either.
+    pub(super) is_detaching: bool,
     pub(super) size_wanted: i64,
     pub(super) size: i64,
     pub(super) snapshot_wanted: bool,
@@ -58,6 +60,7 @@ impl Claim {
             node_wanted: None,
             node: None,
             is_attached: false,
+            is_detaching: false,
             size_wanted: SIZE,
             size: SIZE,
             snapshot_wanted: false,

@@ -48,7 +48,7 @@ impl Call {
             return vec![Self::Delete(volume.clone())];
         }
         let mut due = Self::of_snapshot(claim, Some(volume));
-        let keeps = |node| claim.wanted && claim.node_wanted == Some(node);
+        let keeps = |node| claim.wanted && claim.node_wanted == Some(node) && !claim.is_detaching;
         match (claim.node, claim.node_wanted) {
             (Some(node), _) if !keeps(node) => due.push(Self::Unpublish(volume.clone(), node)),
             (Some(node), _) if !claim.is_attached => due.push(Self::Publish(volume.clone(), node)),
@@ -254,7 +254,8 @@ impl Claim {
             Call::Snapshot(..) => self.snapshot_in_background = true,
             Call::Delete(_) => self.is_deleting = true,
             Call::Publish(_, node) => self.node = Some(*node),
-            Call::Unpublish(..) | Call::Expand(..) | Call::DeleteSnapshot(_) => {}
+            Call::Unpublish(..) => self.is_detaching = true,
+            Call::Expand(..) | Call::DeleteSnapshot(_) => {}
         }
     }
 
@@ -278,6 +279,7 @@ impl Claim {
             (Call::Unpublish(..), Some(_)) => {
                 self.node = None;
                 self.is_attached = false;
+                self.is_detaching = false;
             }
             (Call::Expand(_, gib), Some(_)) => self.size = *gib,
             (Call::DeleteSnapshot(_), Some(_)) => self.snapshot = None,
