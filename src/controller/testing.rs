@@ -39,7 +39,8 @@ pub(super) enum Fault {
     LoseReply,
     /// It takes effect and does not answer, until the client has waited long enough.
     Hang,
-    /// It takes effect and the result never becomes usable: an error volume, an attachment that stays attaching.
+    /// It takes effect and the result never becomes usable: an error volume, an attachment that stays attaching; one that is busy for
+    /// ten minutes before it goes.
     Stick,
     /// It is accepted and the result is never seen.
     Vanish,
@@ -110,9 +111,9 @@ impl State {
                         attachment.state = AttachmentState::Attached;
                     }
                 }
-                volume
-                    .attachments
-                    .retain(|a| a.state != AttachmentState::Detaching);
+                let is_left =
+                    |state| !matches!(state, AttachmentState::Detaching | AttachmentState::Busy);
+                volume.attachments.retain(|a| is_left(a.state));
                 if volume.attachments.is_empty() && volume.state == VolumeState::InUse {
                     volume.state = VolumeState::Available;
                 }

@@ -17,6 +17,9 @@ use tokio::time::Instant;
 
 use super::{FakeEc2, Fault, TAKES};
 
+/// How long an instance keeps what it was asked to let go of, when it does.
+const BUSY: Duration = Duration::from_secs(600);
+
 #[async_trait::async_trait]
 impl Ec2 for FakeEc2 {
     async fn create_volume(&self, request: &CreateVolume) -> Result<Volume, Ec2Error> {
@@ -193,12 +196,13 @@ impl Ec2 for FakeEc2 {
                 .iter_mut()
                 .find(|a| a.instance == *instance);
             let attachment = attachment.ok_or(ErrorKind::IncorrectState)?;
-            attachment.state = match fault {
-                Some(Fault::Stick) => AttachmentState::Busy,
-                _ => AttachmentState::Detaching,
+            let (is, takes) = match fault {
+                Some(Fault::Stick) => (AttachmentState::Busy, BUSY),
+                _ => (AttachmentState::Detaching, TAKES),
             };
+            attachment.state = is;
             let attachment = attachment.clone();
-            state.settles.insert(volume.clone(), Instant::now() + TAKES);
+            state.settles.insert(volume.clone(), Instant::now() + takes);
             Ok(attachment)
         })
         .await
