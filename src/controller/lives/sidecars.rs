@@ -1,6 +1,5 @@
 //! What external-provisioner, -attacher, -resizer and -snapshotter ask for next, and what they make of an answer.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use csi::v1::controller_server::Controller;
@@ -78,40 +77,35 @@ impl Call {
         }
     }
 
+    /// Makes the call: the id in its answer, if it has one.
     async fn make(&self, process: &ControllerService) -> Result<String, Status> {
-        let nothing = String::new;
         match self {
-            Self::Create(name) => Ok(create(process, creation(name)).await?.volume_id),
-            Self::Delete(volume_id) => {
+            Self::Create(name) => return Ok(create(process, creation(name)).await?.volume_id),
+            Self::Snapshot(volume, name) => {
+                return Ok(take(process, name, volume).await?.snapshot_id);
+            }
+            Self::Delete(volume) => {
                 let message = DeleteVolumeRequest {
-                    volume_id: volume_id.clone(),
-                    secrets: HashMap::new(),
+                    volume_id: volume.clone(),
+                    ..DeleteVolumeRequest::default()
                 };
                 process.delete_volume(Request::new(message)).await?;
-                Ok(nothing())
             }
             Self::Publish(volume, node) => {
-                let message = ControllerPublishVolumeRequest {
-                    volume_id: volume.clone(),
-                    node_id: NODES[*node].to_owned(),
-                    volume_capability: Some(capability()),
-                    ..ControllerPublishVolumeRequest::default()
-                };
+                let message = publication(volume, *node);
                 process
                     .controller_publish_volume(Request::new(message))
                     .await?;
-                Ok(nothing())
             }
             Self::Unpublish(volume, node) => {
                 let message = ControllerUnpublishVolumeRequest {
                     volume_id: volume.clone(),
                     node_id: NODES[*node].to_owned(),
-                    secrets: HashMap::new(),
+                    ..ControllerUnpublishVolumeRequest::default()
                 };
                 process
                     .controller_unpublish_volume(Request::new(message))
                     .await?;
-                Ok(nothing())
             }
             Self::Expand(volume, gib) => {
                 let message = ControllerExpandVolumeRequest {
@@ -122,18 +116,16 @@ impl Call {
                 process
                     .controller_expand_volume(Request::new(message))
                     .await?;
-                Ok(nothing())
             }
-            Self::Snapshot(volume, name) => Ok(take(process, name, volume).await?.snapshot_id),
-            Self::DeleteSnapshot(snapshot_id) => {
+            Self::DeleteSnapshot(snapshot) => {
                 let message = DeleteSnapshotRequest {
-                    snapshot_id: snapshot_id.clone(),
-                    secrets: HashMap::new(),
+                    snapshot_id: snapshot.clone(),
+                    ..DeleteSnapshotRequest::default()
                 };
                 process.delete_snapshot(Request::new(message)).await?;
-                Ok(nothing())
             }
         }
+        Ok(String::new())
     }
 
     /// The codes that the RPC may answer to a well-formed request under these faults (docs/SEMANTICS.md).
@@ -159,6 +151,15 @@ fn creation(name: &str) -> CreateVolumeRequest {
         preferred: vec![],
     });
     request
+}
+
+fn publication(volume: &str, node: usize) -> ControllerPublishVolumeRequest {
+    ControllerPublishVolumeRequest {
+        volume_id: volume.to_owned(),
+        node_id: NODES[node].to_owned(),
+        volume_capability: Some(capability()),
+        ..ControllerPublishVolumeRequest::default()
+    }
 }
 
 fn gib_or_more(gib: i64) -> CapacityRange {
