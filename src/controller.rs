@@ -16,6 +16,7 @@ mod error;
 mod expand;
 mod get_snapshot;
 mod get_volume;
+mod initialization;
 mod list_snapshots;
 mod list_volumes;
 #[cfg(test)]

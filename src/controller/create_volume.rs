@@ -196,11 +196,11 @@ impl Creation<'_> {
             Fate::Ready(volume) => Ok(Made::Volume(volume)),
             Fate::Errored => {
                 self.clean_up(&made.id).await?;
-                Err(self.failed(&made.id, "its state became error"))
+                Err(self.failed(&made, "its state became error"))
             }
             Fate::Gone { seen: true } => {
                 self.service.volumes.roll(&self.spec.name);
-                Err(self.failed(&made.id, "it vanished while it was being made"))
+                Err(self.failed(&made, "it vanished while it was being made"))
             }
             Fate::Gone { seen: false } => match self.existing().await? {
                 Some(volume) => self.adopt(volume).await.map(Made::Volume),
@@ -329,11 +329,16 @@ impl Creation<'_> {
         }
     }
 
-    fn failed(&self, volume: &VolumeId, how: &'static str) -> Error {
-        Error::CreationFailed {
-            name: self.spec.name.clone(),
-            volume: volume.clone(),
-            how,
+    fn failed(&self, made: &Volume, how: &'static str) -> Error {
+        let (name, volume) = (self.spec.name.clone(), made.id.clone());
+        match made.kms_key.clone() {
+            Some(key) => Error::KeyRefused {
+                name,
+                volume,
+                key,
+                how,
+            },
+            None => Error::CreationFailed { name, volume, how },
         }
     }
 }

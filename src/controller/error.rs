@@ -52,11 +52,24 @@ pub(crate) enum Error {
     },
     #[error(
         "EC2 accepted volume {volume} for {name:?} and then gave it up ({how}); nothing of it is left, the next try makes another one. \
-         The usual cause is a KMS key that the driver or EC2 may not use: check kmsKeyId and the key's policy"
+         EC2 tells the cause in its EventBridge event createVolume alone"
     )]
     CreationFailed {
         name: String,
         volume: VolumeId,
+        how: &'static str,
+    },
+    /// EC2 looks whether a key can be used after it has accepted the volume, and says nothing of what it finds.
+    #[error(
+        "EC2 accepted volume {volume} for {name:?}, to be encrypted with {key}, and then gave it up ({how}), as it does when the key may \
+         not be used; nothing of it is left, the next try makes another one. Let the driver's role use the key (kms:CreateGrant, \
+         kms:GenerateDataKeyWithoutPlaintext, kms:Decrypt, kms:DescribeKey, kms:ReEncrypt*: docs/IAM.md), in the key's policy too, \
+         and see that it is enabled and in this region; CloudTrail has the refused call"
+    )]
+    KeyRefused {
+        name: String,
+        volume: VolumeId,
+        key: String,
         how: &'static str,
     },
     /// More burnt tokens than one request tries; the next one goes on where this one stopped.
@@ -81,6 +94,10 @@ pub(crate) enum Error {
         snapshot: SnapshotId,
         state: SnapshotState,
     },
+    #[error(
+        "volume {volume} is not attached yet, since its class says blockAttachUntilInitialized: {how_far}; try again later"
+    )]
+    Initializing { volume: VolumeId, how_far: String },
     #[error("volume {volume} is being deleted: nothing can be done with it any more")]
     VolumeGone { volume: VolumeId },
     #[error(
@@ -137,7 +154,7 @@ pub(crate) enum Error {
     #[error(
         "node {instance} ({instance_type}) has {used} EBS volumes attached, its root among them, and takes at most {maximum}{interfaces}: \
          run the pod on another node, or detach a volume there. If the scheduler sends more volumes than fit, let the driver count what \
-         else is attached (docs/SEMANTICS.md, attachment limits)"
+         else is attached (docs/SEMANTICS.md, attachment limits). EC2 said: {error}"
     )]
     InstanceFull {
         instance: InstanceId,
@@ -146,6 +163,7 @@ pub(crate) enum Error {
         maximum: u32,
         /// What else counts, as the end of a clause.
         interfaces: &'static str,
+        error: Box<Ec2Error>,
     },
     #[error(
         "node {instance} has {used} EBS volumes attached and no device name left for another one: run the pod on another node, or detach a volume there"

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::device_names::Reservation;
 use super::error::Error;
-use super::{ControllerService, request};
+use super::{ControllerService, initialization, request};
 use crate::capability::Capability;
 use crate::inflight::Key;
 use crate::status::Rpc;
@@ -48,6 +48,7 @@ pub(super) async fn run(
         return Ok(answer);
     }
     Capability::parse("volume_capability", message.volume_capability.as_ref())?;
+    let waits = initialization::is_wanted(&message.volume_context)?;
     let publication = Publication {
         service,
         volume: &request::volume(handle)?,
@@ -57,6 +58,9 @@ pub(super) async fn run(
         Key::Volume(publication.volume.clone()),
         Rpc::ControllerPublishVolume,
     )?;
+    if waits {
+        initialization::check(service, publication.volume, publication.instance).await?;
+    }
     let attachment = publication.attach().await?;
     let volume = VolumeHandle::Ebs(publication.volume.clone());
     service.published.note(volume, handle, publication.instance);

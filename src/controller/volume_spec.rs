@@ -15,7 +15,7 @@ use super::origin::ClaimNames;
 use super::params::Parameters;
 use super::speed::{Iops, Speed, TypeKeys};
 use super::topology::{ZoneChoice, ZoneWishes};
-use super::{Settings, request, tags};
+use super::{Settings, initialization, request, tags};
 use crate::capability::{Capability, FS_TYPES};
 use crate::status::InvalidRequest;
 
@@ -36,6 +36,8 @@ pub(super) struct VolumeSpec {
     encryption: Encryption,
     tags: Tags,
     format: FormatParameters,
+    /// Whether it is attached only once its snapshot's blocks are there.
+    waits: bool,
 }
 
 impl VolumeSpec {
@@ -64,6 +66,7 @@ impl VolumeSpec {
             encryption: wishes.encryption,
             tags: wishes.tags,
             format: wishes.format,
+            waits: wishes.waits,
         };
         // What no snapshot can make right is refused before any is looked up.
         let least = spec.size(None)?;
@@ -127,7 +130,9 @@ impl VolumeSpec {
         // A node never formats a volume that is to hold a snapshot's contents, however blank it looks.
         let source = self.snapshot.iter();
         let source = source.map(|id| (SOURCE_SNAPSHOT_KEY.to_owned(), id.to_string()));
-        source.chain(self.format.to_context())
+        let waits = self.waits && self.snapshot.is_some();
+        let waits = waits.then(initialization::attribute);
+        source.chain(self.format.to_context()).chain(waits)
     }
 
     /// Why an existing volume of this name is not what is wanted; `None` if it is.
@@ -231,6 +236,7 @@ struct Wishes {
     encryption: Encryption,
     fs: Option<FsType>,
     format: FormatParameters,
+    waits: bool,
     tags: Tags,
 }
 
@@ -259,6 +265,7 @@ impl Wishes {
             map.take_parsed("fstype", FS_TYPES)?,
         ];
         let format = FormatParameters::take(|key| map.take(key));
+        let waits = initialization::take(&mut map)?;
         claim.tag(&mut tags)?;
         map.finish()?;
         Ok(Self {
@@ -268,6 +275,7 @@ impl Wishes {
             encryption: encryption(encrypted, key),
             fs: fs.into_iter().flatten().next(),
             format,
+            waits,
             tags,
         })
     }

@@ -33,6 +33,7 @@ pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
         Error::NoSuchId(_) | Error::InstanceGone { .. } | Error::VolumeGone { .. } => {
             Code::NotFound
         }
+        Error::KeyRefused { .. } => Code::PermissionDenied,
         Error::Incompatible { .. } => Code::AlreadyExists,
         Error::ZoneUnavailable { .. } | Error::NoDeviceName { .. } | Error::InstanceFull { .. } => {
             Code::ResourceExhausted
@@ -55,6 +56,7 @@ pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
         | Error::TokensBurnt { .. }
         | Error::CameAndWent { .. }
         | Error::SnapshotNotReady { .. }
+        | Error::Initializing { .. }
         | Error::StillDetaching { .. }
         | Error::BusyOn { .. }
         | Error::AttachStuck { .. }

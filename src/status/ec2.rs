@@ -34,6 +34,10 @@ pub(super) fn code(rpc: Rpc, error: &Ec2Error) -> Code {
             Code::FailedPrecondition
         }
         ErrorKind::IdempotentParameterMismatch => Code::AlreadyExists,
+        // As for `Error::TooSoon`: nothing has begun, and the user may choose another class.
+        ErrorKind::ModificationRateExceeded if rpc == Rpc::ControllerModifyVolume => {
+            Code::FailedPrecondition
+        }
         ErrorKind::QuotaExceeded
         | ErrorKind::InsufficientCapacity
         | ErrorKind::AttachmentLimitExceeded

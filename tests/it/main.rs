@@ -12,13 +12,17 @@
 )]
 
 mod attach;
+mod bursts;
 mod concurrency;
 mod confinement;
 mod consistency;
+mod errors;
 mod faults;
 mod finality;
 mod histories;
+mod iam;
 mod idempotence;
+mod initialization;
 mod kubernetes;
 mod lifecycle;
 mod listing;

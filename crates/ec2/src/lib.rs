@@ -21,8 +21,8 @@ pub use requests::{
     VolumeQuery, VolumeSort, VolumeStatusQuery,
 };
 pub use resources::{
-    Attachment, AvailabilityZone, BlockDevice, Instance, Modification, Snapshot, Volume,
-    VolumeStatus, VolumeTrouble,
+    Attachment, AvailabilityZone, BlockDevice, Initialization, Instance, Modification, Snapshot,
+    Volume, VolumeStatus, VolumeTrouble,
 };
 #[cfg(feature = "sdk")]
 pub use sdk::{ConnectError, SdkEc2, SdkSettings};

@@ -72,6 +72,20 @@ pub struct VolumeStatus {
     pub trouble: Option<VolumeTrouble>,
     /// EC2's words on it, one for each event; may be none.
     pub events: Vec<String>,
+    /// How far its blocks are fetched from its snapshot; `None` while EC2 doesn't say.
+    pub initialization: Option<Initialization>,
+}
+
+/// How far the blocks of a volume's snapshot are fetched (EBS user guide, "Monitor volume initialization").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Initialization {
+    /// Some are still to come.
+    UnderWay {
+        /// How many are there, 0 to 100, where EC2 says.
+        percent: Option<u8>,
+    },
+    /// All are there, or there were none.
+    Completed,
 }
 
 /// What EBS's checks can find (EBS user guide, "Volume status checks").

@@ -39,6 +39,10 @@ pub struct Config {
     pub modifications_per_day: u32,
     /// For how long a client token is remembered.
     pub token_lifetime: Duration,
+    /// The IAM policy, in JSON, of who signs its calls; without one everything is allowed. Who doesn't sign them is the administrator.
+    pub policy: Option<String>,
+    /// KMS keys, by id, ARN or alias, that may not be used: a volume that is to be encrypted with one is accepted, and gone later.
+    pub denied_keys: Vec<String>,
     /// What ids are drawn from: equal seeds and calls give equal ids.
     pub seed: u64,
 }
@@ -61,6 +65,8 @@ impl Default for Config {
             consistency: Duration::ZERO,
             modifications_per_day: 4,
             token_lifetime: Duration::from_hours(24),
+            policy: None,
+            denied_keys: Vec::new(),
             seed: 0,
         }
     }
@@ -82,6 +88,9 @@ pub struct Delays {
     /// A volume from `creating` to `available`.
     #[serde(rename = "create_ms", with = "millis")]
     pub create: Duration,
+    /// The blocks of a volume that was made from a snapshot, from its creation until all of them are there.
+    #[serde(rename = "initialize_ms", with = "millis", default)]
+    pub initialize: Duration,
     /// A volume from `deleting` to gone.
     #[serde(rename = "delete_ms", with = "millis")]
     pub delete: Duration,
@@ -121,6 +130,7 @@ impl Delays {
     pub fn none() -> Self {
         Self {
             create: Duration::ZERO,
+            initialize: Duration::ZERO,
             delete: Duration::ZERO,
             attach: Duration::ZERO,
             detach: Duration::ZERO,
@@ -139,6 +149,7 @@ impl Delays {
     pub fn realistic() -> Self {
         Self {
             create: Duration::from_millis(1_500),
+            initialize: Duration::from_secs(10),
             delete: Duration::from_millis(500),
             attach: Duration::from_millis(1_500),
             detach: Duration::from_millis(2_000),
@@ -173,6 +184,9 @@ pub(crate) struct Settings {
     /// See [`Config::token_lifetime`].
     #[serde(rename = "token_lifetime_ms", with = "millis")]
     pub(crate) token_lifetime: Duration,
+    /// See [`Config::denied_keys`]; settings saved before there were any don't say.
+    #[serde(default)]
+    pub(crate) denied_keys: Vec<String>,
 }
 
 impl From<&Config> for Settings {
@@ -182,6 +196,7 @@ impl From<&Config> for Settings {
             consistency: config.consistency,
             modifications_per_day: config.modifications_per_day,
             token_lifetime: config.token_lifetime,
+            denied_keys: config.denied_keys.clone(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod config;
 mod control;
 mod engine;
 mod faults;
+mod iam;
 mod imds;
 mod journal;
 mod model;

@@ -26,5 +26,6 @@ pub(crate) use reply::{InstanceChange, InstanceDetails, InstanceTypeInfo, Reply}
 pub(crate) use snapshot::Snapshot;
 pub(crate) use timestamp::Timestamp;
 pub(crate) use volume::{
-    Attachment, Health, Lifecycle, Modification, Phase, Progress, Shape, Volume, VolumeStatus,
+    Attachment, Health, Initialization, Lifecycle, Modification, Phase, Progress, Shape, Volume,
+    VolumeStatus,
 };

@@ -19,8 +19,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::engine::{Engine, Outcome, Verdict};
+use crate::iam::Policy;
 use crate::model::ApiError;
-use crate::wire::{self, Action, Form};
+use crate::wire::{self, Action, Call, Form};
 
 /// The largest request body read; EC2's parameters are far smaller.
 const BODY_MAX: usize = 1 << 20;
@@ -30,6 +31,8 @@ const BODY_MAX: usize = 1 << 20;
 pub(crate) struct Front {
     engine: Arc<Engine>,
     default_region: Region,
+    /// What those who sign their calls may do, if that is not everything.
+    policy: Option<Policy>,
     requests: AtomicU64,
 }
 
@@ -40,10 +43,15 @@ pub(crate) struct Reset;
 
 impl Front {
     /// A front to the engine. Requests that are signed for no region are for the default one.
-    pub(crate) fn new(engine: Arc<Engine>, default_region: Region) -> Arc<Self> {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        default_region: Region,
+        policy: Option<Policy>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             engine,
             default_region,
+            policy,
             requests: AtomicU64::new(0),
         })
     }
@@ -109,6 +117,7 @@ impl Front {
         request: Request<Incoming>,
         id: &str,
     ) -> Result<String, Refusal> {
+        let signed = request.headers().contains_key(AUTHORIZATION);
         let mut form = read_form(request).await?;
         let action = wire::action(&mut form)?;
         let call = match wire::read(action, form) {
@@ -118,12 +127,30 @@ impl Front {
                 return Err(error.into());
             }
         };
-        let outcome = self.engine.call(region, action, &call).await;
+        let outcome = match self.authorize(signed, region, action, &call) {
+            Ok(()) => self.engine.call(region, action, &call).await,
+            Err(denied) => Outcome::Error(denied),
+        };
         self.count(action, verdict(&outcome));
         match outcome {
             Outcome::Reply(reply) => Ok(wire::reply(action, &reply, id)),
             Outcome::Error(error) => Err(error.into()),
             Outcome::Reset => Err(Refusal::Reset),
+        }
+    }
+
+    fn authorize(
+        &self,
+        signed: bool,
+        region: &Region,
+        action: Action,
+        call: &Call,
+    ) -> Result<(), ApiError> {
+        let inner = self.engine.inner();
+        match (&self.policy, inner.world.region(region)) {
+            (Some(policy), Some(state)) if signed => policy.check(region, state, action, call),
+            // A region that is not served is refused where that is known.
+            _ => Ok(()),
         }
     }
 

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::backing::{Backing, BackingError, InstanceDirs, LoopBacking, NoBacking, holds_images};
 use crate::config::{BackingKind, Config, Settings};
 use crate::engine::{Engine, Fleet, Worker};
+use crate::iam::Policy;
 use crate::journal::{Journal, JournalError};
 use crate::server::Front;
 use crate::state::{Input, SetUp, World};
@@ -78,7 +79,7 @@ impl Emulator {
     /// # Errors
     /// [`StartError`]; nothing is left running then.
     pub async fn start(config: Config) -> Result<Running, StartError> {
-        check(&config)?;
+        let policy = check(&config)?;
         let ec2 = listen(config.listen).await?;
         let control = listen(config.control).await?;
         let addresses = (
@@ -99,7 +100,7 @@ impl Emulator {
             running.shutdown().await;
             return Err(error);
         }
-        running.spawn(&config, ec2, control);
+        running.spawn(&config, policy, ec2, control);
         Ok(running)
     }
 }
@@ -162,9 +163,15 @@ impl Running {
         Ok(())
     }
 
-    fn spawn(&self, config: &Config, ec2: TcpListener, control: TcpListener) {
+    fn spawn(
+        &self,
+        config: &Config,
+        policy: Option<Policy>,
+        ec2: TcpListener,
+        control: TcpListener,
+    ) {
         if let Some(region) = config.regions.first() {
-            let front = Front::new(Arc::clone(&self.engine), region.clone());
+            let front = Front::new(Arc::clone(&self.engine), region.clone(), policy);
             let served = front.serve(ec2, self.stop.clone(), self.tasks.clone());
             self.tasks.spawn(served);
         }
@@ -195,7 +202,8 @@ impl From<BackingError> for StartError {
     }
 }
 
-fn check(config: &Config) -> Result<(), StartError> {
+/// Refuses what cannot be, and reads the policy.
+fn check(config: &Config) -> Result<Option<Policy>, StartError> {
     let wrong = |text: &str| Err(StartError::Config(text.to_owned()));
     if config.regions.is_empty() {
         return wrong("no region is given: name at least one, as in eu-central-1");
@@ -206,7 +214,8 @@ fn check(config: &Config) -> Result<(), StartError> {
     if config.backing == BackingKind::Loop && config.data.is_none() {
         return wrong("a backing by loop devices needs a data directory");
     }
-    Ok(())
+    let policy = config.policy.as_deref().map(str::parse).transpose();
+    policy.map_err(|error: String| StartError::Config(format!("the policy: {error}")))
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -97,6 +97,11 @@ impl World {
         }
     }
 
+    /// A region, if it is served.
+    pub(crate) fn region(&self, name: &Region) -> Option<&RegionState> {
+        self.regions.get(name)
+    }
+
     /// The latest time it was told.
     pub(crate) fn now(&self) -> Timestamp {
         self.now

@@ -104,6 +104,7 @@ impl Publication<'_> {
             },
             instance: instance.id,
             instance_type: instance.instance_type,
+            error: Box::new(refusal),
         }
     }
 

@@ -109,6 +109,7 @@ impl Ec2 for FakeEc2 {
                 volume: id.clone(),
                 trouble: state.troubles.get(id).copied(),
                 events: Vec::new(),
+                initialization: None,
             };
             match query {
                 VolumeStatusQuery::Ids(ids) => {

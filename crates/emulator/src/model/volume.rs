@@ -90,7 +90,25 @@ impl Volume {
 
 /// A volume, as its status is described.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct VolumeStatus(pub(crate) Volume);
+pub(crate) struct VolumeStatus(pub(crate) Volume, pub(crate) Initialization);
+
+/// Whether all blocks of a volume's snapshot are there (EBS user guide, "Monitor volume initialization").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Initialization {
+    /// 0 to 100.
+    pub(crate) percent: u8,
+}
+
+impl Initialization {
+    /// The word for it.
+    fn state(self) -> &'static str {
+        if self.percent < 100 {
+            "initializing"
+        } else {
+            "completed"
+        }
+    }
+}
 
 impl VolumeStatus {
     /// What the checks find. There is nothing to check before the volume is made.
@@ -112,7 +130,7 @@ impl VolumeStatus {
     }
 
     /// Each check and its result.
-    pub(crate) fn details(&self) -> [(&'static str, &'static str); 2] {
+    pub(crate) fn details(&self) -> [(&'static str, &'static str); 3] {
         let (enabled, performance) = match self.health() {
             Health::Ok => ("passed", "normal"),
             Health::InsufficientData => ("insufficient-data", "not-applicable"),
@@ -121,7 +139,11 @@ impl VolumeStatus {
             Health::Stalled => ("passed", "stalled"),
             Health::IoDisabled => ("failed", "not-applicable"),
         };
-        [("io-enabled", enabled), ("io-performance", performance)]
+        [
+            ("io-enabled", enabled),
+            ("io-performance", performance),
+            ("initialization-state", self.1.state()),
+        ]
     }
 
     /// The event that goes with it: its type and its words.

@@ -5,7 +5,8 @@ use ebs_types::{Gibibytes, SnapshotId, SnapshotState, VolumeId, Zone};
 use super::limits::{self, Asked};
 use super::{Ctx, Event, RegionState};
 use crate::model::{
-    ApiError, CreateVolume, Effect, Health, Lifecycle, Reply, Script, Snapshot, Volume, ZoneState,
+    ApiError, CreateFailure, CreateVolume, Effect, Health, Lifecycle, Reply, Script, Snapshot,
+    Volume, ZoneState,
 };
 
 /// The account that owns everything.
@@ -39,7 +40,9 @@ impl RegionState {
             source: volume.snapshot.clone(),
         });
         let id = volume.id.clone();
-        match (script.failure, script.stuck) {
+        let denied = volume.kms_key.as_deref().filter(|key| is_denied(ctx, key));
+        let failure = script.failure.or(denied.map(|_| CreateFailure::Vanish));
+        match (failure, script.stuck) {
             (Some(how), _) => ctx.later(ctx.settings.delays.create, Event::VolumeFails(id, how)),
             (None, true) => {}
             (None, false) => ctx.later(ctx.settings.delays.create, Event::VolumeReady(id)),
@@ -175,6 +178,12 @@ fn encryption_of(
             Ok((true, Some(key.unwrap_or_else(default))))
         }
     }
+}
+
+/// Whether the caller or EC2 may not use the key. EC2 finds out after it has accepted the volume.
+fn is_denied(ctx: &Ctx<'_>, key: &str) -> bool {
+    let mut denied = ctx.settings.denied_keys.iter();
+    denied.any(|denied| key_arn(ctx, denied) == key)
 }
 
 /// EC2 reports keys by ARN, however they were named.

@@ -9,8 +9,8 @@ use super::attachments::attachment_limit;
 use super::filters::{self, Filtered};
 use crate::config::Settings;
 use crate::model::{
-    ApiError, AvailabilityZone, Filter, InstanceDetails, InstanceTypeInfo, Modification, Page,
-    Paging, Query, Reply, Selection, Snapshot, Timestamp, Volume, VolumeStatus,
+    ApiError, AvailabilityZone, Filter, Initialization, InstanceDetails, InstanceTypeInfo,
+    Modification, Page, Paging, Query, Reply, Selection, Snapshot, Timestamp, Volume, VolumeStatus,
 };
 
 /// Answers a query.
@@ -26,7 +26,9 @@ pub(super) fn answer(
     };
     match query {
         Query::Volumes(selection) => volumes(state, sight, selection).map(Reply::Volumes),
-        Query::Statuses(selection) => statuses(state, sight, selection).map(Reply::Statuses),
+        Query::Statuses(selection) => {
+            statuses(state, sight, settings, selection).map(Reply::Statuses)
+        }
         Query::Modifications(selection) => {
             modifications(state, sight, selection).map(Reply::Modifications)
         }
@@ -90,6 +92,7 @@ fn volumes(
 fn statuses(
     state: &RegionState,
     sight: Sight,
+    settings: &Settings,
     selection: &Selection<VolumeId>,
 ) -> Result<Page<VolumeStatus>, ApiError> {
     filters::check::<VolumeStatus>(&selection.filters, false)?;
@@ -99,9 +102,24 @@ fn statuses(
         paging: None,
     };
     let all = volumes(state, sight, &of_each)?.items.into_iter();
-    page(all.map(VolumeStatus).collect(), selection, |status| {
-        status.0.id.to_string()
-    })
+    let all = all.map(|volume| {
+        let initialization = initialization(&volume, sight.now, settings);
+        VolumeStatus(volume, initialization)
+    });
+    page(all.collect(), selection, |status| status.0.id.to_string())
+}
+
+/// How many of its snapshot's blocks are there: as much as of the time has passed. An empty volume has nothing to fetch.
+fn initialization(volume: &Volume, now: Timestamp, settings: &Settings) -> Initialization {
+    let whole = settings.delays.initialize.as_millis();
+    let passed = now.since(volume.created).as_millis();
+    let percent = match volume.snapshot {
+        Some(_) if passed < whole => passed * 100 / whole,
+        _ => 100,
+    };
+    Initialization {
+        percent: u8::try_from(percent).unwrap_or(100),
+    }
 }
 
 fn modifications(

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::builder::RangedU64ValueParser;
 use ebs_types::{InstanceType, Region};
 use emulator::{BackingKind, Config, Delays};
@@ -56,6 +56,12 @@ pub(crate) struct Args {
     /// Modifications of one volume in 24 hours, 1 to 1000
     #[arg(long, value_name = "COUNT", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=1000))]
     modifications_per_day: u32,
+    /// A file with an IAM policy for those who sign their calls [default: everything is allowed]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// A KMS key that may not be used, by id, ARN or alias; may be repeated
+    #[arg(long = "denied-key", value_name = "KEY")]
+    denied_keys: Vec<String>,
     /// What ids are drawn from: the same seed and calls give the same ids; 0 to 2^64-1
     #[arg(long, value_name = "NUMBER", default_value = "0")]
     seed: u64,
@@ -79,6 +85,9 @@ struct Timing {
     /// A volume from creating to available [none: 0s, realistic: 1.5s]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     create_delay: Option<Duration>,
+    /// The blocks of a volume made from a snapshot, until all are there [none: 0s, realistic: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    initialize_delay: Option<Duration>,
     /// A volume from deleting to gone [none: 0s, realistic: 500ms]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     delete_delay: Option<Duration>,
@@ -135,6 +144,10 @@ impl Args {
             refuse_reachable("--listen", self.listen)?;
             refuse_reachable("--control", self.control)?;
         }
+        let policy = self.policy.as_ref().map(|path| {
+            std::fs::read_to_string(path)
+                .with_context(|| format!("--policy {} cannot be read", path.display()))
+        });
         Ok(Config {
             regions: self.regions,
             zones: self.zones,
@@ -149,6 +162,8 @@ impl Args {
             token_lifetime: self.timing.token_lifetime,
             delays: self.timing.delays(),
             modifications_per_day: self.modifications_per_day,
+            policy: policy.transpose()?,
+            denied_keys: self.denied_keys,
             seed: self.seed,
         })
     }
@@ -175,6 +190,7 @@ impl Timing {
         };
         Delays {
             create: self.create_delay.unwrap_or(base.create),
+            initialize: self.initialize_delay.unwrap_or(base.initialize),
             delete: self.delete_delay.unwrap_or(base.delete),
             attach: self.attach_delay.unwrap_or(base.attach),
             detach: self.detach_delay.unwrap_or(base.detach),

@@ -8,7 +8,9 @@ use ebs_types::VolumeId;
 use crate::sdk::convert::{Unreadable, filter, parsed, read};
 use crate::sdk::pages::{self, page};
 use crate::sdk::retry::call;
-use crate::{Action, Ec2Error, Page, VolumeStatus, VolumeStatusQuery, VolumeTrouble};
+use crate::{
+    Action, Ec2Error, Initialization, Page, VolumeStatus, VolumeStatusQuery, VolumeTrouble,
+};
 
 pub(in crate::sdk) async fn describe(
     client: &Client,
@@ -50,7 +52,24 @@ fn status(item: types::VolumeStatusItem) -> Result<VolumeStatus, Unreadable> {
         events: events
             .filter_map(|event| event.description.or(event.event_type))
             .collect(),
+        initialization: item.volume_status.as_ref().and_then(|info| {
+            let details = item.initialization_status_details.as_ref();
+            initialization(info, details.and_then(|details| details.progress))
+        }),
     })
+}
+
+/// `None` for words that are newer than this.
+fn initialization(info: &types::VolumeStatusInfo, progress: Option<i64>) -> Option<Initialization> {
+    let mut details = info.details().iter();
+    let state = details.find(|one| one.name() == Some(&VolumeStatusName::InitializationState))?;
+    match state.status()? {
+        "completed" | "not-applicable" => Some(Initialization::Completed),
+        "initializing" => Some(Initialization::UnderWay {
+            percent: progress.and_then(|percent| u8::try_from(percent).ok()),
+        }),
+        _ => None,
+    }
 }
 
 /// `None` for `ok`, for `insufficient-data`, and for words that are newer than this: they accuse nothing.

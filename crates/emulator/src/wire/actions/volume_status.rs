@@ -29,6 +29,10 @@ fn write(xml: &mut Xml, status: &VolumeStatus) {
             xml.text("status", is);
         });
     });
+    xml.element("initializationStatusDetails", |xml| {
+        xml.text("initializationType", "default");
+        xml.text("progress", status.1.percent);
+    });
     xml.list("eventsSet", status.event(), |xml, (kind, words)| {
         xml.text("eventType", kind);
         xml.text("description", words);

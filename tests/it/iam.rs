@@ -1,0 +1,290 @@
+//! The policies of `deploy/`: with them everything works, and what they leave out is denied in words that name it.
+
+use std::collections::BTreeSet;
+
+use csi::v1::{
+    ControllerGetVolumeHealthRequest, ControllerGetVolumeRequest, ControllerModifyVolumeRequest,
+    CreateVolumeRequest, GetSnapshotRequest, ListSnapshotsRequest, ListVolumesRequest,
+};
+use lab::cloud::NewVolume;
+use lab::orchestrator::{Claim, Use, gib_or_more};
+use lab::socket::Patience;
+use serde_json::{Value, json};
+use tonic::{Code, Status};
+
+use crate::world::{World, code, message, snapshots, volumes, world_with};
+
+const POLICY: &str = include_str!("../../deploy/iam-policy.json");
+const IN_TREE: &str = include_str!("../../deploy/iam-policy-in-tree.json");
+const KMS: &str = include_str!("../../deploy/iam-policy-kms.json");
+
+fn document(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// The actions of a statement.
+fn actions_of(statement: &Value) -> Vec<String> {
+    match &statement["Action"] {
+        Value::String(one) => vec![one.clone()],
+        more => serde_json::from_value(more.clone()).unwrap(),
+    }
+}
+
+fn actions(policy: &Value) -> BTreeSet<String> {
+    let statements = policy["Statement"].as_array().unwrap();
+    statements.iter().flat_map(actions_of).collect()
+}
+
+/// The policy without an action.
+fn without(action: &str) -> Value {
+    let mut policy = document(POLICY);
+    let statements = policy["Statement"].as_array_mut().unwrap();
+    for statement in statements.iter_mut() {
+        let left: Vec<_> = actions_of(statement)
+            .into_iter()
+            .filter(|a| a != action)
+            .collect();
+        statement["Action"] = json!(left);
+    }
+    statements.retain(|statement| !actions_of(statement).is_empty());
+    policy
+}
+
+async fn world_under(policy: &Value) -> World {
+    let policy = policy.to_string();
+    world_with(|config| config.policy = Some(policy)).await
+}
+
+async fn modify(world: &World, claim: &Claim, class: &[(&str, &str)]) -> Result<(), Status> {
+    let class = class
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    let request = ControllerModifyVolumeRequest {
+        volume_id: claim.id.clone(),
+        mutable_parameters: class.collect(),
+        ..ControllerModifyVolumeRequest::default()
+    };
+    world
+        .controller
+        .client()
+        .controller_modify_volume(request)
+        .await
+        .map(drop)
+}
+
+async fn looks(world: &World, claim: &Claim, snapshot: &str) -> Result<(), Status> {
+    let mut client = world.controller.client();
+    client.list_volumes(ListVolumesRequest::default()).await?;
+    client
+        .list_snapshots(ListSnapshotsRequest::default())
+        .await?;
+    let snapshot_id = snapshot.to_owned();
+    client
+        .get_snapshot(GetSnapshotRequest {
+            snapshot_id,
+            ..Default::default()
+        })
+        .await?;
+    let volume_id = claim.id.clone();
+    client
+        .controller_get_volume(ControllerGetVolumeRequest { volume_id })
+        .await?;
+    health(world, claim).await
+}
+
+async fn health(world: &World, claim: &Claim) -> Result<(), Status> {
+    let volume_id = claim.id.clone();
+    let request = ControllerGetVolumeHealthRequest {
+        volume_id,
+        ..Default::default()
+    };
+    world
+        .controller
+        .client()
+        .controller_get_volume_health(request)
+        .await
+        .map(drop)
+}
+
+#[tokio::test]
+async fn a_volume_and_its_snapshot_live_under_the_policy() {
+    let world = world_under(&document(POLICY)).await;
+    let (controller, node) = (&world.controller, world.node(0).unwrap());
+    let claim = controller.create(&world.order("pvc-1")).await.unwrap();
+    controller.attach(&claim, &node).await.unwrap();
+    controller.expand(&claim, gib_or_more(2)).await.unwrap();
+    let class = [
+        ("tagSpecification_1", "tier=gold"),
+        ("tagSpecification_2", "old=x"),
+    ];
+    modify(&world, &claim, &class).await.unwrap();
+    modify(&world, &claim, &[("tagDeletion_1", "old")])
+        .await
+        .unwrap();
+    let snapshot = controller.snapshot(&claim, "snapshot-1").await.unwrap();
+    let restored = world.order("pvc-2").from_snapshot(&snapshot);
+    let restored = controller.create(&restored).await.unwrap();
+    looks(&world, &claim, &snapshot).await.unwrap();
+    controller.detach(&claim, &node).await.unwrap();
+    controller.delete_snapshot(&snapshot).await.unwrap();
+    for claim in [&claim, &restored] {
+        controller.delete(claim).await.unwrap();
+    }
+    assert_eq!((volumes(&world).await, snapshots(&world).await), (0, 0));
+}
+
+/// What the driver answers to the call that takes this action.
+async fn attempt(world: &World, action: &str) -> anyhow::Result<()> {
+    let controller = world.controller.with(Patience::ONCE);
+    let node = world.node(0).unwrap();
+    if action == "ec2:DescribeAvailabilityZones" {
+        let request = CreateVolumeRequest {
+            accessibility_requirements: None,
+            ..world.order("anywhere").request()
+        };
+        controller.client().create_volume(request).await?;
+        return Ok(());
+    }
+    // An administrator made it, as far as the policy would not allow it.
+    let claim = by_hand(world, &[("ebs.csi.aws.com/cluster", "true"), ("old", "x")]).await;
+    match action {
+        "ec2:CreateVolume" | "ec2:CreateTags" => {
+            controller.create(&world.order("pvc-1")).await.map(drop)
+        }
+        "ec2:DeleteVolume" => controller.delete(&claim).await,
+        "ec2:AttachVolume" => controller.attach(&claim, &node).await.map(drop),
+        "ec2:DetachVolume" => {
+            controller.attach(&claim, &node).await?;
+            controller.detach(&claim, &node).await
+        }
+        "ec2:ModifyVolume" | "ec2:DescribeVolumesModifications" => {
+            controller.expand(&claim, gib_or_more(2)).await.map(drop)
+        }
+        "ec2:DeleteTags" => Ok(modify(world, &claim, &[("tagDeletion_1", "old")]).await?),
+        "ec2:CreateSnapshot" | "ec2:DescribeSnapshots" => {
+            controller.snapshot(&claim, "snapshot-1").await.map(drop)
+        }
+        "ec2:DeleteSnapshot" => {
+            let snapshot = controller.snapshot(&claim, "snapshot-1").await?;
+            controller.delete_snapshot(&snapshot).await
+        }
+        "ec2:DescribeVolumes" => {
+            let volume_id = claim.id.clone();
+            let request = ControllerGetVolumeRequest { volume_id };
+            controller.client().controller_get_volume(request).await?;
+            Ok(())
+        }
+        "ec2:DescribeInstances" => {
+            let elsewhere = world.node(1).unwrap();
+            controller.attach(&claim, &elsewhere).await.map(drop)
+        }
+        "ec2:DescribeVolumeStatus" => Ok(health(world, &claim).await?),
+        other => panic!("no call is known that takes {other}"),
+    }
+}
+
+async fn by_hand(world: &World, tags: &[(&str, &str)]) -> Claim {
+    let new = NewVolume {
+        zone: world.zone(),
+        gib: 1,
+        kind: "gp3",
+        snapshot: None,
+        tags,
+    };
+    Claim {
+        id: world.cloud.create_volume(new).await.unwrap(),
+        bytes: 1 << 30,
+        usage: Use::Ext4,
+        context: [].into(),
+    }
+}
+
+#[tokio::test]
+async fn each_action_that_is_left_out_is_named_by_the_call_that_takes_it() {
+    let mut all = actions(&document(POLICY));
+    // No call takes it: the leading controller asks for limits of new instance types, and says in its log what it is told.
+    assert!(all.remove("ec2:DescribeInstanceTypes"));
+    for action in all {
+        let world = world_under(&without(&action)).await;
+        let before = volumes(&world).await;
+        let answer = attempt(&world, &action).await;
+        let denied = code(&answer);
+        let words = message(answer);
+        // What a look before an answer was for is not known: not final.
+        let in_doubt = action == "ec2:DescribeSnapshots" && denied == Code::Unavailable;
+        assert!(
+            denied == Code::PermissionDenied || in_doubt,
+            "{action}: {denied:?} {words}"
+        );
+        for part in [
+            action.as_str(),
+            "UnauthorizedOperation",
+            "request id 00000000-",
+            "decode-authorization-message",
+        ] {
+            assert!(words.contains(part), "{part} in {words}");
+        }
+        assert!(!words.contains("bm90aGluZyB0"), "{words}");
+        if action == "ec2:CreateTags" {
+            assert_eq!(
+                volumes(&world).await,
+                before + 1,
+                "only the administrator's"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_what_carries_the_mark_is_deleted_or_tagged() {
+    let world = world_under(&document(POLICY)).await;
+    let controller = world.controller.with(Patience::ONCE);
+    let claim = by_hand(&world, &[("kubernetes.io/created-for/pvc/name", "data")]).await;
+    let node = world.node(0).unwrap();
+    controller.attach(&claim, &node).await.unwrap();
+    controller.detach(&claim, &node).await.unwrap();
+    let tagged = modify(&world, &claim, &[("tagSpecification_1", "a=b")])
+        .await
+        .unwrap_err();
+    assert_eq!(tagged.code(), Code::PermissionDenied);
+    assert!(tagged.message().contains("ec2:CreateTags"), "{tagged:?}");
+    let deleted = controller.delete(&claim).await;
+    assert_eq!(code(&deleted), Code::PermissionDenied);
+    assert!(message(deleted).contains(&format!("volume/{}", claim.id)));
+
+    // With the part for volumes of the old in-tree driver it is deleted.
+    let mut policy = document(POLICY);
+    let more = document(IN_TREE)["Statement"].as_array().unwrap().clone();
+    policy["Statement"].as_array_mut().unwrap().extend(more);
+    let world = world_under(&policy).await;
+    let claim = by_hand(&world, &[("kubernetes.io/created-for/pvc/name", "data")]).await;
+    world
+        .controller
+        .with(Patience::ONCE)
+        .delete(&claim)
+        .await
+        .unwrap();
+    assert_eq!(volumes(&world).await, 0);
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_be_used_is_named() {
+    let world = world_with(|config| config.denied_keys = vec!["alias/locked".to_owned()]).await;
+    let once = world.controller.with(Patience::ONCE);
+    let mut order = world.order("pvc-1");
+    order.parameters = vec![("kmsKeyId", "alias/locked")];
+    let answer = once.create(&order).await;
+    assert_eq!(code(&answer), Code::PermissionDenied, "{answer:?}");
+    let words = message(answer);
+    let document = document(KMS);
+    for action in actions(&document) {
+        assert!(words.contains(&action), "{action} in {words}");
+    }
+    for part in ["alias/locked", "vol-", "key's policy", "docs/IAM.md"] {
+        assert!(words.contains(part), "{part} in {words}");
+    }
+    assert_eq!(volumes(&world).await, 0);
+    order.parameters = vec![("kmsKeyId", "alias/open")];
+    once.create(&order).await.unwrap();
+    assert_eq!(volumes(&world).await, 1);
+}
