@@ -31,6 +31,8 @@ mod published;
 mod recent;
 mod render;
 mod request;
+mod snapshot_class;
+mod snapshot_extras;
 mod speed;
 mod tags;
 mod template;

@@ -3,6 +3,8 @@
 //! Answers for: one snapshot a name, whatever replies are lost. An empty look counts at once only where nothing of the name can be on
 //! its way; after a lost reply, and for a while after this process took up the work, it counts past EC2's consistency window.
 
+use std::time::SystemTime;
+
 use csi::v1::{CreateSnapshotRequest, CreateSnapshotResponse};
 use ebs_types::{SnapshotState, Tags, VolumeId};
 use ec2::{CreateSnapshot, Ec2Error, ErrorKind, Outcome, Snapshot};
@@ -11,6 +13,8 @@ use tokio::time::Instant;
 use super::class_tags::ClassTags;
 use super::error::Error;
 use super::params::Parameters;
+use super::snapshot_class::SnapshotClass;
+use super::snapshot_extras::{self, Lacking};
 use super::{ControllerService, Settings, origin, render, request, tags};
 use crate::inflight::Key;
 use crate::status::Rpc;
@@ -38,6 +42,7 @@ struct Spec {
     name: String,
     volume: VolumeId,
     tags: Tags,
+    class: SnapshotClass,
 }
 
 impl Spec {
@@ -50,16 +55,18 @@ impl Spec {
         )?;
         let mut map = Parameters::new("parameters", &message.parameters)?;
         let variables = origin::snapshot_names(&mut map);
-        let class = ClassTags::take_set(&mut map, &variables)?;
+        let class_tags = ClassTags::take_set(&mut map, &variables)?;
+        let class = SnapshotClass::take(&mut map)?;
         map.finish()?;
         let mut tags = tags::snapshot(settings, name)?;
-        for (key, value) in &class.set {
+        for (key, value) in &class_tags.set {
             tags.set(key, value)?;
         }
         Ok(Self {
             name: name.to_owned(),
             tags,
             volume: request::volume(volume)?,
+            class,
         })
     }
 
@@ -70,6 +77,7 @@ impl Spec {
                 .chars()
                 .take(255)
                 .collect(),
+            outpost: self.class.outpost.clone(),
             tags: self.tags.clone(),
         }
     }
@@ -84,8 +92,52 @@ struct Taking<'a> {
 impl Taking<'_> {
     async fn take(&self) -> Result<Snapshot, Error> {
         match self.existing().await? {
-            Some(snapshot) => self.adopt(snapshot),
-            None => self.create().await,
+            Some(snapshot) => self.complete(self.adopt(snapshot)?).await,
+            None => self.create_with_all().await,
+        }
+    }
+
+    /// A snapshot that an earlier attempt made may lack what comes after it.
+    async fn complete(&self, snapshot: Snapshot) -> Result<Snapshot, Error> {
+        let (service, class) = (self.service, &self.spec.class);
+        let asked = snapshot_extras::ask_for_the_rest(service, class, &snapshot.id).await;
+        match asked {
+            Ok(()) => Ok(snapshot),
+            Err(lacking) => Err(self.incomplete(snapshot, lacking)),
+        }
+    }
+
+    /// A new snapshot, with all that its class asks for, or none.
+    async fn create_with_all(&self) -> Result<Snapshot, Error> {
+        let (service, class) = (self.service, &self.spec.class);
+        class.check_at(SystemTime::now())?;
+        snapshot_extras::check_zones(service, class).await?;
+        let snapshot = self.create().await?;
+        match snapshot_extras::ask(service, class, &snapshot.id).await {
+            Ok(()) => Ok(snapshot),
+            Err(lacking) if lacking.is_final() => Err(self.take_back(snapshot, lacking).await),
+            Err(lacking) => Err(self.incomplete(snapshot, lacking)),
+        }
+    }
+
+    /// EC2 refuses what belongs to the snapshot. A caller who is told so has no id by which to delete it.
+    async fn take_back(&self, snapshot: Snapshot, lacking: Lacking) -> Error {
+        match self.service.cloud.delete_snapshot(&snapshot.id).await {
+            Err(error) if !error.is_not_found() => self.incomplete(snapshot, lacking),
+            _ => Error::SnapshotTakenBack {
+                name: self.spec.name.clone(),
+                what: lacking.what,
+                error: Box::new(lacking.error),
+            },
+        }
+    }
+
+    fn incomplete(&self, snapshot: Snapshot, lacking: Lacking) -> Error {
+        Error::SnapshotIncomplete {
+            name: self.spec.name.clone(),
+            snapshot: snapshot.id,
+            what: lacking.what,
+            error: Box::new(lacking.error),
         }
     }
 

@@ -98,6 +98,30 @@ pub(crate) enum Error {
         "volume {volume} is not attached yet, since its class says blockAttachUntilInitialized: {how_far}; try again later"
     )]
     Initializing { volume: VolumeId, how_far: String },
+    #[error(
+        "snapshot {snapshot} of {name:?} is there, but {what} could not be had yet: {error}. The snapshot is kept; what it lacks is asked \
+         for again with the next try"
+    )]
+    SnapshotIncomplete {
+        name: String,
+        snapshot: SnapshotId,
+        what: String,
+        error: Box<Ec2Error>,
+    },
+    #[error(
+        "{what} of snapshot {name:?} could not be had, so that the snapshot was deleted again: {error}"
+    )]
+    SnapshotTakenBack {
+        name: String,
+        what: String,
+        error: Box<Ec2Error>,
+    },
+    #[error("snapshot {snapshot} cannot be deleted: {lock}. EC2 said: {error}")]
+    SnapshotLocked {
+        snapshot: SnapshotId,
+        lock: String,
+        error: Box<Ec2Error>,
+    },
     #[error("volume {volume} is being deleted: nothing can be done with it any more")]
     VolumeGone { volume: VolumeId },
     #[error(

@@ -16,8 +16,8 @@ use ebs_types::{
     VolumeState,
 };
 use ec2::{
-    Action, BlockDevice, Cloud, CloudSettings, CreateVolume, Ec2, Ec2Error, ErrorKind, Instance,
-    Modification, Outcome, Snapshot, Volume, VolumeTrouble,
+    Action, BlockDevice, Cloud, CloudSettings, CreateVolume, Ec2, Ec2Error, ErrorKind, FastRestore,
+    Instance, LockedSnapshot, Modification, Outcome, Snapshot, Volume, VolumeTrouble,
 };
 use tokio::time::{Instant, sleep};
 use tonic::{Request, Status};
@@ -56,6 +56,8 @@ pub(super) struct FakeEc2 {
 pub(super) struct State {
     pub(super) volumes: BTreeMap<VolumeId, Volume>,
     pub(super) snapshots: BTreeMap<SnapshotId, Snapshot>,
+    pub(super) fast_restores: Vec<FastRestore>,
+    pub(super) locks: BTreeMap<SnapshotId, LockedSnapshot>,
     pub(super) instances: BTreeMap<InstanceId, Instance>,
     pub(super) modifications: HashMap<VolumeId, Modification>,
     /// How many modifications were accepted.
@@ -136,6 +138,12 @@ impl State {
         self.hidden
             .get(id)
             .is_none_or(|until| Instant::now() >= *until)
+    }
+
+    /// The snapshot, if it is there and in sight.
+    fn snapshot(&self, id: &SnapshotId) -> Result<&Snapshot, ErrorKind> {
+        let found = self.snapshots.get(id).filter(|_| self.shown(id.as_str()));
+        found.ok_or(ErrorKind::SnapshotNotFound)
     }
 
     /// Makes a volume as another process might have.

@@ -10,7 +10,9 @@ pub(crate) fn controller(rpc: Rpc, error: &Error) -> Status {
     let mut message = error.to_string();
     let refusal = match error {
         Error::Ec2(refusal) => Some(refusal),
-        Error::InDoubt { error: refusal, .. } => Some(&**refusal),
+        Error::InDoubt { error: refusal, .. }
+        | Error::SnapshotIncomplete { error: refusal, .. }
+        | Error::SnapshotTakenBack { error: refusal, .. } => Some(&**refusal),
         _ => None,
     };
     if let Some(refusal) = refusal {
@@ -24,6 +26,7 @@ pub(crate) fn controller(rpc: Rpc, error: &Error) -> Status {
 pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
     match error {
         Error::Ec2(error) => ec2::code(rpc, error),
+        Error::SnapshotTakenBack { error, .. } => ec2::code(rpc, error),
         Error::Invalid(_)
         | Error::NoSuchZone { .. }
         | Error::Kind(_)
@@ -38,9 +41,10 @@ pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
         Error::ZoneUnavailable { .. } | Error::NoDeviceName { .. } | Error::InstanceFull { .. } => {
             Code::ResourceExhausted
         }
-        Error::AttachedTo { .. } | Error::WrongZone { .. } | Error::NoZone => {
-            Code::FailedPrecondition
-        }
+        Error::SnapshotLocked { .. }
+        | Error::AttachedTo { .. }
+        | Error::WrongZone { .. }
+        | Error::NoZone => Code::FailedPrecondition,
         Error::CreationFailed { .. }
         | Error::SnapshotFailed { .. }
         | Error::ModificationFailed { .. } => Code::Internal,
@@ -57,6 +61,7 @@ pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
         | Error::CameAndWent { .. }
         | Error::SnapshotNotReady { .. }
         | Error::Initializing { .. }
+        | Error::SnapshotIncomplete { .. }
         | Error::StillDetaching { .. }
         | Error::BusyOn { .. }
         | Error::AttachStuck { .. }

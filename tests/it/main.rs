@@ -35,6 +35,7 @@ mod outage;
 mod params;
 mod placement;
 mod restart;
+mod snapshot_class;
 mod tags;
 mod volume_health;
 mod world;

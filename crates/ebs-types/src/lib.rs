@@ -11,8 +11,10 @@ mod format;
 mod handle;
 mod ids;
 mod instance_limits;
+mod instant;
 mod place;
 mod size;
+mod snapshot_lock;
 mod states;
 mod tags;
 pub mod topology;
@@ -32,10 +34,13 @@ pub use format::{
 pub use handle::{InvalidHandle, VolumeHandle};
 pub use ids::{InstanceId, InvalidId, SnapshotId, VolumeId};
 pub use instance_limits::{AttachmentLimit, Hypervisor, InvalidLimit, ListedLimit, listed_limits};
+pub use instant::{InvalidInstant, parse_instant};
 pub use place::{InstanceType, InvalidPlace, Region, Zone};
 pub use size::{Bytes, GIB, Gibibytes};
+pub use snapshot_lock::{LockMode, LockTerm, SnapshotLock};
 pub use states::{
-    AttachmentState, InstanceState, ModificationState, SnapshotState, UnknownState, VolumeState,
+    AttachmentState, FastRestoreState, InstanceState, LockState, ModificationState, SnapshotState,
+    UnknownState, VolumeState,
 };
 pub use tags::{InvalidTag, MAX_TAGS, Tags, keys};
 pub use volume_kind::{InvalidKind, Performance, UnknownVolumeType, VolumeKind, VolumeType};

@@ -1,4 +1,5 @@
-//! The states that EC2 reports, with EC2's spellings (EC2 API reference: Volume, VolumeAttachment, VolumeModification, Snapshot, InstanceState).
+//! The states that EC2 reports, with EC2's spellings (EC2 API reference: Volume, VolumeAttachment, VolumeModification, Snapshot,
+//! DescribeFastSnapshotRestoreSuccessItem, LockedSnapshotsInfo, InstanceState).
 
 use std::fmt;
 use std::str::FromStr;
@@ -123,6 +124,35 @@ states!(
         Stopping = "stopping",
         /// Down; keeps its attachments.
         Stopped = "stopped",
+    }
+);
+
+states!(
+    /// The state of fast restores of a snapshot in one zone.
+    FastRestoreState, "fast snapshot restore", {
+        /// Asked for.
+        Enabling = "enabling",
+        /// EBS fetches the blocks: an hour for each TiB.
+        Optimizing = "optimizing",
+        /// Volumes of that zone begin with all their blocks.
+        Enabled = "enabled",
+        /// Somebody turned it off.
+        Disabling = "disabling",
+        /// Off; still described for a while.
+        Disabled = "disabled",
+    }
+);
+states!(
+    /// The state of a snapshot's lock.
+    LockState, "snapshot lock", {
+        /// Whoever may can unlock it.
+        Governance = "governance",
+        /// Nobody can unlock it.
+        Compliance = "compliance",
+        /// Not yet in force: whoever may can unlock it.
+        ComplianceCoolOff = "compliance-cooloff",
+        /// Over: the snapshot can be deleted.
+        Expired = "expired",
     }
 );
 

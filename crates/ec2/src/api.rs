@@ -1,12 +1,14 @@
 //! The EC2 actions that the driver uses, one method each, in domain types.
 
 use async_trait::async_trait;
-use ebs_types::{InstanceId, InstanceType, ListedLimit, SnapshotId, Tags, VolumeId};
+use ebs_types::{
+    InstanceId, InstanceType, ListedLimit, SnapshotId, SnapshotLock, Tags, VolumeId, Zone,
+};
 
 use crate::{
-    AttachVolume, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2Error, Instance,
-    Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus,
-    VolumeStatusQuery,
+    AttachVolume, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2Error,
+    FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume, Page, Snapshot,
+    SnapshotQuery, Volume, VolumeQuery, VolumeStatus, VolumeStatusQuery,
 };
 
 /// EC2, as far as the driver needs it. Each method is one action of the EC2 API and makes at most one call that takes effect;
@@ -54,6 +56,34 @@ pub trait Ec2: Send + Sync + 'static {
 
     /// DeleteSnapshot.
     async fn delete_snapshot(&self, snapshot: &SnapshotId) -> Result<(), Ec2Error>;
+
+    /// EnableFastSnapshotRestores of one snapshot in these zones, at least one. A zone where they are on already stays as it is.
+    ///
+    /// The error is that of the first zone that EC2 refuses; others of the call may be on then.
+    async fn enable_fast_restores(
+        &self,
+        snapshot: &SnapshotId,
+        zones: &[Zone],
+    ) -> Result<(), Ec2Error>;
+
+    /// DescribeFastSnapshotRestores of at most 200 snapshots; none for those that are not there.
+    async fn describe_fast_restores(
+        &self,
+        snapshots: &[SnapshotId],
+    ) -> Result<Vec<FastRestore>, Ec2Error>;
+
+    /// LockSnapshot. A repetition changes the lock that is there, which EC2 refuses where it is in compliance mode for good.
+    async fn lock_snapshot(
+        &self,
+        snapshot: &SnapshotId,
+        lock: &SnapshotLock,
+    ) -> Result<(), Ec2Error>;
+
+    /// DescribeLockedSnapshots by ids, at most 200: those of them that are or were locked.
+    async fn describe_locked_snapshots(
+        &self,
+        snapshots: &[SnapshotId],
+    ) -> Result<Vec<LockedSnapshot>, Ec2Error>;
 
     /// CreateTags: sets tags on a volume; those of equal keys are replaced.
     async fn create_tags(&self, volume: &VolumeId, tags: &Tags) -> Result<(), Ec2Error>;

@@ -153,15 +153,14 @@ fn kind_of(action: Action, status: u16, code: &str, message: &str) -> ErrorKind 
     if code.starts_with("InvalidKmsKey.") {
         return ErrorKind::InvalidParameter;
     }
-    KINDS
-        .iter()
-        .find(|(_, codes)| codes.contains(&code))
-        .map(|(kind, _)| *kind)
-        .unwrap_or(if status >= 500 {
-            ErrorKind::Service
-        } else {
-            ErrorKind::Other
-        })
+    let known = KINDS.iter().find(|(_, codes)| codes.contains(&code));
+    match known {
+        Some((kind, _)) => *kind,
+        None if status >= 500 => ErrorKind::Service,
+        // Quotas have codes of their own, which EC2's reference does not list all.
+        None if code.ends_with("LimitExceeded") => ErrorKind::QuotaExceeded,
+        None => ErrorKind::Other,
+    }
 }
 
 /// What a status means that came without any code: not EC2 spoke, but something on the way to it.

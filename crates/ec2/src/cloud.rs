@@ -8,6 +8,7 @@ mod batch;
 mod listing;
 mod lookup;
 mod sightings;
+mod snapshot_extras;
 mod sure;
 mod watch;
 
@@ -23,6 +24,7 @@ use self::lookup::{
     VolumesById, VolumesByName,
 };
 use self::sightings::{Sightings, Subject};
+use self::snapshot_extras::{FastRestoresBySnapshot, LocksBySnapshot};
 use self::watch::{Pace, Watch};
 use crate::{
     AttachVolume, Attachment, Ec2, Ec2Error, ErrorKind, Instance, Modification, ModifyVolume,
@@ -69,6 +71,8 @@ pub struct Cloud {
     volumes_by_name: Arc<Batch<VolumesByName>>,
     snapshots: Arc<Batch<SnapshotsById>>,
     snapshots_by_name: Arc<Batch<SnapshotsByName>>,
+    fast_restores: Arc<Batch<FastRestoresBySnapshot>>,
+    locks: Arc<Batch<LocksBySnapshot>>,
     instances: Arc<Batch<InstancesById>>,
     modifications: Arc<Batch<Modifications>>,
     volume_watch: Arc<Watch<VolumesById>>,
@@ -100,6 +104,8 @@ impl Cloud {
         Self {
             snapshots,
             snapshots_by_name,
+            fast_restores: Batch::new(FastRestoresBySnapshot(source())),
+            locks: Batch::new(LocksBySnapshot(source())),
             instances,
             volume_watch: Watch::new(Arc::clone(&volumes), Arc::clone(&sightings), pace),
             name_watch: Watch::new(Arc::clone(&volumes_by_name), Arc::clone(&sightings), pace),

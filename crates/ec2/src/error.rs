@@ -16,6 +16,10 @@ pub enum Action {
     DescribeVolumesModifications,
     CreateSnapshot,
     DeleteSnapshot,
+    EnableFastSnapshotRestores,
+    DescribeFastSnapshotRestores,
+    LockSnapshot,
+    DescribeLockedSnapshots,
     CreateTags,
     DeleteTags,
     DescribeSnapshots,
@@ -36,12 +40,16 @@ impl Action {
             | Self::ModifyVolume
             | Self::CreateSnapshot
             | Self::DeleteSnapshot
+            | Self::EnableFastSnapshotRestores
+            | Self::LockSnapshot
             | Self::CreateTags
             | Self::DeleteTags => true,
             Self::DescribeVolumes
             | Self::DescribeVolumeStatus
             | Self::DescribeVolumesModifications
             | Self::DescribeSnapshots
+            | Self::DescribeFastSnapshotRestores
+            | Self::DescribeLockedSnapshots
             | Self::DescribeInstances
             | Self::DescribeAvailabilityZones
             | Self::DescribeInstanceTypes => false,
@@ -91,7 +99,8 @@ pub enum ErrorKind {
     DeviceNameTaken,
     /// `IdempotentParameterMismatch`: the token was used with other parameters.
     IdempotentParameterMismatch,
-    /// `VolumeLimitExceeded`, `MaxIOPSLimitExceeded`, `SnapshotLimitExceeded`, `ResourceLimitExceeded`: the account's quota.
+    /// `VolumeLimitExceeded`, `MaxIOPSLimitExceeded`, `SnapshotLimitExceeded`, `ResourceLimitExceeded`, and
+    /// every `…LimitExceeded` that means nothing else: the account's quota.
     QuotaExceeded,
     /// `InsufficientVolumeCapacity`: the zone has no room now.
     InsufficientCapacity,

@@ -21,8 +21,8 @@ pub use requests::{
     VolumeQuery, VolumeSort, VolumeStatusQuery,
 };
 pub use resources::{
-    Attachment, AvailabilityZone, BlockDevice, Initialization, Instance, Modification, Snapshot,
-    Volume, VolumeStatus, VolumeTrouble,
+    Attachment, AvailabilityZone, BlockDevice, FastRestore, Initialization, Instance,
+    LockedSnapshot, Modification, Snapshot, Volume, VolumeStatus, VolumeTrouble,
 };
 #[cfg(feature = "sdk")]
 pub use sdk::{ConnectError, SdkEc2, SdkSettings};

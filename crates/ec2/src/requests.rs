@@ -73,6 +73,8 @@ pub struct CreateSnapshot {
     pub volume: VolumeId,
     /// What the console shows, at most 255 characters.
     pub description: String,
+    /// The ARN of the Outpost that keeps it, for a volume that is there; the region keeps it where `None`.
+    pub outpost: Option<String>,
     /// Its tags, set in the same call.
     pub tags: Tags,
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use ebs_types::{
-    AttachmentState, DeviceName, Gibibytes, InstanceId, InstanceState, InstanceType,
-    ModificationState, SnapshotId, SnapshotState, VolumeId, VolumeState, VolumeType, Zone, keys,
+    AttachmentState, DeviceName, FastRestoreState, Gibibytes, InstanceId, InstanceState,
+    InstanceType, LockState, ModificationState, SnapshotId, SnapshotState, VolumeId, VolumeState,
+    VolumeType, Zone, keys,
 };
 
 /// A volume.
@@ -162,6 +163,30 @@ impl Snapshot {
     pub fn name(&self) -> Option<&str> {
         self.tags.get(keys::SNAPSHOT_NAME).map(String::as_str)
     }
+}
+
+/// Fast restores of a snapshot in one zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FastRestore {
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// Where volumes made from it begin with all their blocks.
+    pub zone: Zone,
+    /// How far it is.
+    pub state: FastRestoreState,
+}
+
+/// A snapshot's lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedSnapshot {
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// How it is locked now.
+    pub state: LockState,
+    /// When it can be deleted again; `None` while that is not fixed, since the snapshot is not completed.
+    pub expires: Option<SystemTime>,
+    /// Until when a lock in compliance mode can still be undone.
+    pub cools_off: Option<SystemTime>,
 }
 
 /// An instance.

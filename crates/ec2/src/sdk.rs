@@ -19,15 +19,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::Client;
-use ebs_types::{InstanceId, InstanceType, ListedLimit, SnapshotId, Tags, VolumeId};
+use ebs_types::{
+    InstanceId, InstanceType, ListedLimit, SnapshotId, SnapshotLock, Tags, VolumeId, Zone,
+};
 use tokio::sync::OnceCell;
 
 use self::connect::Plan;
 pub use self::connect::{ConnectError, SdkSettings};
 use crate::{
     AttachVolume, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2, Ec2Error,
-    Instance, Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery,
-    VolumeStatus, VolumeStatusQuery,
+    FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume, Page, Snapshot,
+    SnapshotQuery, Volume, VolumeQuery, VolumeStatus, VolumeStatusQuery,
 };
 
 /// EC2, through the AWS SDK. Cheap to clone.
@@ -96,6 +98,36 @@ impl Ec2 for SdkEc2 {
 
     async fn delete_snapshot(&self, snapshot: &SnapshotId) -> Result<(), Ec2Error> {
         snapshots::delete(self.client().await, snapshot).await
+    }
+
+    async fn enable_fast_restores(
+        &self,
+        snapshot: &SnapshotId,
+        zones: &[Zone],
+    ) -> Result<(), Ec2Error> {
+        snapshots::fast_restores::enable(self.client().await, snapshot, zones).await
+    }
+
+    async fn describe_fast_restores(
+        &self,
+        snapshots: &[SnapshotId],
+    ) -> Result<Vec<FastRestore>, Ec2Error> {
+        snapshots::fast_restores::describe(self.client().await, snapshots).await
+    }
+
+    async fn lock_snapshot(
+        &self,
+        snapshot: &SnapshotId,
+        lock: &SnapshotLock,
+    ) -> Result<(), Ec2Error> {
+        snapshots::locks::lock(self.client().await, snapshot, lock).await
+    }
+
+    async fn describe_locked_snapshots(
+        &self,
+        snapshots: &[SnapshotId],
+    ) -> Result<Vec<LockedSnapshot>, Ec2Error> {
+        snapshots::locks::describe(self.client().await, snapshots).await
     }
 
     async fn create_tags(&self, volume: &VolumeId, tags: &Tags) -> Result<(), Ec2Error> {

@@ -14,7 +14,7 @@ mod volume;
 
 pub(crate) use command::{
     AttachVolume, Command, CreateFailure, CreateSnapshot, CreateTags, CreateVolume, DeleteTags,
-    DetachVolume, ModifyVolume, RunInstances, Script, Tagged,
+    DetachVolume, EnableFastRestores, LockSnapshot, ModifyVolume, RunInstances, Script, Tagged,
 };
 pub(crate) use effect::{Effect, Report};
 pub(crate) use error::ApiError;
@@ -22,8 +22,10 @@ pub(crate) use instance::{
     AvailabilityZone, Instance, ROOT_DEVICE, SecurityGroup, ZoneState, private_dns_name, region_of,
 };
 pub(crate) use query::{Filter, Page, Paging, Query, Selection};
-pub(crate) use reply::{InstanceChange, InstanceDetails, InstanceTypeInfo, Reply};
-pub(crate) use snapshot::Snapshot;
+pub(crate) use reply::{
+    FastRestoresAsked, InstanceChange, InstanceDetails, InstanceTypeInfo, Reply,
+};
+pub(crate) use snapshot::{FastRestore, Lock, LockMode, LockTerm, LockedSnapshot, Snapshot};
 pub(crate) use timestamp::Timestamp;
 pub(crate) use volume::{
     Attachment, Health, Initialization, Lifecycle, Modification, Phase, Progress, Shape, Volume,

@@ -7,10 +7,12 @@
 mod agenda;
 mod attachments;
 mod create_volume;
+mod fast_restores;
 mod filters;
 mod ids;
 mod instances;
 mod limits;
+mod locks;
 mod modifications;
 mod overview;
 mod queries;

@@ -71,18 +71,23 @@ actions! {
     DeleteTags => actions::tags::parse_delete, actions::render_done;
     DeleteVolume => actions::volumes::parse_delete, actions::render_done;
     DescribeAvailabilityZones => actions::zones::parse, actions::zones::render;
+    DescribeFastSnapshotRestores => actions::fast_restores::parse_describe, actions::fast_restores::render_page;
     DescribeInstanceTypes => actions::instance_types::parse, actions::instance_types::render;
     DescribeInstances => actions::instances::parse_describe, actions::instances::render;
+    DescribeLockedSnapshots => actions::locks::parse_describe, actions::locks::render_page;
     DescribeSnapshots => actions::snapshots::parse_describe, actions::snapshots::render_page;
     DescribeVolumeStatus => actions::volume_status::parse, actions::volume_status::render;
     DescribeVolumes => actions::volumes::parse_describe, actions::volumes::render_page;
     DescribeVolumesModifications => actions::modifications::parse_describe, actions::modifications::render_page;
     DetachVolume => actions::attachments::parse_detach, actions::attachments::render;
+    EnableFastSnapshotRestores => actions::fast_restores::parse_enable, actions::fast_restores::render_asked;
+    LockSnapshot => actions::locks::parse_lock, actions::locks::render_one;
     ModifyVolume => actions::modifications::parse, actions::modifications::render_one;
     RunInstances => actions::run_instances::parse, actions::instances::render_started;
     StartInstances => actions::instances::parse_start, actions::instances::render_changes;
     StopInstances => actions::instances::parse_stop, actions::instances::render_changes;
     TerminateInstances => actions::instances::parse_terminate, actions::instances::render_changes;
+    UnlockSnapshot => actions::locks::parse_unlock, actions::locks::render_unlocked;
 }
 
 impl Action {

@@ -5,13 +5,14 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use ebs_types::{
-    AttachmentState, InstanceId, InstanceState, InstanceType, ListedLimit, ModificationState,
-    SnapshotId, SnapshotState, Tags, VolumeId, VolumeState, keys,
+    AttachmentState, FastRestoreState, InstanceId, InstanceState, InstanceType, ListedLimit,
+    LockMode, LockState, ModificationState, SnapshotId, SnapshotLock, SnapshotState, Tags,
+    VolumeId, VolumeState, Zone, keys,
 };
 use ec2::{
     Action, AttachVolume, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2,
-    Ec2Error, ErrorKind, Instance, Modification, ModifyVolume, Page, Snapshot, SnapshotQuery,
-    Volume, VolumeQuery, VolumeSort, VolumeStatus, VolumeStatusQuery,
+    Ec2Error, ErrorKind, FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume, Page,
+    Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeSort, VolumeStatus, VolumeStatusQuery,
 };
 use tokio::time::Instant;
 
@@ -276,8 +277,81 @@ impl Ec2 for FakeEc2 {
 
     async fn delete_snapshot(&self, id: &SnapshotId) -> Result<(), Ec2Error> {
         self.act(Action::DeleteSnapshot, |state, _| {
+            if state.locks.contains_key(id) {
+                return Err(ErrorKind::Other);
+            }
             let gone = state.snapshots.remove(id);
             gone.map(|_| ()).ok_or(ErrorKind::SnapshotNotFound)
+        })
+        .await
+    }
+
+    async fn enable_fast_restores(
+        &self,
+        snapshot: &SnapshotId,
+        zones: &[Zone],
+    ) -> Result<(), Ec2Error> {
+        self.act(Action::EnableFastSnapshotRestores, |state, _| {
+            state.snapshot(snapshot)?;
+            for zone in zones {
+                let there = |r: &FastRestore| r.snapshot == *snapshot && r.zone == *zone;
+                if !state.fast_restores.iter().any(there) {
+                    state.fast_restores.push(FastRestore {
+                        snapshot: snapshot.clone(),
+                        zone: zone.clone(),
+                        state: FastRestoreState::Enabling,
+                    });
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn describe_fast_restores(
+        &self,
+        snapshots: &[SnapshotId],
+    ) -> Result<Vec<FastRestore>, Ec2Error> {
+        self.act(Action::DescribeFastSnapshotRestores, |state, _| {
+            let of = |r: &&FastRestore| snapshots.contains(&r.snapshot);
+            Ok(state.fast_restores.iter().filter(of).cloned().collect())
+        })
+        .await
+    }
+
+    async fn lock_snapshot(
+        &self,
+        snapshot: &SnapshotId,
+        lock: &SnapshotLock,
+    ) -> Result<(), Ec2Error> {
+        self.act(Action::LockSnapshot, |state, _| {
+            state.snapshot(snapshot)?;
+            // In compliance mode for good: a repetition changes nothing, which EC2 refuses.
+            if state.locks.contains_key(snapshot) {
+                return Err(ErrorKind::Other);
+            }
+            let locked = LockedSnapshot {
+                snapshot: snapshot.clone(),
+                state: match lock.mode {
+                    LockMode::Governance => LockState::Governance,
+                    LockMode::Compliance { .. } => LockState::Compliance,
+                },
+                expires: None,
+                cools_off: None,
+            };
+            state.locks.insert(snapshot.clone(), locked);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn describe_locked_snapshots(
+        &self,
+        snapshots: &[SnapshotId],
+    ) -> Result<Vec<LockedSnapshot>, Ec2Error> {
+        self.act(Action::DescribeLockedSnapshots, |state, _| {
+            let lock = |id| state.locks.get(id).cloned();
+            Ok(snapshots.iter().filter_map(lock).collect())
         })
         .await
     }

@@ -7,14 +7,15 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use ebs_types::{
     AttachmentState, Gibibytes, InstanceId, InstanceState, InstanceType, ListedLimit,
-    ModificationState, SnapshotId, Tags, VolumeId, VolumeState, VolumeType, keys,
+    ModificationState, SnapshotId, SnapshotLock, Tags, VolumeId, VolumeState, VolumeType, Zone,
+    keys,
 };
 use tokio::time::{Instant, sleep};
 
 use crate::{
     Action, AttachVolume, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2,
-    Ec2Error, ErrorKind, Instance, Modification, ModifyVolume, Page, Snapshot, SnapshotQuery,
-    Volume, VolumeQuery, VolumeStatus, VolumeStatusQuery,
+    Ec2Error, ErrorKind, FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume, Page,
+    Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus, VolumeStatusQuery,
 };
 
 /// How long every call takes.
@@ -347,6 +348,36 @@ impl Ec2 for Fake {
             Err(refusal(action, "InvalidSnapshot.NotFound", id.as_str()))
         })
         .await
+    }
+
+    async fn enable_fast_restores(
+        &self,
+        _snapshot: &SnapshotId,
+        _zones: &[Zone],
+    ) -> Result<(), Ec2Error> {
+        panic!("no test of shared calls asks for fast restores")
+    }
+
+    async fn describe_fast_restores(
+        &self,
+        _snapshots: &[SnapshotId],
+    ) -> Result<Vec<FastRestore>, Ec2Error> {
+        panic!("no test of shared calls looks at fast restores")
+    }
+
+    async fn lock_snapshot(
+        &self,
+        _snapshot: &SnapshotId,
+        _lock: &SnapshotLock,
+    ) -> Result<(), Ec2Error> {
+        panic!("no test of shared calls locks snapshots")
+    }
+
+    async fn describe_locked_snapshots(
+        &self,
+        _snapshots: &[SnapshotId],
+    ) -> Result<Vec<LockedSnapshot>, Ec2Error> {
+        panic!("no test of shared calls looks at locks")
     }
 
     async fn create_tags(&self, _volume: &VolumeId, _tags: &Tags) -> Result<(), Ec2Error> {

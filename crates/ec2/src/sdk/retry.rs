@@ -29,6 +29,8 @@ fn policy(action: Action) -> Repeat {
         | Action::DescribeVolumeStatus
         | Action::DescribeVolumesModifications
         | Action::DescribeSnapshots
+        | Action::DescribeFastSnapshotRestores
+        | Action::DescribeLockedSnapshots
         | Action::DescribeInstances
         | Action::DescribeAvailabilityZones
         | Action::DescribeInstanceTypes => Repeat::Harmless,
@@ -40,6 +42,8 @@ fn policy(action: Action) -> Repeat {
         | Action::DeleteSnapshot
         | Action::AttachVolume
         | Action::DetachVolume
+        | Action::EnableFastSnapshotRestores
+        | Action::LockSnapshot
         | Action::CreateTags
         | Action::DeleteTags => Repeat::Harmless,
         // It may count as another one of the few modifications that EC2 grants a volume in a day.

@@ -1,5 +1,8 @@
 //! CreateSnapshot, DeleteSnapshot, DescribeSnapshots.
 
+pub(super) mod fast_restores;
+pub(super) mod locks;
+
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::create_snapshot::CreateSnapshotOutput;
 use aws_sdk_ec2::operation::describe_snapshots::builders::DescribeSnapshotsFluentBuilder;
@@ -26,6 +29,7 @@ pub(super) async fn create(
         .create_snapshot()
         .volume_id(request.volume.as_str())
         .description(&request.description)
+        .set_outpost_arn(request.outpost.clone())
         .set_tag_specifications(tag_specifications(ResourceType::Snapshot, &request.tags));
     let reply = call(action, || builder.clone().send()).await?;
     read(action, reply, |reply| snapshot(described(reply)))

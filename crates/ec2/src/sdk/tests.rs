@@ -1,5 +1,7 @@
 //! The SDK against answers on the wire: what is sent, what is read, what is repeated, and what an error says was done.
 
+mod snapshots;
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -56,6 +58,7 @@ fn create_snapshot() -> CreateSnapshot {
     CreateSnapshot {
         volume: volume_id(),
         description: "of pvc-1".to_owned(),
+        outpost: None,
         tags: Tags::new(),
     }
 }
@@ -423,29 +426,6 @@ async fn the_limit_of_an_instance_type_is_read(#[case] told: &str, #[case] line:
     let limit = limit.unwrap().map(|limit| limit.to_string());
     assert_eq!(limit.as_deref(), line);
     has(&server.requests()[0], &["InstanceType.1=zz9.large"]);
-}
-
-#[tokio::test]
-async fn snapshots_of_no_volume_are_read() {
-    let found = "<snapshotSet><item><snapshotId>snap-0123456789abcdef0</snapshotId><volumeId>vol-ffffffff</volumeId>\
-        <status>pending</status><startTime>2026-11-21T09:00:00.000Z</startTime><volumeSize>4</volumeSize></item></snapshotSet>";
-    let server = Server::start([done("DescribeSnapshots", found)]).await;
-    let query = SnapshotQuery::Marked {
-        volume: Some(volume_id()),
-        max: 5,
-        token: None,
-    };
-    let page = server.ec2.describe_snapshots(&query).await.unwrap();
-    assert_eq!(page.items[0].volume, None);
-    has(
-        &server.requests()[0],
-        &[
-            "Owner.1=self",
-            "MaxResults=5",
-            "Filter.1.Name=tag%3Aebs.csi.aws.com%2Fcluster",
-            "Filter.2.Name=volume-id",
-        ],
-    );
 }
 
 #[rstest]

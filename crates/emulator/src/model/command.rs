@@ -5,6 +5,8 @@ use ebs_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::{LockMode, LockTerm};
+
 /// A call that changes something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Command {
@@ -15,6 +17,9 @@ pub(crate) enum Command {
     ModifyVolume(ModifyVolume),
     CreateSnapshot(CreateSnapshot),
     DeleteSnapshot(SnapshotId),
+    EnableFastRestores(EnableFastRestores),
+    LockSnapshot(LockSnapshot),
+    UnlockSnapshot(SnapshotId),
     CreateTags(CreateTags),
     DeleteTags(DeleteTags),
     RunInstances(RunInstances),
@@ -79,7 +84,27 @@ pub(crate) struct ModifyVolume {
 pub(crate) struct CreateSnapshot {
     pub(crate) volume: VolumeId,
     pub(crate) description: String,
+    /// The Outpost that is to keep it; calls recorded before this was read don't say.
+    #[serde(default)]
+    pub(crate) outpost: Option<String>,
     pub(crate) tags: Tags,
+}
+
+/// EnableFastSnapshotRestores.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EnableFastRestores {
+    pub(crate) snapshots: Vec<SnapshotId>,
+    pub(crate) zones: Vec<Zone>,
+}
+
+/// LockSnapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LockSnapshot {
+    pub(crate) snapshot: SnapshotId,
+    pub(crate) mode: LockMode,
+    pub(crate) term: LockTerm,
+    /// In hours.
+    pub(crate) cool_off: Option<u32>,
 }
 
 /// Something that carries tags.
@@ -173,7 +198,9 @@ impl Command {
                 let tags = c.tags.iter().map(|(_key, value)| value);
                 std::iter::once(c.volume.as_str()).chain(tags).collect()
             }
-            Self::DeleteSnapshot(id) => vec![id.as_str()],
+            Self::DeleteSnapshot(id) | Self::UnlockSnapshot(id) => vec![id.as_str()],
+            Self::EnableFastRestores(c) => c.snapshots.iter().map(SnapshotId::as_str).collect(),
+            Self::LockSnapshot(c) => vec![c.snapshot.as_str()],
             Self::CreateTags(c) => c.resources.iter().map(Tagged::as_str).collect(),
             Self::DeleteTags(c) => c.resources.iter().map(Tagged::as_str).collect(),
             Self::RunInstances(c) => c.tags.iter().map(|(_key, value)| value).collect(),

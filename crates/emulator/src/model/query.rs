@@ -13,6 +13,8 @@ pub(crate) enum Query {
         /// Owners asked for; nothing here is owned by anyone but the one account.
         owned: bool,
     },
+    FastRestores(Selection<SnapshotId>),
+    LockedSnapshots(Selection<SnapshotId>),
     Instances(Selection<InstanceId>),
     InstanceTypes(Selection<InstanceType>),
     Zones {
@@ -63,6 +65,9 @@ impl Query {
             }
             Self::Snapshots { selection, .. } => {
                 selection.ids.iter().map(SnapshotId::as_str).collect()
+            }
+            Self::FastRestores(s) | Self::LockedSnapshots(s) => {
+                s.ids.iter().map(SnapshotId::as_str).collect()
             }
             Self::Instances(s) => s.ids.iter().map(InstanceId::as_str).collect(),
             Self::InstanceTypes(s) => s.ids.iter().map(InstanceType::as_str).collect(),

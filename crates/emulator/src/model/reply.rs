@@ -1,9 +1,10 @@
 //! What calls answer.
 
-use ebs_types::{AttachmentLimit, InstanceId, InstanceState, VolumeId};
+use ebs_types::{AttachmentLimit, InstanceId, InstanceState, SnapshotId, VolumeId, Zone};
 
 use crate::model::{
-    Attachment, AvailabilityZone, Instance, Modification, Page, Snapshot, Volume, VolumeStatus,
+    ApiError, Attachment, AvailabilityZone, FastRestore, Instance, LockedSnapshot, Modification,
+    Page, Snapshot, Volume, VolumeStatus,
 };
 
 /// What a call answers when it is not refused.
@@ -22,11 +23,23 @@ pub(crate) enum Reply {
     Modifications(Page<Modification>),
     Snapshot(Snapshot),
     Snapshots(Page<Snapshot>),
+    FastRestoresAsked(FastRestoresAsked),
+    FastRestores(Page<FastRestore>),
+    Locked(LockedSnapshot),
+    LockedSnapshots(Page<LockedSnapshot>),
+    Unlocked(SnapshotId),
     Started(Vec<InstanceDetails>),
     Instances(Page<InstanceDetails>),
     Changes(Vec<InstanceChange>),
     InstanceTypes(Page<InstanceTypeInfo>),
     Zones(Vec<AvailabilityZone>),
+}
+
+/// What became of EnableFastSnapshotRestores: it succeeds also where it is refused for some.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FastRestoresAsked {
+    pub(crate) successful: Vec<FastRestore>,
+    pub(crate) unsuccessful: Vec<(SnapshotId, Zone, ApiError)>,
 }
 
 /// An instance and what is attached to it.

@@ -9,8 +9,9 @@ use super::attachments::attachment_limit;
 use super::filters::{self, Filtered};
 use crate::config::Settings;
 use crate::model::{
-    ApiError, AvailabilityZone, Filter, Initialization, InstanceDetails, InstanceTypeInfo,
-    Modification, Page, Paging, Query, Reply, Selection, Snapshot, Timestamp, Volume, VolumeStatus,
+    ApiError, AvailabilityZone, FastRestore, Filter, Initialization, InstanceDetails,
+    InstanceTypeInfo, LockedSnapshot, Modification, Page, Paging, Query, Reply, Selection,
+    Snapshot, Timestamp, Volume, VolumeStatus,
 };
 
 /// Answers a query.
@@ -34,6 +35,12 @@ pub(super) fn answer(
         }
         Query::Snapshots { selection, owned } => {
             snapshots(state, sight, selection, *owned).map(Reply::Snapshots)
+        }
+        Query::FastRestores(selection) => {
+            fast_restores(state, sight, settings, selection).map(Reply::FastRestores)
+        }
+        Query::LockedSnapshots(selection) => {
+            locked_snapshots(state, sight, selection).map(Reply::LockedSnapshots)
         }
         Query::Instances(selection) => instances(state, sight, selection).map(Reply::Instances),
         Query::InstanceTypes(selection) => instance_types(selection).map(Reply::InstanceTypes),
@@ -171,6 +178,42 @@ fn snapshots(
         Vec::new()
     };
     page(all, selection, |snapshot| snapshot.id.to_string())
+}
+
+fn fast_restores(
+    state: &RegionState,
+    sight: Sight,
+    settings: &Settings,
+    selection: &Selection<SnapshotId>,
+) -> Result<Page<FastRestore>, ApiError> {
+    filters::check::<FastRestore>(&selection.filters, false)?;
+    let seen = state.snapshots.values();
+    let all = seen
+        .filter(|snapshot| sight.by_filter(snapshot.started))
+        .flat_map(|snapshot| snapshot.fast_restores(sight.now, settings.delays.snapshot))
+        .collect();
+    page(all, selection, |item| {
+        format!("{} {}", item.snapshot, item.zone)
+    })
+}
+
+/// Those that are or were locked; ids of others are no error.
+fn locked_snapshots(
+    state: &RegionState,
+    sight: Sight,
+    selection: &Selection<SnapshotId>,
+) -> Result<Page<LockedSnapshot>, ApiError> {
+    filters::check::<LockedSnapshot>(&selection.filters, false)?;
+    let which = Selection {
+        ids: selection.ids.clone(),
+        filters: Vec::new(),
+        paging: None,
+    };
+    let snapshots = snapshots(state, sight, &which, true)?.items.into_iter();
+    let all = snapshots
+        .filter_map(|snapshot| snapshot.locked(sight.now))
+        .collect();
+    page(all, selection, |item| item.snapshot.to_string())
 }
 
 fn instances(

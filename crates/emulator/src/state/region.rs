@@ -42,6 +42,9 @@ impl RegionState {
             Command::ModifyVolume(c) => self.modify_volume(ctx, c, script),
             Command::CreateSnapshot(c) => self.create_snapshot(ctx, c, script),
             Command::DeleteSnapshot(id) => self.delete_snapshot(ctx, id),
+            Command::EnableFastRestores(c) => self.enable_fast_restores(ctx, c),
+            Command::LockSnapshot(c) => self.lock_snapshot(ctx, c),
+            Command::UnlockSnapshot(id) => self.unlock_snapshot(ctx, id),
             Command::CreateTags(c) => self.create_tags(c),
             Command::DeleteTags(c) => self.delete_tags(c),
             Command::RunInstances(c) => self.run_instances(ctx, c, script),
@@ -103,6 +106,13 @@ impl RegionState {
     /// The volume, unless it does not exist.
     pub(super) fn volume(&self, id: &VolumeId) -> Result<&Volume, ApiError> {
         self.volumes.get(id).ok_or_else(|| ApiError::no_volume(id))
+    }
+
+    /// The snapshot, unless it does not exist.
+    pub(super) fn snapshot(&self, id: &SnapshotId) -> Result<&Snapshot, ApiError> {
+        self.snapshots
+            .get(id)
+            .ok_or_else(|| ApiError::no_snapshot(id))
     }
 
     /// The instance, unless it does not exist.

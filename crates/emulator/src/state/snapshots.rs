@@ -1,5 +1,7 @@
 //! CreateSnapshot, DeleteSnapshot, and the way of a snapshot from `pending` to `completed`.
 
+use std::collections::BTreeMap;
+
 use ebs_types::{SnapshotId, SnapshotState, VolumeState};
 
 use super::{Ctx, Event, RegionState};
@@ -20,6 +22,7 @@ impl RegionState {
                 volume.state()
             )));
         }
+        refuse_outpost(request)?;
         let snapshot = Snapshot {
             id: ctx.ids.draw(SnapshotId::PREFIX),
             volume: volume.id.clone(),
@@ -31,6 +34,8 @@ impl RegionState {
             tags: request.tags.clone(),
             started: ctx.now,
             completed: None,
+            fast_restores: BTreeMap::new(),
+            lock: None,
         };
         ctx.effects.push(Effect::CreateSnapshot {
             snapshot: snapshot.id.clone(),
@@ -52,9 +57,9 @@ impl RegionState {
         ctx: &mut Ctx<'_>,
         id: &SnapshotId,
     ) -> Result<Reply, ApiError> {
-        self.snapshots
-            .remove(id)
-            .ok_or_else(|| ApiError::no_snapshot(id))?;
+        let snapshot = self.snapshot(id)?;
+        super::locks::refuse_locked(snapshot, ctx.now)?;
+        self.snapshots.remove(id);
         ctx.effects.push(Effect::DeleteSnapshot {
             snapshot: id.clone(),
         });
@@ -87,5 +92,16 @@ impl RegionState {
                 }
             }
         }
+    }
+}
+
+/// No volume here is on an Outpost (EC2 API reference, "CreateSnapshot": leave `OutpostArn` out for such a volume).
+fn refuse_outpost(request: &CreateSnapshot) -> Result<(), ApiError> {
+    match &request.outpost {
+        None => Ok(()),
+        Some(arn) => Err(ApiError::value(format!(
+            "The volume '{}' is not on the Outpost '{arn}'",
+            request.volume
+        ))),
     }
 }

@@ -3,6 +3,7 @@
 mod laws;
 mod life;
 mod refusals;
+mod snapshots;
 
 use std::time::Duration;
 
@@ -161,6 +162,7 @@ impl Lab {
         let request = CreateSnapshot {
             volume: volume.clone(),
             description: String::new(),
+            outpost: None,
             tags: Tags::new(),
         };
         match self.call(Command::CreateSnapshot(request))? {

@@ -4,8 +4,10 @@
 
 pub(super) mod attachments;
 pub(super) mod create_volume;
+pub(super) mod fast_restores;
 pub(super) mod instance_types;
 pub(super) mod instances;
+pub(super) mod locks;
 pub(super) mod modifications;
 pub(super) mod run_instances;
 pub(super) mod snapshots;

@@ -241,14 +241,25 @@ impl Form {
         most: u32,
     ) -> Result<Selection<T>, ApiError> {
         let ids: Vec<T> = self.ids(ids)?;
-        let filters = self.filters()?;
-        let max = self.number("MaxResults")?;
-        let token = self.take("NextToken").filter(|token| !token.is_empty());
-        if !ids.is_empty() && max.is_some() {
+        if !ids.is_empty() && self.entries.contains_key("MaxResults") {
             return Err(ApiError::combination(
                 "The parameter MaxResults cannot be used with ids in the same request: leave one of them out",
             ));
         }
+        Ok(Selection {
+            ids,
+            ..self.pages(most)?
+        })
+    }
+
+    /// The same of what cannot be chosen by ids.
+    ///
+    /// # Errors
+    /// `InvalidParameterValue` for a page below 5.
+    pub(super) fn pages<T>(&mut self, most: u32) -> Result<Selection<T>, ApiError> {
+        let filters = self.filters()?;
+        let max = self.number("MaxResults")?;
+        let token = self.take("NextToken").filter(|token| !token.is_empty());
         if let Some(max) = max.filter(|max| *max < 5) {
             return Err(ApiError::value(format!(
                 "Value ( {max} ) for parameter maxResults is invalid. Expecting a value greater than 5."
@@ -261,7 +272,7 @@ impl Form {
             token,
         });
         Ok(Selection {
-            ids,
+            ids: Vec::new(),
             filters,
             paging,
         })

@@ -82,6 +82,22 @@ impl Cloud {
         Ok(reply.text("snapshotId")?.to_owned())
     }
 
+    /// `aws ec2 unlock-snapshot`.
+    pub async fn unlock_snapshot(&self, id: &str) -> Result<()> {
+        self.ask("UnlockSnapshot", &[("SnapshotId", id)]).await?;
+        Ok(())
+    }
+
+    /// `aws ec2 describe-fast-snapshot-restores`: the zones where a snapshot has them.
+    pub async fn fast_restores(&self, id: &str) -> Result<Vec<String>> {
+        let of = [("Filter.1.Name", "snapshot-id"), ("Filter.1.Value.1", id)];
+        let reply = self.ask("DescribeFastSnapshotRestores", &of).await?;
+        let zones = reply.items("fastSnapshotRestoreSet");
+        zones
+            .map(|item| Ok(item.text("availabilityZone")?.to_owned()))
+            .collect()
+    }
+
     /// `aws ec2 delete-snapshot`.
     pub async fn delete_snapshot(&self, id: &str) -> Result<()> {
         self.ask("DeleteSnapshot", &[("SnapshotId", id)]).await?;

@@ -4,8 +4,8 @@ use ebs_types::{Tags, VolumeId};
 
 use super::Filtered;
 use crate::model::{
-    Attachment, AvailabilityZone, Instance, InstanceDetails, InstanceTypeInfo, Modification,
-    ROOT_DEVICE, Snapshot, Volume, VolumeStatus,
+    Attachment, AvailabilityZone, FastRestore, Instance, InstanceDetails, InstanceTypeInfo,
+    LockedSnapshot, Modification, ROOT_DEVICE, Snapshot, Volume, VolumeStatus,
 };
 use crate::state::{ACCOUNT, queries};
 
@@ -132,6 +132,40 @@ impl Filtered for Snapshot {
 
     fn tags(&self) -> Option<&Tags> {
         Some(&self.tags)
+    }
+}
+
+impl Filtered for FastRestore {
+    const NAMES: &'static [&'static str] =
+        &["availability-zone", "owner-id", "snapshot-id", "state"];
+
+    fn values(&self, name: &str) -> Vec<String> {
+        match name {
+            "availability-zone" => vec![self.zone.to_string()],
+            "owner-id" => vec![ACCOUNT.to_owned()],
+            "snapshot-id" => vec![self.snapshot.to_string()],
+            "state" => vec![self.state.to_string()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        None
+    }
+}
+
+impl Filtered for LockedSnapshot {
+    const NAMES: &'static [&'static str] = &["lock-state"];
+
+    fn values(&self, name: &str) -> Vec<String> {
+        match name {
+            "lock-state" => vec![self.state.to_string()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        None
     }
 }
 

@@ -102,6 +102,7 @@ fn command(lab: &Lab, step: &Step) -> Option<Command> {
         Step::Snapshot(v) => Command::CreateSnapshot(CreateSnapshot {
             volume: pick(&volumes, *v)?,
             description: String::new(),
+            outpost: None,
             tags: Tags::new(),
         }),
         Step::Stop(i) => Command::StopInstances(vec![pick(&instances, *i)?]),

@@ -22,6 +22,7 @@ pub(in crate::wire) fn parse_create(form: &mut Form) -> Result<Request, ApiError
     Ok(Request::Change(Command::CreateSnapshot(CreateSnapshot {
         volume,
         description,
+        outpost: form.take("OutpostArn"),
         tags: form.tags("snapshot")?,
     })))
 }
