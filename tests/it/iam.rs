@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use csi::v1::{
     ControllerGetVolumeHealthRequest, ControllerGetVolumeRequest, ControllerModifyVolumeRequest,
-    CreateVolumeRequest, GetSnapshotRequest, ListSnapshotsRequest, ListVolumesRequest,
+    CreateSnapshotRequest, CreateVolumeRequest, GetSnapshotRequest, ListSnapshotsRequest,
+    ListVolumesRequest,
 };
 use lab::cloud::NewVolume;
 use lab::orchestrator::{Claim, Use, gib_or_more};
@@ -125,12 +126,35 @@ async fn a_volume_and_its_snapshot_live_under_the_policy() {
     let restored = world.order("pvc-2").from_snapshot(&snapshot);
     let restored = controller.create(&restored).await.unwrap();
     looks(&world, &claim, &snapshot).await.unwrap();
+    let locked = with_class(&world, &claim).await.unwrap();
+    assert_eq!(with_class(&world, &claim).await.unwrap(), locked);
+    world.cloud.unlock_snapshot(&locked).await.unwrap();
+    controller.delete_snapshot(&locked).await.unwrap();
     controller.detach(&claim, &node).await.unwrap();
     controller.delete_snapshot(&snapshot).await.unwrap();
     for claim in [&claim, &restored] {
         controller.delete(claim).await.unwrap();
     }
     assert_eq!((volumes(&world).await, snapshots(&world).await), (0, 0));
+}
+
+/// A snapshot whose class asks for fast restores and a lock.
+async fn with_class(world: &World, claim: &Claim) -> Result<String, Status> {
+    let class = [
+        ("fastSnapshotRestoreAvailabilityZones", world.zone()),
+        ("lockMode", "governance"),
+        ("lockDuration", "1"),
+    ];
+    let request = CreateSnapshotRequest {
+        source_volume_id: claim.id.clone(),
+        name: "with-class".to_owned(),
+        parameters: class
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+        ..CreateSnapshotRequest::default()
+    };
+    let answer = world.controller.client().create_snapshot(request).await?;
+    Ok(answer.into_inner().snapshot.unwrap().snapshot_id)
 }
 
 /// What the driver answers to the call that takes this action.
@@ -163,6 +187,16 @@ async fn attempt(world: &World, action: &str) -> anyhow::Result<()> {
         "ec2:DeleteTags" => Ok(modify(world, &claim, &[("tagDeletion_1", "old")]).await?),
         "ec2:CreateSnapshot" | "ec2:DescribeSnapshots" => {
             controller.snapshot(&claim, "snapshot-1").await.map(drop)
+        }
+        "ec2:EnableFastSnapshotRestores" | "ec2:LockSnapshot" => {
+            with_class(world, &claim).await?;
+            Ok(())
+        }
+        "ec2:DescribeFastSnapshotRestores" | "ec2:DescribeLockedSnapshots" => {
+            with_class(world, &claim).await?;
+            // What there is, is looked at before anything is asked for a second time.
+            with_class(world, &claim).await?;
+            Ok(())
         }
         "ec2:DeleteSnapshot" => {
             let snapshot = controller.snapshot(&claim, "snapshot-1").await?;
@@ -211,7 +245,12 @@ async fn each_action_that_is_left_out_is_named_by_the_call_that_takes_it() {
         let denied = code(&answer);
         let words = message(answer);
         // What a look before an answer was for is not known: not final.
-        let in_doubt = action == "ec2:DescribeSnapshots" && denied == Code::Unavailable;
+        let looks = [
+            "ec2:DescribeSnapshots",
+            "ec2:DescribeFastSnapshotRestores",
+            "ec2:DescribeLockedSnapshots",
+        ];
+        let in_doubt = looks.contains(&action.as_str()) && denied == Code::Unavailable;
         assert!(
             denied == Code::PermissionDenied || in_doubt,
             "{action}: {denied:?} {words}"

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use ebs_types::{Region, Tags, VolumeId};
+use ebs_types::{Region, SnapshotId, Tags, VolumeId};
 
 use crate::model::{Command, Tagged};
 use crate::state::{ACCOUNT, RegionState};
@@ -87,9 +87,13 @@ pub(super) fn of<'a>(
         }
         Command::DeleteVolume(id) => place.volume(action, id).into_iter().collect(),
         Command::ModifyVolume(c) => place.volume(action, &c.volume).into_iter().collect(),
-        Command::DeleteSnapshot(id) => {
-            let snapshot = Tagged::Snapshot(id.clone());
-            place.existing(action, &snapshot).into_iter().collect()
+        Command::DeleteSnapshot(id) | Command::UnlockSnapshot(id) => {
+            place.snapshot(action, id).into_iter().collect()
+        }
+        Command::LockSnapshot(c) => place.snapshot(action, &c.snapshot).into_iter().collect(),
+        Command::EnableFastRestores(c) => {
+            let ids = c.snapshots.iter();
+            ids.filter_map(|id| place.snapshot(action, id)).collect()
         }
         Command::AttachVolume(c) => {
             let instance = Tagged::Instance(c.instance.clone());
@@ -156,6 +160,10 @@ impl<'a> Place<'a, '_> {
 
     fn volume(self, action: Action, id: &VolumeId) -> Option<Demand<'a>> {
         self.existing(action, &Tagged::Volume(id.clone()))
+    }
+
+    fn snapshot(self, action: Action, id: &SnapshotId) -> Option<Demand<'a>> {
+        self.existing(action, &Tagged::Snapshot(id.clone()))
     }
 
     /// The permission on each resource that exists.
