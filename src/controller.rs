@@ -7,6 +7,7 @@ mod attempts;
 mod attributes;
 mod capabilities;
 mod class_tags;
+mod content_source;
 mod create_snapshot;
 mod create_volume;
 mod delete_snapshot;

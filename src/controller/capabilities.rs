@@ -5,8 +5,9 @@ use csi::v1::controller_service_capability::{Rpc, Type};
 use csi::v1::{ControllerGetCapabilitiesResponse, ControllerServiceCapability};
 
 /// What the Controller service offers. The names of the RPCs it does not offer are in `controller`, where they are refused.
-const OFFERED: [RpcType; 13] = [
+const OFFERED: [RpcType; 14] = [
     RpcType::CreateDeleteVolume,
+    RpcType::CloneVolume,
     RpcType::PublishUnpublishVolume,
     RpcType::ListVolumes,
     RpcType::ListVolumesPublishedNodes,

@@ -1,19 +1,20 @@
-//! CreateVolume: one call to EC2 that makes the volume, then a watch until it can be used.
+//! CreateVolume: one call to EC2 that makes the volume, anew or as a copy, then a watch until it can be used.
 //!
 //! Answers for two rules. *Finality*: an answer that the caller takes for final ("no volume of that name exists") is given only when
 //! that is known over all attempts. *No doubles*: client tokens expire, and a deleted volume's token answers with the dead id; so the
 //! first look afterwards goes by name, the oldest volume is kept, and a burnt token is rolled.
 
+mod clone;
 mod placement;
 
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
-use csi::v1::volume_content_source::{SnapshotSource, Type};
-use csi::v1::{CreateVolumeRequest, CreateVolumeResponse, VolumeContentSource};
-use ebs_types::{Gibibytes, SnapshotState, VolumeId, VolumeState, Zone};
+use csi::v1::{CreateVolumeRequest, CreateVolumeResponse};
+use ebs_types::{Gibibytes, SnapshotState, VolumeId, VolumeKind, VolumeState, Zone};
 use ec2::{Ec2Error, ErrorKind, Outcome, Volume};
 
+use super::content_source::Origin;
 use super::error::Error;
 use super::volume_spec::VolumeSpec;
 use super::{ControllerService, topology};
@@ -48,17 +49,12 @@ pub(super) async fn run(
 }
 
 fn render(spec: &VolumeSpec, volume: &Volume) -> CreateVolumeResponse {
-    let content_source = spec.snapshot.as_ref().map(|snapshot| VolumeContentSource {
-        r#type: Some(Type::Snapshot(SnapshotSource {
-            snapshot_id: snapshot.to_string(),
-        })),
-    });
     CreateVolumeResponse {
         volume: Some(csi::v1::Volume {
             capacity_bytes: volume.size.bytes().to_csi(),
             volume_id: volume.id.to_string(),
             volume_context: spec.context().collect(),
-            content_source,
+            content_source: spec.origin.content_source(),
             accessible_topology: topology::accessible_from(&volume.zone),
         }),
     }
@@ -67,19 +63,34 @@ fn render(spec: &VolumeSpec, volume: &Volume) -> CreateVolumeResponse {
 /// How one call ended.
 enum Made {
     /// The volume is there and can be used.
-    Volume(Volume),
+    Volume(Box<Volume>),
     /// The token answers for a volume that is gone, and nothing else of the name exists.
     TokenBurnt,
 }
 
+impl Made {
+    fn of(volume: Volume) -> Self {
+        Self::Volume(Box::new(volume))
+    }
+}
+
 /// What became of a volume that was watched.
 enum Fate {
-    Ready(Volume),
+    Ready(Box<Volume>),
     Errored,
     /// Gone; whether it was seen alive before.
     Gone {
         seen: bool,
     },
+}
+
+/// Where and of what a volume is made.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    zone: &'a Zone,
+    size: Gibibytes,
+    /// The volume to clone, if it is to be a clone; it is in the zone.
+    source: Option<&'a Volume>,
 }
 
 /// One CreateVolume under way.
@@ -90,11 +101,21 @@ struct Creation<'a> {
 
 impl Creation<'_> {
     async fn create(&self) -> Result<Volume, Error> {
-        let size = self.size().await?;
+        let source = self.source().await?;
+        let size = self.size(source.as_ref()).await?;
+        let zones = match &source {
+            Some(source) => vec![source.zone.clone()],
+            None => self.zones().await?,
+        };
         let name = &self.spec.name;
         let mut last = None;
-        for zone in self.zones().await? {
-            let refusal = match self.create_in(&zone, size).await {
+        for zone in zones {
+            let place = Place {
+                zone: &zone,
+                size,
+                source: source.as_ref(),
+            };
+            let refusal = match self.create_in(place).await {
                 Err(refusal) => self.of_zone(&zone, refusal).await?,
                 made => return made,
             };
@@ -113,10 +134,10 @@ impl Creation<'_> {
         Err(last.unwrap_or(Error::NoZone))
     }
 
-    async fn create_in(&self, zone: &Zone, size: Gibibytes) -> Result<Volume, Error> {
+    async fn create_in(&self, place: Place<'_>) -> Result<Volume, Error> {
         for _ in 0..MAX_TOKENS {
-            match self.call(zone, size).await? {
-                Made::Volume(volume) => return Ok(volume),
+            match self.call(place).await? {
+                Made::Volume(volume) => return Ok(*volume),
                 Made::TokenBurnt => {
                     tracing::info!(volume.name = %self.spec.name, "client token is burnt, rolling it");
                     self.service.volumes.roll(&self.spec.name);
@@ -128,10 +149,19 @@ impl Creation<'_> {
         })
     }
 
-    /// The snapshot's size is the least and the default. The look also tells why a snapshot cannot be restored better than EC2's refusal.
-    async fn size(&self) -> Result<Gibibytes, Error> {
-        let Some(id) = &self.spec.snapshot else {
-            return self.spec.size(None);
+    /// The volume to clone.
+    async fn source(&self) -> Result<Option<Volume>, Error> {
+        let Origin::Volume(id, _) = &self.spec.origin else {
+            return Ok(None);
+        };
+        let found = clone::source(self.service, id, &self.choice().await?).await;
+        found.map(Some)
+    }
+
+    /// The source's size is the least and the default. The look also tells why a snapshot cannot be restored better than EC2's refusal.
+    async fn size(&self, source: Option<&Volume>) -> Result<Gibibytes, Error> {
+        let Origin::Snapshot(id) = &self.spec.origin else {
+            return self.spec.size(source.map(|source| source.size));
         };
         let snapshot = self.service.cloud.snapshot(id).await?;
         match snapshot.state {
@@ -150,17 +180,16 @@ impl Creation<'_> {
         }
     }
 
-    async fn call(&self, zone: &Zone, size: Gibibytes) -> Result<Made, Error> {
+    async fn call(&self, place: Place<'_>) -> Result<Made, Error> {
         let name = &self.spec.name;
-        let kind = self.spec.kind(size)?;
+        let kind = self.spec.kind(place.size)?;
         let attempt = self.service.volumes.begin(name);
-        let plan = self.spec.plan(zone, size, kind, attempt.generation());
-        match self.service.cloud.api().create_volume(&plan).await {
+        match self.accept(place, kind, attempt.generation()).await {
             Ok(volume) => self.settle(volume).await,
             // The token made something else: a volume that is there, or one that is gone.
             Err(error) if error.kind == ErrorKind::IdempotentParameterMismatch => {
                 match self.existing().await? {
-                    Some(volume) => self.adopt(volume).await.map(Made::Volume),
+                    Some(volume) => self.adopt(volume).await.map(Made::of),
                     None => Ok(Made::TokenBurnt),
                 }
             }
@@ -169,6 +198,26 @@ impl Creation<'_> {
                     attempt.not_done();
                 }
                 Err(error.into())
+            }
+        }
+    }
+
+    /// The one call that makes something.
+    async fn accept(
+        &self,
+        place: Place<'_>,
+        kind: VolumeKind,
+        generation: u32,
+    ) -> Result<Volume, Ec2Error> {
+        let (spec, cloud) = (self.spec, &self.service.cloud);
+        match place.source {
+            None => {
+                let plan = spec.plan(place.zone, place.size, kind, generation);
+                cloud.api().create_volume(&plan).await
+            }
+            Some(source) => {
+                let plan = spec.plan_copy(source, place.size, kind, generation);
+                cloud.copy_volume(&plan).await
             }
         }
     }
@@ -188,7 +237,7 @@ impl Creation<'_> {
             Some(oldest) if oldest.id != made.id => {
                 let oldest = oldest.clone();
                 self.drop_double(&made, &oldest, listed).await?;
-                return self.adopt(oldest).await.map(Made::Volume);
+                return self.adopt(oldest).await.map(Made::of);
             }
             _ => {}
         }
@@ -203,7 +252,7 @@ impl Creation<'_> {
                 Err(self.failed(&made, "it vanished while it was being made"))
             }
             Fate::Gone { seen: false } => match self.existing().await? {
-                Some(volume) => self.adopt(volume).await.map(Made::Volume),
+                Some(volume) => self.adopt(volume).await.map(Made::of),
                 None => Ok(Made::TokenBurnt),
             },
         }
@@ -290,7 +339,7 @@ impl Creation<'_> {
             });
         }
         match self.watch(&volume.id, true).await? {
-            Fate::Ready(ready) => Ok(ready),
+            Fate::Ready(ready) => Ok(*ready),
             Fate::Errored | Fate::Gone { .. } => Err(Error::CameAndWent {
                 name: self.spec.name.clone(),
                 volume: volume.id,
@@ -308,7 +357,7 @@ impl Creation<'_> {
                     ControlFlow::Continue(())
                 }
                 VolumeState::Available | VolumeState::InUse => {
-                    ControlFlow::Break(Some(Fate::Ready(volume.clone())))
+                    ControlFlow::Break(Some(Fate::Ready(Box::new(volume.clone()))))
                 }
                 VolumeState::Error => ControlFlow::Break(Some(Fate::Errored)),
                 VolumeState::Deleting | VolumeState::Deleted => ControlFlow::Break(None),

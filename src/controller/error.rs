@@ -29,7 +29,7 @@ pub(crate) enum Error {
     NoSuchId(#[from] InvalidId),
     #[error(
         "volume {handle} is node-local: each node has a volume of its own, attached without Kubernetes, which is neither expanded, \
-         modified, deleted nor put in snapshots by this driver; do that in EC2, and give its PersistentVolume the reclaim policy Retain"
+         modified, cloned, deleted nor put in snapshots by this driver; do that in EC2, and give its PersistentVolume the reclaim policy Retain"
     )]
     NodeLocal { handle: String },
     /// EC2's own refusal, or its silence.
@@ -122,6 +122,13 @@ pub(crate) enum Error {
         lock: String,
         error: Box<Ec2Error>,
     },
+    #[error(
+        "volume {volume} is in zone {zone}, and EBS copies a volume within its zone, which accessibility_requirements does not allow: \
+         run the pod in {zone}, or restore a snapshot of the volume where the pod is to run"
+    )]
+    SourceElsewhere { volume: VolumeId, zone: Zone },
+    #[error("volume {volume} is in state error and holds nothing to clone: name another one")]
+    SourceFailed { volume: VolumeId },
     #[error("volume {volume} is being deleted: nothing can be done with it any more")]
     VolumeGone { volume: VolumeId },
     #[error(

@@ -1,10 +1,9 @@
 //! EC2's resources in CSI's messages, where several RPCs answer with them.
 
-use csi::v1::VolumeContentSource;
-use csi::v1::volume_content_source::{SnapshotSource, Type};
 use ebs_types::{AttachmentState, SnapshotState, VolumeId};
 use ec2::{Snapshot, Volume};
 
+use super::content_source::Origin;
 use super::topology;
 
 /// A snapshot. Its size is the least that a volume made from it can have.
@@ -25,15 +24,10 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> csi::v1::Snapshot {
 
 /// A volume as EC2 describes it, under the handle by which the caller knows it. Its attributes are not EC2's to know: its PV has them.
 pub(super) fn volume(volume: &Volume, handle: String) -> csi::v1::Volume {
-    let source = volume.snapshot.as_ref().map(|id| VolumeContentSource {
-        r#type: Some(Type::Snapshot(SnapshotSource {
-            snapshot_id: id.to_string(),
-        })),
-    });
     csi::v1::Volume {
         capacity_bytes: volume.size.bytes().to_csi(),
         volume_id: handle,
-        content_source: source,
+        content_source: Origin::of(volume).content_source(),
         accessible_topology: topology::accessible_from(&volume.zone),
         ..csi::v1::Volume::default()
     }

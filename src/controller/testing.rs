@@ -10,14 +10,15 @@ use std::time::{Duration, SystemTime};
 use csi::v1::controller_server::Controller;
 use csi::v1::volume_capability::access_mode::Mode;
 use csi::v1::volume_capability::{AccessMode, AccessType, MountVolume};
-use csi::v1::{CreateSnapshotRequest, CreateVolumeRequest, VolumeCapability};
+use csi::v1::volume_content_source::{Type, VolumeSource};
+use csi::v1::{CreateSnapshotRequest, CreateVolumeRequest, VolumeCapability, VolumeContentSource};
 use ebs_types::{
     AttachmentState, InstanceId, InstanceState, ModificationState, SnapshotId, Source, VolumeId,
     VolumeState,
 };
 use ec2::{
-    Action, BlockDevice, Cloud, CloudSettings, CreateVolume, Ec2, Ec2Error, ErrorKind, FastRestore,
-    Instance, LockedSnapshot, Modification, Outcome, Snapshot, Volume, VolumeTrouble,
+    Action, BlockDevice, Cloud, CloudSettings, CopyVolume, CreateVolume, Ec2, Ec2Error, ErrorKind,
+    FastRestore, Instance, LockedSnapshot, Modification, Outcome, Snapshot, Volume, VolumeTrouble,
 };
 use tokio::time::{Instant, sleep};
 use tonic::{Request, Status};
@@ -67,6 +68,7 @@ pub(super) struct State {
     /// How long new volumes and snapshots stay out of sight.
     pub(super) lag: Duration,
     pub(super) tokens: HashMap<String, (CreateVolume, Volume)>,
+    pub(super) copies: HashMap<String, (CopyVolume, Volume)>,
     faults: HashMap<Action, VecDeque<Fault>>,
     settles: HashMap<VolumeId, Instant>,
     hidden: HashMap<String, Instant>,
@@ -162,6 +164,7 @@ impl State {
                 Source::Empty => None,
                 Source::Snapshot(id) => Some(id.clone()),
             },
+            copy_of: None,
             multi_attach: false,
             attachments: vec![],
             tags: request
@@ -179,6 +182,43 @@ impl State {
         let entry = (request.clone(), volume.clone());
         self.tokens.insert(request.token.as_str().to_owned(), entry);
         volume
+    }
+
+    /// Copies a volume that is there.
+    pub(super) fn copy(&mut self, request: &CopyVolume) -> Volume {
+        let source = self.volumes[&request.source].clone();
+        let unlike = CreateVolume {
+            token: request.token.clone(),
+            zone: source.zone,
+            size: request.size,
+            kind: request.kind,
+            source: Source::Empty,
+            initialization_rate: None,
+            encryption: request.encryption.clone(),
+            tags: request.tags.clone(),
+        };
+        let mut volume = self.make(&unlike);
+        self.tokens.remove(request.token.as_str());
+        volume.copy_of = Some(source.id);
+        self.volumes.insert(volume.id.clone(), volume.clone());
+        let entry = (request.clone(), volume.clone());
+        self.copies.insert(request.token.as_str().to_owned(), entry);
+        volume
+    }
+
+    /// What a scripted fault makes of a volume that was accepted.
+    pub(super) fn spoil(&mut self, volume: &VolumeId, fault: Option<Fault>) {
+        match fault {
+            Some(Fault::Stick) => {
+                if let Some(volume) = self.volumes.get_mut(volume) {
+                    volume.state = VolumeState::Error;
+                }
+            }
+            Some(Fault::Vanish) => {
+                self.volumes.remove(volume);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -284,6 +324,18 @@ pub(super) fn create_request(name: &str) -> CreateVolumeRequest {
         name: name.to_owned(),
         volume_capabilities: vec![capability()],
         ..CreateVolumeRequest::default()
+    }
+}
+
+/// A request for a clone.
+pub(super) fn clone_request(name: &str, source: &str) -> CreateVolumeRequest {
+    CreateVolumeRequest {
+        volume_content_source: Some(VolumeContentSource {
+            r#type: Some(Type::Volume(VolumeSource {
+                volume_id: source.to_owned(),
+            })),
+        }),
+        ..create_request(name)
     }
 }
 

@@ -1,15 +1,15 @@
 //! A CreateVolumeRequest, parsed: what volume is wanted. Every refusal that needs no look at the cloud ends here.
 
-use csi::v1::volume_content_source::Type as SourceMessage;
-use csi::v1::{CreateVolumeRequest, VolumeContentSource};
+use csi::v1::CreateVolumeRequest;
 use ebs_types::{
-    Access, CapacityRange, ClientToken, FormatParameters, FsType, Gibibytes, InvalidKind,
-    SOURCE_SNAPSHOT_KEY, SnapshotId, Source, Tags, VolumeKind, VolumeType, Zone,
+    Access, CapacityRange, ClientToken, FormatParameters, FsType, Gibibytes, InvalidKind, Source,
+    Tags, VolumeKind, VolumeType, Zone,
 };
-use ec2::{CreateVolume, Encryption, Volume};
+use ec2::{CopyVolume, CreateVolume, Encryption, Volume};
 
 use super::attributes::Attributes;
 use super::class_tags::ClassTags;
+use super::content_source::Origin;
 use super::error::Error;
 use super::origin::ClaimNames;
 use super::params::Parameters;
@@ -27,7 +27,7 @@ const DEFAULT_SIZE: Gibibytes = Gibibytes(100);
 pub(super) struct VolumeSpec {
     pub(super) name: String,
     pub(super) zones: ZoneWishes,
-    pub(super) snapshot: Option<SnapshotId>,
+    pub(super) origin: Origin,
     range: CapacityRange,
     speed: Speed,
     /// Whether IOPS per GiB that are too few for the type are raised to its least.
@@ -58,7 +58,7 @@ impl VolumeSpec {
         let spec = Self {
             name: name.to_owned(),
             zones: ZoneWishes::parse(message.accessibility_requirements.as_ref())?,
-            snapshot: snapshot(message.volume_content_source.as_ref())?,
+            origin: Origin::parse(message.volume_content_source.as_ref())?,
             range: CapacityRange::new(range.0, range.1)?,
             speed: wishes.speed,
             raise: wishes.raise,
@@ -68,22 +68,22 @@ impl VolumeSpec {
             format: wishes.format,
             waits: wishes.waits,
         };
-        // What no snapshot can make right is refused before any is looked up.
+        // What no source can make right is refused before any is looked up.
         let least = spec.size(None)?;
-        if spec.snapshot.is_none() || spec.speed.per_gib().is_none() {
+        if spec.origin == Origin::Nothing || spec.speed.per_gib().is_none() {
             spec.kind(least)?;
         }
         Ok(spec)
     }
 
-    /// The size to make, not below the snapshot's, which is also the default.
+    /// The size to make, not below the source's, which is also the default.
     ///
     /// # Errors
     /// [`Error::OutOfRange`] where the requested range has no such size.
-    pub(super) fn size(&self, snapshot: Option<Gibibytes>) -> Result<Gibibytes, Error> {
+    pub(super) fn size(&self, source: Option<Gibibytes>) -> Result<Gibibytes, Error> {
         let offered = self.volume_type().sizes();
-        let min = snapshot.unwrap_or(*offered.start()).max(*offered.start());
-        let default = snapshot.unwrap_or(DEFAULT_SIZE).max(min);
+        let min = source.unwrap_or(*offered.start()).max(*offered.start());
+        let default = source.unwrap_or(DEFAULT_SIZE).max(min);
         Ok(self.range.pick(default, min, *offered.end())?)
     }
 
@@ -101,7 +101,7 @@ impl VolumeSpec {
         VolumeKind::new(volume_type, figures)
     }
 
-    /// The call that makes it.
+    /// The call that makes it of nothing or of a snapshot.
     pub(super) fn plan(
         &self,
         zone: &Zone,
@@ -109,29 +109,52 @@ impl VolumeSpec {
         kind: VolumeKind,
         generation: u32,
     ) -> CreateVolume {
+        let source = match &self.origin {
+            Origin::Snapshot(id) => Source::Snapshot(id.clone()),
+            Origin::Nothing | Origin::Volume(..) => Source::Empty,
+        };
         CreateVolume {
             token: ClientToken::for_name(&self.name, generation),
             zone: zone.clone(),
             size,
             kind,
             // Without a snapshot there is nothing to fetch; one class may serve both.
-            initialization_rate: self.initialization_rate.filter(|_| self.snapshot.is_some()),
-            source: self
-                .snapshot
-                .clone()
-                .map_or(Source::Empty, Source::Snapshot),
+            initialization_rate: self.initialization_rate.filter(|_| source != Source::Empty),
+            source,
             encryption: self.encryption.clone(),
+            tags: self.tags.clone(),
+        }
+    }
+
+    /// The call that makes it of another volume, which EBS initializes as fast as it can: there is no rate to ask for.
+    pub(super) fn plan_copy(
+        &self,
+        source: &Volume,
+        size: Gibibytes,
+        kind: VolumeKind,
+        generation: u32,
+    ) -> CopyVolume {
+        CopyVolume {
+            token: ClientToken::for_name(&self.name, generation),
+            source: source.id.clone(),
+            size,
+            kind,
+            encryption: match &self.encryption {
+                // Its copy is encrypted whatever is asked. To ask for it would change the key, from the source's to the account's.
+                Encryption::DefaultKey | Encryption::Off if source.encrypted => {
+                    Encryption::AccountDefault
+                }
+                wanted => wanted.clone(),
+            },
             tags: self.tags.clone(),
         }
     }
 
     /// What the nodes must be told of the volume.
     pub(super) fn context(&self) -> impl Iterator<Item = (String, String)> {
-        // A node never formats a volume that is to hold a snapshot's contents, however blank it looks.
-        let source = self.snapshot.iter();
-        let source = source.map(|id| (SOURCE_SNAPSHOT_KEY.to_owned(), id.to_string()));
-        let waits = self.waits && self.snapshot.is_some();
+        let waits = self.waits && matches!(self.origin, Origin::Snapshot(_));
         let waits = waits.then(initialization::attribute);
+        let source = self.origin.context().into_iter();
         source.chain(self.format.to_context()).chain(waits)
     }
 
@@ -154,11 +177,11 @@ impl VolumeSpec {
                 "it is in zone {}, which accessibility_requirements does not allow",
                 volume.zone
             ))
-        } else if volume.snapshot != self.snapshot {
+        } else if !self.origin.is_that_of(volume) {
             Some(format!(
                 "it was made from {}, not from {}",
-                source_words(volume.snapshot.as_ref()),
-                source_words(self.snapshot.as_ref())
+                Origin::of(volume),
+                self.origin
             ))
         } else if volume.volume_type != wanted_type {
             Some(format!(
@@ -184,10 +207,6 @@ impl VolumeSpec {
     }
 }
 
-fn source_words(snapshot: Option<&SnapshotId>) -> String {
-    snapshot.map_or_else(|| "no snapshot".to_owned(), ToString::to_string)
-}
-
 fn differs(what: &str, has: Option<u32>, wanted: Option<u32>) -> String {
     format!(
         "its {what} is {}, not {}",
@@ -206,26 +225,6 @@ fn accesses(message: &CreateVolumeRequest) -> Result<Vec<Access>, InvalidRequest
         .iter()
         .map(|capability| Capability::parse(FIELD, Some(capability)).map(|parsed| parsed.access))
         .collect()
-}
-
-fn snapshot(source: Option<&VolumeContentSource>) -> Result<Option<SnapshotId>, Error> {
-    match source.map(|source| source.r#type.as_ref()) {
-        None => Ok(None),
-        Some(Some(SourceMessage::Snapshot(source))) => {
-            request::snapshot(&source.snapshot_id).map(Some)
-        }
-        Some(Some(SourceMessage::Volume(source))) => Err(InvalidRequest::value(
-            "volume_content_source.volume",
-            source.volume_id.as_str(),
-            "this driver does not offer CLONE_VOLUME; take a snapshot and restore that",
-        )
-        .into()),
-        Some(None) => Err(InvalidRequest::Missing {
-            field: "volume_content_source.type",
-            hint: "name a snapshot, or leave volume_content_source out for an empty volume",
-        }
-        .into()),
-    }
 }
 
 /// What the StorageClass' and the VolumeAttributesClass' parameters ask for.

@@ -38,13 +38,16 @@ pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
         }
         Error::KeyRefused { .. } => Code::PermissionDenied,
         Error::Incompatible { .. } => Code::AlreadyExists,
-        Error::ZoneUnavailable { .. } | Error::NoDeviceName { .. } | Error::InstanceFull { .. } => {
-            Code::ResourceExhausted
-        }
+        // The CSI specification's code for "not in accessible_topology", which sends the scheduler to another zone.
+        Error::ZoneUnavailable { .. }
+        | Error::SourceElsewhere { .. }
+        | Error::NoDeviceName { .. }
+        | Error::InstanceFull { .. } => Code::ResourceExhausted,
         Error::SnapshotLocked { .. }
         | Error::AttachedTo { .. }
         | Error::WrongZone { .. }
-        | Error::NoZone => Code::FailedPrecondition,
+        | Error::NoZone
+        | Error::SourceFailed { .. } => Code::FailedPrecondition,
         Error::CreationFailed { .. }
         | Error::SnapshotFailed { .. }
         | Error::ModificationFailed { .. } => Code::Internal,

@@ -39,6 +39,7 @@ pub(super) fn code(rpc: Rpc, error: &Ec2Error) -> Code {
             Code::FailedPrecondition
         }
         ErrorKind::QuotaExceeded
+        | ErrorKind::CopiesUnderWay
         | ErrorKind::InsufficientCapacity
         | ErrorKind::AttachmentLimitExceeded
         | ErrorKind::ModificationRateExceeded => Code::ResourceExhausted,
@@ -105,6 +106,10 @@ pub(super) fn advice(error: &Ec2Error) -> &'static str {
         }
         ErrorKind::QuotaExceeded | ErrorKind::ModificationSizeLimitExceeded => {
             "raise the account's quota (Service Quotas, Amazon EBS) or delete what is not needed"
+        }
+        ErrorKind::CopiesUnderWay => {
+            "EBS copies a volume once at a time, and few in a region: wait until the copies under way are initialized \
+             (aws ec2 describe-volume-status), or raise the account's quota"
         }
         ErrorKind::InsufficientCapacity => "use another zone or volume type, or wait",
         ErrorKind::AttachmentLimitExceeded => {

@@ -24,7 +24,7 @@ const RPCS: [Rpc; 15] = [
     Rpc::ControllerListVolumeHealth,
 ];
 
-const KINDS: [ErrorKind; 26] = [
+const KINDS: [ErrorKind; 27] = [
     ErrorKind::VolumeNotFound,
     ErrorKind::SnapshotNotFound,
     ErrorKind::InstanceNotFound,
@@ -38,6 +38,7 @@ const KINDS: [ErrorKind; 26] = [
     ErrorKind::DeviceNameTaken,
     ErrorKind::IdempotentParameterMismatch,
     ErrorKind::QuotaExceeded,
+    ErrorKind::CopiesUnderWay,
     ErrorKind::InsufficientCapacity,
     ErrorKind::AttachmentLimitExceeded,
     ErrorKind::ModificationRateExceeded,

@@ -30,6 +30,7 @@ fn fault(name: &str, action: &str) -> Value {
 #[derive(Clone, Copy, Debug)]
 enum Rpc {
     Create,
+    Clone,
     Attach,
     Detach,
     Expand,
@@ -42,6 +43,7 @@ impl Rpc {
     fn action(self) -> &'static str {
         match self {
             Self::Create => "CreateVolume",
+            Self::Clone => "CopyVolumes",
             Self::Attach => "AttachVolume",
             Self::Detach => "DetachVolume",
             Self::Expand => "ModifyVolume",
@@ -56,6 +58,10 @@ impl Rpc {
         let node = world.node(0).unwrap();
         match self {
             Self::Create => controller.create(&world.order("new")).await.map(drop),
+            Self::Clone => {
+                let order = world.order("new").clone_of(&actors.attached.id);
+                controller.create(&order).await.map(drop)
+            }
             Self::Attach => controller.attach(&actors.free, &node).await.map(drop),
             Self::Detach => controller.detach(&actors.attached, &node).await,
             Self::Expand => {
@@ -71,7 +77,7 @@ impl Rpc {
     /// Volumes and snapshots that there are in the end: [`Actors`] and what the RPC has changed.
     fn leads_to(self) -> (usize, usize) {
         match self {
-            Self::Create => (3, 0),
+            Self::Create | Self::Clone => (3, 0),
             Self::Snapshot => (2, 1),
             Self::Delete => (1, 0),
             Self::Attach | Self::Detach | Self::Expand | Self::DeleteSnapshot => (2, 0),
@@ -110,6 +116,7 @@ impl Actors {
 async fn repeating_heals(
     #[values(
         Rpc::Create,
+        Rpc::Clone,
         Rpc::Attach,
         Rpc::Detach,
         Rpc::Expand,

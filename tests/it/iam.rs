@@ -171,10 +171,13 @@ async fn attempt(world: &World, action: &str) -> anyhow::Result<()> {
     }
     // An administrator made it, as far as the policy would not allow it.
     let claim = by_hand(world, &[("ebs.csi.aws.com/cluster", "true"), ("old", "x")]).await;
+    let order = world.order("pvc-1");
     match action {
-        "ec2:CreateVolume" | "ec2:CreateTags" => {
-            controller.create(&world.order("pvc-1")).await.map(drop)
-        }
+        "ec2:CreateVolume" | "ec2:CreateTags" => controller.create(&order).await.map(drop),
+        "ec2:CopyVolumes" => controller
+            .create(&order.clone_of(&claim.id))
+            .await
+            .map(drop),
         "ec2:DeleteVolume" => controller.delete(&claim).await,
         "ec2:AttachVolume" => controller.attach(&claim, &node).await.map(drop),
         "ec2:DetachVolume" => {

@@ -11,7 +11,12 @@ async fn volume(world: &World, snapshot: Option<&str>, waits: &'static str) -> C
     let name = format!("{}-{waits}", snapshot.unwrap_or("empty"));
     let order = Order {
         parameters: vec![("BlockAttachUntilInitialized", waits)],
-        snapshot: snapshot.map(str::to_owned),
+        source: snapshot.map(|id| {
+            let snapshot_id = id.to_owned();
+            csi::v1::volume_content_source::Type::Snapshot(
+                csi::v1::volume_content_source::SnapshotSource { snapshot_id },
+            )
+        }),
         ..world.order(&name)
     };
     world.controller.create(&order).await.unwrap()

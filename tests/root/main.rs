@@ -13,6 +13,7 @@
 )]
 
 mod access;
+mod clones;
 mod confinement;
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 mod crashes;

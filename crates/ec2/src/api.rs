@@ -6,7 +6,7 @@ use ebs_types::{
 };
 
 use crate::{
-    AttachVolume, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2Error,
+    AttachVolume, Attachment, AvailabilityZone, CopyVolume, CreateSnapshot, CreateVolume, Ec2Error,
     FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume, Page, Snapshot,
     SnapshotQuery, Volume, VolumeQuery, VolumeStatus, VolumeStatusQuery,
 };
@@ -19,6 +19,10 @@ use crate::{
 pub trait Ec2: Send + Sync + 'static {
     /// CreateVolume. Returns as soon as EC2 has accepted; the volume is `creating`.
     async fn create_volume(&self, request: &CreateVolume) -> Result<Volume, Ec2Error>;
+
+    /// CopyVolumes, which copies one volume in spite of its name. Returns as soon as EC2 has accepted, and with it the bytes of that
+    /// moment; the volume is `creating`.
+    async fn copy_volume(&self, request: &CopyVolume) -> Result<Volume, Ec2Error>;
 
     /// DeleteVolume. Returns as soon as EC2 has accepted.
     async fn delete_volume(&self, volume: &VolumeId) -> Result<(), Ec2Error>;

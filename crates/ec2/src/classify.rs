@@ -54,6 +54,13 @@ const KINDS: &[(ErrorKind, &[&str])] = &[
         ],
     ),
     (
+        ErrorKind::CopiesUnderWay,
+        &[
+            "ConcurrentCopyVolumeLimitExceeded",
+            "CopyVolumesLimitExceeded",
+        ],
+    ),
+    (
         ErrorKind::InsufficientCapacity,
         &["InsufficientVolumeCapacity"],
     ),

@@ -27,8 +27,8 @@ use self::sightings::{Sightings, Subject};
 use self::snapshot_extras::{FastRestoresBySnapshot, LocksBySnapshot};
 use self::watch::{Pace, Watch};
 use crate::{
-    AttachVolume, Attachment, Ec2, Ec2Error, ErrorKind, Instance, Modification, ModifyVolume,
-    Snapshot, Volume,
+    AttachVolume, Attachment, CopyVolume, Ec2, Ec2Error, ErrorKind, Instance, Modification,
+    ModifyVolume, Snapshot, Volume,
 };
 
 /// How a [`Cloud`] paces itself.
@@ -261,6 +261,16 @@ impl Cloud {
         look: impl FnMut(&Modification) -> ControlFlow<T> + Send,
     ) -> Result<T, Ec2Error> {
         self.modification_watch.until(id.clone(), look).await
+    }
+
+    /// [`Ec2::copy_volume`].
+    ///
+    /// # Errors
+    /// As there; [`ErrorKind::VolumeNotFound`], of the source, is sure.
+    pub async fn copy_volume(&self, request: &CopyVolume) -> Result<Volume, Ec2Error> {
+        let subject = Subject::Volume(request.source.clone());
+        self.surely(|_| subject.clone(), || self.api.copy_volume(request))
+            .await
     }
 
     /// [`Ec2::delete_volume`].

@@ -7,6 +7,7 @@ use std::fmt;
 #[expect(missing_docs, reason = "the names are EC2's own")]
 pub enum Action {
     CreateVolume,
+    CopyVolumes,
     DeleteVolume,
     DescribeVolumes,
     DescribeVolumeStatus,
@@ -34,6 +35,7 @@ impl Action {
     pub fn mutates(self) -> bool {
         match self {
             Self::CreateVolume
+            | Self::CopyVolumes
             | Self::DeleteVolume
             | Self::AttachVolume
             | Self::DetachVolume
@@ -102,6 +104,8 @@ pub enum ErrorKind {
     /// `VolumeLimitExceeded`, `MaxIOPSLimitExceeded`, `SnapshotLimitExceeded`, `ResourceLimitExceeded`, and
     /// every `…LimitExceeded` that means nothing else: the account's quota.
     QuotaExceeded,
+    /// `ConcurrentCopyVolumeLimitExceeded`, `CopyVolumesLimitExceeded`: copies of the volume, or of the region, that are not initialized yet.
+    CopiesUnderWay,
     /// `InsufficientVolumeCapacity`: the zone has no room now.
     InsufficientCapacity,
     /// `AttachmentLimitExceeded`: the instance is full.

@@ -53,6 +53,23 @@ pub struct AttachVolume {
     pub card: Option<u32>,
 }
 
+/// A request for CopyVolumes: one copy, in the zone of its source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyVolume {
+    /// Makes repeating harmless for about half a day.
+    pub token: ClientToken,
+    /// The volume whose bytes of this moment it gets.
+    pub source: VolumeId,
+    /// Its size, not below the source's.
+    pub size: Gibibytes,
+    /// Its type and speed, whatever the source's are.
+    pub kind: VolumeKind,
+    /// How it is encrypted. A copy of an encrypted volume always is; [`Encryption::AccountDefault`] leaves it with the source's key.
+    pub encryption: Encryption,
+    /// Its tags, set in the same call; it has none of the source's.
+    pub tags: Tags,
+}
+
 /// A request for ModifyVolume: what is `None` stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModifyVolume {

@@ -32,6 +32,8 @@ pub struct Volume {
     pub kms_key: Option<String>,
     /// The snapshot it was made from.
     pub snapshot: Option<SnapshotId>,
+    /// The volume it is a copy of.
+    pub copy_of: Option<VolumeId>,
     /// Whether it can be attached to several instances.
     pub multi_attach: bool,
     /// Where it is attached.

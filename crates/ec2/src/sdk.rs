@@ -27,8 +27,8 @@ use tokio::sync::OnceCell;
 use self::connect::Plan;
 pub use self::connect::{ConnectError, SdkSettings};
 use crate::{
-    AttachVolume, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2, Ec2Error,
-    FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume, Page, Snapshot,
+    AttachVolume, Attachment, AvailabilityZone, CopyVolume, CreateSnapshot, CreateVolume, Ec2,
+    Ec2Error, FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume, Page, Snapshot,
     SnapshotQuery, Volume, VolumeQuery, VolumeStatus, VolumeStatusQuery,
 };
 
@@ -52,6 +52,10 @@ impl SdkEc2 {
 impl Ec2 for SdkEc2 {
     async fn create_volume(&self, request: &CreateVolume) -> Result<Volume, Ec2Error> {
         volumes::create(self.client().await, request).await
+    }
+
+    async fn copy_volume(&self, request: &CopyVolume) -> Result<Volume, Ec2Error> {
+        volumes::copy(self.client().await, request).await
     }
 
     async fn delete_volume(&self, volume: &VolumeId) -> Result<(), Ec2Error> {

@@ -33,6 +33,18 @@ pub(crate) trait Backing: Debug + Send + Sync + 'static {
         from: Option<&SnapshotId>,
     ) -> Result<(), BackingError>;
 
+    /// Makes a volume of this size: what another one holds at this moment, as [`Backing::snapshot`] has it, followed by zeros.
+    /// A volume that is there already stays as it is.
+    ///
+    /// # Errors
+    /// [`BackingError::NoVolume`] and [`BackingError::Io`].
+    fn copy_volume(
+        &self,
+        volume: &VolumeId,
+        size: Gibibytes,
+        of: &VolumeId,
+    ) -> Result<(), BackingError>;
+
     /// Removes a volume.
     ///
     /// # Errors
@@ -154,8 +166,17 @@ pub(crate) struct WantedVolume {
     pub(crate) id: VolumeId,
     /// The size that its device has.
     pub(crate) size: Gibibytes,
-    /// The snapshot it was made from.
-    pub(crate) from: Option<SnapshotId>,
+    /// What it was made from.
+    pub(crate) from: Option<Origin>,
+}
+
+/// Whose bytes a volume began with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A snapshot's.
+    Snapshot(SnapshotId),
+    /// Another volume's.
+    Volume(VolumeId),
 }
 
 /// A snapshot of the state.
@@ -251,6 +272,10 @@ impl Backing for NoBacking {
         _: Gibibytes,
         _: Option<&SnapshotId>,
     ) -> Result<(), BackingError> {
+        Ok(())
+    }
+
+    fn copy_volume(&self, _: &VolumeId, _: Gibibytes, _: &VolumeId) -> Result<(), BackingError> {
         Ok(())
     }
 

@@ -91,6 +91,9 @@ pub struct Delays {
     /// The blocks of a volume that was made from a snapshot, from its creation until all of them are there.
     #[serde(rename = "initialize_ms", with = "millis", default)]
     pub initialize: Duration,
+    /// A volume copy from `available` to initialized; states saved before this was kept have none.
+    #[serde(rename = "copy_ms", with = "millis", default)]
+    pub copy: Duration,
     /// A volume from `deleting` to gone.
     #[serde(rename = "delete_ms", with = "millis")]
     pub delete: Duration,
@@ -131,6 +134,7 @@ impl Delays {
         Self {
             create: Duration::ZERO,
             initialize: Duration::ZERO,
+            copy: Duration::ZERO,
             delete: Duration::ZERO,
             attach: Duration::ZERO,
             detach: Duration::ZERO,
@@ -150,6 +154,7 @@ impl Delays {
         Self {
             create: Duration::from_millis(1_500),
             initialize: Duration::from_secs(10),
+            copy: Duration::from_secs(10),
             delete: Duration::from_millis(500),
             attach: Duration::from_millis(1_500),
             detach: Duration::from_millis(2_000),

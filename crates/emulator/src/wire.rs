@@ -64,6 +64,7 @@ macro_rules! actions {
 
 actions! {
     AttachVolume => actions::attachments::parse_attach, actions::attachments::render;
+    CopyVolumes => actions::create_volume::parse_copy, actions::volumes::render_copy;
     CreateSnapshot => actions::snapshots::parse_create, actions::snapshots::render_one;
     CreateTags => actions::tags::parse_create, actions::render_done;
     CreateVolume => actions::create_volume::parse, actions::volumes::render_one;

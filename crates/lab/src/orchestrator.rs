@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use csi::v1::controller_client::ControllerClient;
 use csi::v1::volume_capability::access_mode::Mode;
 use csi::v1::volume_capability::{AccessMode, AccessType, BlockVolume, MountVolume};
-use csi::v1::volume_content_source::{SnapshotSource, Type as Source};
+use csi::v1::volume_content_source::{SnapshotSource, Type as Source, VolumeSource};
 use csi::v1::{
     CapacityRange, ControllerExpandVolumeRequest, ControllerPublishVolumeRequest,
     ControllerUnpublishVolumeRequest, CreateSnapshotRequest, CreateVolumeRequest,
@@ -82,8 +82,8 @@ pub struct Order {
     pub usage: Use,
     /// Where it must be.
     pub zone: String,
-    /// The snapshot whose bytes it begins with.
-    pub snapshot: Option<String>,
+    /// The snapshot or volume whose bytes it begins with.
+    pub source: Option<Source>,
     /// What its StorageClass says besides the type.
     pub parameters: Vec<(&'static str, &'static str)>,
 }
@@ -97,7 +97,7 @@ impl Order {
             gib,
             usage,
             zone: zone.to_owned(),
-            snapshot: None,
+            source: None,
             parameters: Vec::new(),
         }
     }
@@ -105,8 +105,19 @@ impl Order {
     /// The same with a snapshot's bytes.
     #[must_use]
     pub fn from_snapshot(self, id: &str) -> Self {
+        let snapshot_id = id.to_owned();
         Self {
-            snapshot: Some(id.to_owned()),
+            source: Some(Source::Snapshot(SnapshotSource { snapshot_id })),
+            ..self
+        }
+    }
+
+    /// The same with a volume's bytes of the moment.
+    #[must_use]
+    pub fn clone_of(self, id: &str) -> Self {
+        let volume_id = id.to_owned();
+        Self {
+            source: Some(Source::Volume(VolumeSource { volume_id })),
             ..self
         }
     }
@@ -116,12 +127,9 @@ impl Order {
     pub fn request(&self) -> CreateVolumeRequest {
         let zone = HashMap::from([(ZONE_KEY.to_owned(), self.zone.clone())]);
         let zone = Topology { segments: zone };
-        let source = self
-            .snapshot
-            .clone()
-            .map(|snapshot_id| VolumeContentSource {
-                r#type: Some(Source::Snapshot(SnapshotSource { snapshot_id })),
-            });
+        let source = self.source.clone().map(|source| VolumeContentSource {
+            r#type: Some(source),
+        });
         let parameters = [("type", "gp3")].iter().chain(&self.parameters);
         CreateVolumeRequest {
             name: self.name.clone(),

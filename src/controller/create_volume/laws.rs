@@ -1,4 +1,4 @@
-//! The two rules as laws over any history of faults, cancellations and restarts of one name.
+//! The two rules as laws over any history of faults, cancellations and restarts of one name, of a volume made anew and of a clone.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use ec2::{Action, ErrorKind};
 use proptest::prelude::*;
 use tokio::time::timeout;
 
-use super::super::testing::{FakeEc2, Fault, create, create_request, service};
+use super::super::testing::{FakeEc2, Fault, clone_request, create, create_request, service};
 use super::*;
 
 /// What the next try of the caller meets.
@@ -55,14 +55,22 @@ fn tries() -> impl Strategy<Value = Vec<Try>> {
 }
 
 /// Plays the history, then tries until it works. Panics where a law is broken.
-async fn play(history: &[Try], lag: u64) {
+async fn play(history: &[Try], lag: u64, clones: bool) {
     let fake = FakeEc2::new();
-    fake.state().lag = Duration::from_secs(lag);
     let usable = || {
         let state = fake.state();
-        let of = |volume: &&Volume| volume.state != VolumeState::Error;
+        let of =
+            |volume: &&Volume| volume.name() == Some("pvc") && volume.state != VolumeState::Error;
         state.volumes.values().filter(of).count()
     };
+    let (action, request) = if clones {
+        let source = create(&service(&fake), create_request("source")).await;
+        let request = clone_request("pvc", &source.unwrap().volume_id);
+        (Action::CopyVolumes, request)
+    } else {
+        (Action::CreateVolume, create_request("pvc"))
+    };
+    fake.state().lag = Duration::from_secs(lag);
     let mut process = service(&fake);
     for next in history {
         if next.restart_before {
@@ -71,11 +79,11 @@ async fn play(history: &[Try], lag: u64) {
         fake.forget_faults();
         next.create
             .into_iter()
-            .for_each(|fault| fake.fault(Action::CreateVolume, fault));
+            .for_each(|fault| fake.fault(action, fault));
         next.look
             .into_iter()
             .for_each(|fault| fake.fault(Action::DescribeVolumes, fault));
-        let answer = create(&process, create_request("pvc"));
+        let answer = create(&process, request.clone());
         match timeout(Duration::from_secs(next.deadline), answer).await {
             Ok(Err(status)) if is_final(status.code()) => {
                 assert_eq!(usable(), 0, "{status:?} says that no volume exists");
@@ -85,11 +93,11 @@ async fn play(history: &[Try], lag: u64) {
         }
     }
     fake.forget_faults();
-    let mut last = create(&process, create_request("pvc")).await;
+    let mut last = create(&process, request.clone()).await;
     // A token burnt by each try of the history may have to be found out.
     for _ in 0..history.len() {
         if last.is_err() {
-            last = create(&process, create_request("pvc")).await;
+            last = create(&process, request.clone()).await;
         }
     }
     assert_eq!(usable(), 1, "{last:?}");
@@ -100,12 +108,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn final_means_none_and_success_means_one(history in tries(), lag in 0_u64..9) {
+    fn final_means_none_and_success_means_one(history in tries(), lag in 0_u64..9, clones in any::<bool>()) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .build()
             .unwrap();
-        runtime.block_on(play(&history, lag));
+        runtime.block_on(play(&history, lag, clones));
     }
 }

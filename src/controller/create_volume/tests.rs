@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use csi::v1::{CapacityRange, Topology, TopologyRequirement};
+use csi::v1::volume_content_source::{SnapshotSource, Type};
+use csi::v1::{CapacityRange, Topology, TopologyRequirement, VolumeContentSource};
 use ec2::Action;
 use rstest::rstest;
 use tonic::Code;

@@ -191,6 +191,7 @@ mod tests {
             encrypted: false,
             kms_key: None,
             snapshot: None,
+            copy_of: None,
             multi_attach: false,
             attachments: vec![],
             tags,

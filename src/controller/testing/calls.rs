@@ -10,9 +10,10 @@ use ebs_types::{
     VolumeId, VolumeState, Zone, keys,
 };
 use ec2::{
-    Action, AttachVolume, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2,
-    Ec2Error, ErrorKind, FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume, Page,
-    Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeSort, VolumeStatus, VolumeStatusQuery,
+    Action, AttachVolume, Attachment, AvailabilityZone, CopyVolume, CreateSnapshot, CreateVolume,
+    Ec2, Ec2Error, ErrorKind, FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume,
+    Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeSort, VolumeStatus,
+    VolumeStatusQuery,
 };
 use tokio::time::Instant;
 
@@ -32,15 +33,25 @@ impl Ec2 for FakeEc2 {
                 };
             }
             let volume = state.make(request);
-            match fault {
-                Some(Fault::Stick) => {
-                    state.volumes.get_mut(&volume.id).unwrap().state = VolumeState::Error;
-                }
-                Some(Fault::Vanish) => {
-                    state.volumes.remove(&volume.id);
-                }
-                _ => {}
+            state.spoil(&volume.id, fault);
+            Ok(volume)
+        })
+        .await
+    }
+
+    async fn copy_volume(&self, request: &CopyVolume) -> Result<Volume, Ec2Error> {
+        self.act(Action::CopyVolumes, |state, fault| {
+            if let Some((first, volume)) = state.copies.get(request.token.as_str()) {
+                return match first == request {
+                    true => Ok(volume.clone()),
+                    false => Err(ErrorKind::IdempotentParameterMismatch),
+                };
             }
+            if !state.volumes.contains_key(&request.source) {
+                return Err(ErrorKind::VolumeNotFound);
+            }
+            let volume = state.copy(request);
+            state.spoil(&volume.id, fault);
             Ok(volume)
         })
         .await

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use csi::v1::CapacityRange as RangeMessage;
 use csi::v1::volume_capability::{AccessType, BlockVolume, MountVolume};
+use csi::v1::volume_content_source::Type as SourceMessage;
+use csi::v1::{CapacityRange as RangeMessage, VolumeContentSource};
 use ebs_types::keys;
 use proptest::prelude::*;
 use rstest::rstest;

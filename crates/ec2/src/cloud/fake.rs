@@ -13,9 +13,9 @@ use ebs_types::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Action, AttachVolume, Attachment, AvailabilityZone, CreateSnapshot, CreateVolume, Ec2,
-    Ec2Error, ErrorKind, FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume, Page,
-    Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus, VolumeStatusQuery,
+    Action, AttachVolume, Attachment, AvailabilityZone, CopyVolume, CreateSnapshot, CreateVolume,
+    Ec2, Ec2Error, ErrorKind, FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume,
+    Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus, VolumeStatusQuery,
 };
 
 /// How long every call takes.
@@ -68,6 +68,7 @@ pub(super) fn volume(number: usize, name: &str) -> Volume {
         encrypted: false,
         kms_key: None,
         snapshot: None,
+        copy_of: None,
         multi_attach: false,
         attachments: Vec::new(),
         tags: [(keys::VOLUME_NAME.to_owned(), name.to_owned())].into(),
@@ -227,6 +228,10 @@ fn one_page<T>(items: Vec<T>) -> Page<T> {
 #[async_trait]
 impl Ec2 for Fake {
     async fn create_volume(&self, _request: &CreateVolume) -> Result<Volume, Ec2Error> {
+        panic!("no test creates through the fake: they put volumes")
+    }
+
+    async fn copy_volume(&self, _request: &CopyVolume) -> Result<Volume, Ec2Error> {
         panic!("no test creates through the fake: they put volumes")
     }
 

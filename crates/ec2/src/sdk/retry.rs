@@ -34,8 +34,8 @@ fn policy(action: Action) -> Repeat {
         | Action::DescribeInstances
         | Action::DescribeAvailabilityZones
         | Action::DescribeInstanceTypes => Repeat::Harmless,
-        // Its client token makes EC2 answer with the first one's volume.
-        Action::CreateVolume => Repeat::Harmless,
+        // Their client tokens make EC2 answer with the first one's volume.
+        Action::CreateVolume | Action::CopyVolumes => Repeat::Harmless,
         // Each asks for an end state. A repetition after success is answered with "not found", VolumeInUse or IncorrectState,
         // which callers read with care anyway: an RPC that was cut off is repeated the same way.
         Action::DeleteVolume

@@ -1,4 +1,4 @@
-//! CreateVolume, DeleteVolume, DescribeVolumes.
+//! CreateVolume, CopyVolumes, DeleteVolume, DescribeVolumes.
 
 pub(super) mod attachment;
 pub(super) mod modification;
@@ -12,22 +12,20 @@ use aws_sdk_ec2::types::{self, ResourceType};
 use ebs_types::{Source, VolumeId, VolumeType, keys};
 
 use super::convert::{
-    Unreadable, filter, optional_count, parsed, read, signed, size, tag_specifications, tags, time,
+    Unreadable, filter, optional_count, parsed, read, required, signed, size, tag_specifications,
+    tags, time,
 };
 use super::pages::{self, page};
 use super::retry::call;
-use crate::{Action, CreateVolume, Ec2Error, Encryption, Page, Volume, VolumeQuery, VolumeSort};
+use crate::{
+    Action, CopyVolume, CreateVolume, Ec2Error, Encryption, Page, Volume, VolumeQuery, VolumeSort,
+};
 
 /// The most volumes that EC2 puts on one page.
 const PAGE: u16 = 500;
 
 pub(super) async fn create(client: &Client, request: &CreateVolume) -> Result<Volume, Ec2Error> {
-    let (encrypted, key) = match &request.encryption {
-        Encryption::AccountDefault => (None, None),
-        Encryption::Off => (Some(false), None),
-        Encryption::DefaultKey => (Some(true), None),
-        Encryption::Key(key) => (Some(true), Some(key.clone())),
-    };
+    let (encrypted, key) = encryption(&request.encryption);
     let snapshot = match &request.source {
         Source::Empty => None,
         Source::Snapshot(id) => Some(id.to_string()),
@@ -48,6 +46,37 @@ pub(super) async fn create(client: &Client, request: &CreateVolume) -> Result<Vo
         .set_tag_specifications(tag_specifications(ResourceType::Volume, &request.tags));
     let reply = call(action, || builder.clone().send()).await?;
     read(action, reply, |reply| volume(described(reply)))
+}
+
+pub(super) async fn copy(client: &Client, request: &CopyVolume) -> Result<Volume, Ec2Error> {
+    let (encrypted, key) = encryption(&request.encryption);
+    let action = Action::CopyVolumes;
+    let builder = client
+        .copy_volumes()
+        .client_token(request.token.as_str())
+        .source_volume_id(request.source.as_str())
+        .size(signed(request.size.0))
+        .volume_type(sdk_type(request.kind.volume_type()))
+        .set_iops(request.kind.iops().map(signed))
+        .set_throughput(request.kind.throughput().map(signed))
+        .set_encrypted(encrypted)
+        .set_kms_key_id(key)
+        .set_tag_specifications(tag_specifications(ResourceType::Volume, &request.tags));
+    let reply = call(action, || builder.clone().send()).await?;
+    read(action, reply, |reply| {
+        let made = reply.volumes.unwrap_or_default().pop();
+        volume(required(made, "volumeSet")?)
+    })
+}
+
+/// What the parameters `Encrypted` and `KmsKeyId` are to say.
+fn encryption(wanted: &Encryption) -> (Option<bool>, Option<String>) {
+    match wanted {
+        Encryption::AccountDefault => (None, None),
+        Encryption::Off => (Some(false), None),
+        Encryption::DefaultKey => (Some(true), None),
+        Encryption::Key(key) => (Some(true), Some(key.clone())),
+    }
 }
 
 pub(super) async fn delete(client: &Client, id: &VolumeId) -> Result<(), Ec2Error> {
@@ -123,6 +152,7 @@ fn described(reply: CreateVolumeOutput) -> types::Volume {
         .set_encrypted(reply.encrypted)
         .set_kms_key_id(reply.kms_key_id)
         .set_snapshot_id(reply.snapshot_id)
+        .set_source_volume_id(reply.source_volume_id)
         .set_multi_attach_enabled(reply.multi_attach_enabled)
         .set_attachments(reply.attachments)
         .set_tags(reply.tags)
@@ -133,6 +163,7 @@ fn described(reply: CreateVolumeOutput) -> types::Volume {
 fn volume(volume: types::Volume) -> Result<Volume, Unreadable> {
     let attachments = volume.attachments.unwrap_or_default().into_iter();
     let snapshot = volume.snapshot_id.filter(|id| !id.is_empty());
+    let source = volume.source_volume_id.filter(|id| !id.is_empty());
     Ok(Volume {
         id: parsed(volume.volume_id.as_deref(), "volumeId")?,
         state: parsed(volume.state.as_ref().map(AsRef::as_ref), "status")?,
@@ -145,6 +176,9 @@ fn volume(volume: types::Volume) -> Result<Volume, Unreadable> {
         kms_key: volume.kms_key_id,
         snapshot: snapshot
             .map(|id| parsed(Some(&id), "snapshotId"))
+            .transpose()?,
+        copy_of: source
+            .map(|id| parsed(Some(&id), "sourceVolumeId"))
             .transpose()?,
         multi_attach: volume.multi_attach_enabled.unwrap_or(false),
         attachments: attachments

@@ -94,6 +94,23 @@ impl Images {
         finish(&part, &image)
     }
 
+    /// Makes a volume's image of another one's, as [`Images::take_snapshot`] makes a snapshot's.
+    pub(super) fn copy_volume(
+        &self,
+        volume: &VolumeId,
+        size: Bytes,
+        of: &VolumeId,
+        settled: impl FnMut() -> Result<bool, BackingError>,
+    ) -> Result<(), BackingError> {
+        let image = self.volume(volume);
+        if image.exists() {
+            return Ok(());
+        }
+        let part = self.copied(of, &image, settled)?;
+        grow(&part, size)?;
+        finish(&part, &image)
+    }
+
     /// Makes a volume's image at least this large.
     pub(super) fn grow_volume(&self, volume: &VolumeId, size: Bytes) -> Result<(), BackingError> {
         let image = self.volume(volume);
@@ -118,12 +135,22 @@ impl Images {
         &self,
         volume: &VolumeId,
         snapshot: &SnapshotId,
-        mut settled: impl FnMut() -> Result<bool, BackingError>,
+        settled: impl FnMut() -> Result<bool, BackingError>,
     ) -> Result<(), BackingError> {
         let image = self.snapshot(snapshot);
         if image.exists() {
             return Ok(());
         }
+        finish(&self.copied(volume, &image, settled)?, &image)
+    }
+
+    /// A good copy of a volume's image, to become `image`.
+    fn copied(
+        &self,
+        volume: &VolumeId,
+        image: &Path,
+        mut settled: impl FnMut() -> Result<bool, BackingError>,
+    ) -> Result<PathBuf, BackingError> {
         let source = self.volume(volume);
         let source = File::open(&source)
             .map_err(missing(BackingError::NoVolume(volume.clone()), &source))?;
@@ -131,7 +158,7 @@ impl Images {
         loop {
             copy(&source, &part)?;
             if settled()? {
-                return finish(&part, &image);
+                return Ok(part);
             }
         }
     }
@@ -328,6 +355,36 @@ mod tests {
         file.read_exact_at(&mut bytes, 700 * MIB).unwrap();
         assert_eq!(bytes, [9; 5]);
         assert!(on_disk(&restored) < 4 * MIB);
+    }
+
+    #[test]
+    fn a_copy_has_its_source_s_bytes_of_that_moment_and_its_own_size() {
+        let (_dir, images) = images();
+        images.create_volume(&volume(1), Bytes(MIB), None).unwrap();
+        let source = images.volume(&volume(1));
+        write(&source, b"first", 0);
+        let of = volume(1);
+        let quiet = || Ok(true);
+        images
+            .copy_volume(&volume(2), Bytes(2 << 30), &of, quiet)
+            .unwrap();
+        write(&source, b"later", 0);
+        images
+            .copy_volume(&volume(2), Bytes(2 << 30), &of, quiet)
+            .unwrap();
+        let copy = images.volume(&volume(2));
+        assert_eq!(fs::metadata(&copy).unwrap().len(), 2 << 30);
+        let mut bytes = [0; 5];
+        File::open(&copy)
+            .unwrap()
+            .read_exact_at(&mut bytes, 0)
+            .unwrap();
+        assert_eq!(&bytes, b"first");
+        assert!(on_disk(&copy) < 2 * MIB);
+        assert!(matches!(
+            images.copy_volume(&volume(3), Bytes(MIB), &volume(9), quiet),
+            Err(BackingError::NoVolume(_))
+        ));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::images::Images;
 use super::layout::{Layout, Namespace};
 use super::{Backing, BackingError, Detach, DetachMode, InstanceDirs, Inventory, StillUsed};
 
-/// How often a snapshot is copied anew because the volume was written to meanwhile.
+/// How often a volume is copied anew because the volume was written to meanwhile.
 const COPIES: usize = 5;
 
 /// Sparse files in a data directory, loop devices over them, and each instance's view of these.
@@ -205,7 +205,7 @@ impl LoopBacking {
         let quiet = now == *before && now.is_none_or(|writes| writes.in_flight == 0);
         *before = now;
         if !quiet && *copies == COPIES {
-            tracing::warn!(volume.id = %volume, "snapshot of a volume that is never quiet: it mixes moments");
+            tracing::warn!(volume.id = %volume, "copy of a volume that is never quiet: it mixes moments");
         }
         Ok(quiet || *copies == COPIES)
     }
@@ -229,6 +229,19 @@ impl Backing for LoopBacking {
         from: Option<&SnapshotId>,
     ) -> Result<(), BackingError> {
         self.images.create_volume(volume, size.bytes(), from)
+    }
+
+    fn copy_volume(
+        &self,
+        volume: &VolumeId,
+        size: Gibibytes,
+        of: &VolumeId,
+    ) -> Result<(), BackingError> {
+        let mut before = self.flushed(of)?;
+        let mut copies = 0;
+        self.images.copy_volume(volume, size.bytes(), of, || {
+            self.settled(of, &mut before, &mut copies)
+        })
     }
 
     fn delete_volume(&self, volume: &VolumeId) -> Result<(), BackingError> {

@@ -76,8 +76,11 @@ fn carry_out(engine: &Arc<Engine>, backing: &dyn Backing, effect: Effect) -> Opt
             source,
         } => {
             let made = backing.create_volume(&volume, size, source.as_ref());
-            let reason = warned("create volume", made).err()?;
-            Some(Report::VolumeFailed { volume, reason })
+            not_made(volume, warned("create volume", made))
+        }
+        Effect::CopyVolume { volume, size, of } => {
+            let made = backing.copy_volume(&volume, size, &of);
+            not_made(volume, warned("copy volume", made))
         }
         Effect::DeleteVolume { volume } => {
             // What stays behind is removed at the next start, when no state knows it.
@@ -117,6 +120,11 @@ fn carry_out(engine: &Arc<Engine>, backing: &dyn Backing, effect: Effect) -> Opt
             None
         }
     }
+}
+
+fn not_made(volume: VolumeId, made: Result<(), String>) -> Option<Report> {
+    let reason = made.err()?;
+    Some(Report::VolumeFailed { volume, reason })
 }
 
 fn attach(backing: &dyn Backing, volume: VolumeId, instance: InstanceId) -> Report {

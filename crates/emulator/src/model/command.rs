@@ -11,6 +11,7 @@ use super::{LockMode, LockTerm};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Command {
     CreateVolume(CreateVolume),
+    CopyVolumes(CopyVolumes),
     DeleteVolume(VolumeId),
     AttachVolume(AttachVolume),
     DetachVolume(DetachVolume),
@@ -44,6 +45,22 @@ pub(crate) struct CreateVolume {
     /// How fast the snapshot's blocks are fetched, in MiB/s; calls recorded before this was read don't say.
     #[serde(default)]
     pub(crate) initialization_rate: Option<u32>,
+    pub(crate) tags: Tags,
+}
+
+/// CopyVolumes: one copy, in its source's zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CopyVolumes {
+    pub(crate) token: Option<String>,
+    pub(crate) source: VolumeId,
+    /// The source's if left out.
+    pub(crate) size: Option<Gibibytes>,
+    pub(crate) volume_type: VolumeType,
+    pub(crate) iops: Option<u32>,
+    pub(crate) throughput: Option<u32>,
+    pub(crate) encrypted: Option<bool>,
+    pub(crate) kms_key: Option<String>,
+    pub(crate) multi_attach: bool,
     pub(crate) tags: Tags,
 }
 
@@ -184,6 +201,11 @@ impl Command {
                     c.token.as_deref(),
                     c.snapshot.as_ref().map(SnapshotId::as_str),
                 ];
+                let tags = c.tags.iter().map(|(_key, value)| value);
+                given.into_iter().flatten().chain(tags).collect()
+            }
+            Self::CopyVolumes(c) => {
+                let given = [c.token.as_deref(), Some(c.source.as_str())];
                 let tags = c.tags.iter().map(|(_key, value)| value);
                 given.into_iter().flatten().chain(tags).collect()
             }

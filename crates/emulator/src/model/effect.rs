@@ -11,6 +11,12 @@ pub(crate) enum Effect {
         size: Gibibytes,
         source: Option<SnapshotId>,
     },
+    /// The point in time is that of the call: done before the reply.
+    CopyVolume {
+        volume: VolumeId,
+        size: Gibibytes,
+        of: VolumeId,
+    },
     DeleteVolume {
         volume: VolumeId,
     },

@@ -13,6 +13,8 @@ pub(crate) enum Reply {
     /// Accepted; nothing more to say.
     Done,
     Volume(Volume),
+    /// What CopyVolumes made.
+    Copied(Volume),
     Volumes(Page<Volume>),
     Statuses(Page<VolumeStatus>),
     Attachment {

@@ -61,6 +61,12 @@ pub(crate) struct Volume {
     /// What the checks find; states saved before this was kept don't say.
     #[serde(default)]
     pub(crate) health: Health,
+    /// The volume it is a copy of; states saved before this was kept have none.
+    #[serde(default)]
+    pub(crate) copy_of: Option<VolumeId>,
+    /// Whether blocks of a copy's source are still being brought over. That is told and counted; the bytes are there at once.
+    #[serde(default)]
+    pub(crate) initializing: bool,
 }
 
 impl Volume {

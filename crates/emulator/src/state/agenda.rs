@@ -11,6 +11,7 @@ use crate::model::{CreateFailure, Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Event {
     VolumeReady(VolumeId),
+    CopyInitialized(VolumeId),
     VolumeFails(VolumeId, CreateFailure),
     VolumeGone(VolumeId),
     AttachDue(Link),

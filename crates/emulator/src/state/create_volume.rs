@@ -39,6 +39,12 @@ impl RegionState {
             size: volume.size,
             source: volume.snapshot.clone(),
         });
+        self.begin_volume(ctx, &volume, script);
+        Ok(Reply::Volume(volume))
+    }
+
+    /// A volume that was accepted goes its way.
+    pub(super) fn begin_volume(&mut self, ctx: &mut Ctx<'_>, volume: &Volume, script: Script) {
         let id = volume.id.clone();
         let denied = volume.kms_key.as_deref().filter(|key| is_denied(ctx, key));
         let failure = script.failure.or(denied.map(|_| CreateFailure::Vanish));
@@ -48,7 +54,6 @@ impl RegionState {
             (None, false) => ctx.later(ctx.settings.delays.create, Event::VolumeReady(id)),
         }
         self.volumes.insert(volume.id.clone(), volume.clone());
-        Ok(Reply::Volume(volume))
     }
 
     fn plan_volume(&self, ctx: &mut Ctx<'_>, request: &CreateVolume) -> Result<Volume, ApiError> {
@@ -85,6 +90,8 @@ impl RegionState {
             modification: None,
             health: Health::Ok,
             modified: Vec::new(),
+            copy_of: None,
+            initializing: false,
         })
     }
 
@@ -174,8 +181,7 @@ fn encryption_of(
         (None, None | Some(false)) if !inherited => Ok((false, None)),
         (None, _) => {
             let key = source.and_then(|snapshot| snapshot.kms_key.clone());
-            let default = || key_arn(ctx, "00000000-0000-0000-0000-0000000000eb");
-            Ok((true, Some(key.unwrap_or_else(default))))
+            Ok((true, Some(key.unwrap_or_else(|| default_key(ctx)))))
         }
     }
 }
@@ -186,8 +192,13 @@ fn is_denied(ctx: &Ctx<'_>, key: &str) -> bool {
     denied.any(|denied| key_arn(ctx, denied) == key)
 }
 
+/// The account's default key for EBS.
+pub(super) fn default_key(ctx: &Ctx<'_>) -> String {
+    key_arn(ctx, "00000000-0000-0000-0000-0000000000eb")
+}
+
 /// EC2 reports keys by ARN, however they were named.
-fn key_arn(ctx: &Ctx<'_>, key: &str) -> String {
+pub(super) fn key_arn(ctx: &Ctx<'_>, key: &str) -> String {
     let name = match key {
         arn if arn.starts_with("arn:") => return arn.to_owned(),
         alias if alias.starts_with("alias/") => alias.to_owned(),

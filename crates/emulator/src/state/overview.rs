@@ -4,7 +4,7 @@
 use ebs_types::{InstanceId, InstanceState, Region};
 
 use super::World;
-use crate::backing::{Inventory, WantedInstance, WantedSnapshot, WantedVolume};
+use crate::backing::{Inventory, Origin, WantedInstance, WantedSnapshot, WantedVolume};
 use crate::model::{Attachment, Effect, Instance, InstanceDetails, Phase, Progress, Volume};
 
 impl World {
@@ -16,7 +16,7 @@ impl World {
                 inventory.volumes.push(WantedVolume {
                     id: volume.id.clone(),
                     size: volume.size,
-                    from: volume.snapshot.clone(),
+                    from: origin(volume),
                 });
                 let present = volume
                     .attachments
@@ -69,6 +69,11 @@ impl World {
         all.sort_by_key(|instance| instance.number);
         all
     }
+}
+
+fn origin(volume: &Volume) -> Option<Origin> {
+    let snapshot = volume.snapshot.clone().map(Origin::Snapshot);
+    snapshot.or_else(|| volume.copy_of.clone().map(Origin::Volume))
 }
 
 fn links(volume: &Volume) -> impl Iterator<Item = Effect> {

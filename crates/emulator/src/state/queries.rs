@@ -122,6 +122,7 @@ fn initialization(volume: &Volume, now: Timestamp, settings: &Settings) -> Initi
     let passed = now.since(volume.created).as_millis();
     let percent = match volume.snapshot {
         Some(_) if passed < whole => passed * 100 / whole,
+        None if volume.initializing => 0,
         _ => 100,
     };
     Initialization {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::tokens::Tokens;
 use super::{Ctx, Event, SetUp};
 use crate::model::{
-    ApiError, AvailabilityZone, Command, CreateVolume, Instance, Reply, Report, RunInstances,
-    Script, Snapshot, Volume,
+    ApiError, AvailabilityZone, Command, CopyVolumes, CreateVolume, Instance, Reply, Report,
+    RunInstances, Script, Snapshot, Volume,
 };
 
 /// Everything in one region.
@@ -20,6 +20,8 @@ pub(crate) struct RegionState {
     pub(crate) snapshots: BTreeMap<SnapshotId, Snapshot>,
     pub(crate) instances: BTreeMap<InstanceId, Instance>,
     pub(super) volume_tokens: Tokens<CreateVolume, Volume>,
+    #[serde(default)]
+    pub(super) copy_tokens: Tokens<CopyVolumes, Volume>,
     pub(super) instance_tokens: Tokens<RunInstances, Vec<InstanceId>>,
     /// What it was at first; states saved before this was kept don't say.
     #[serde(default)]
@@ -36,6 +38,7 @@ impl RegionState {
     ) -> Result<Reply, ApiError> {
         match command {
             Command::CreateVolume(c) => self.create_volume(ctx, c, script),
+            Command::CopyVolumes(c) => self.copy_volumes(ctx, c, script),
             Command::DeleteVolume(id) => self.delete_volume(ctx, id, script),
             Command::AttachVolume(c) => self.attach_volume(ctx, c, script),
             Command::DetachVolume(c) => self.detach_volume(ctx, c, script),
@@ -57,7 +60,8 @@ impl RegionState {
     /// Lets an event happen.
     pub(super) fn happen(&mut self, ctx: &mut Ctx<'_>, event: &Event) {
         match event {
-            Event::VolumeReady(id) => self.volume_ready(id),
+            Event::VolumeReady(id) => self.volume_ready(ctx, id),
+            Event::CopyInitialized(id) => self.copy_initialized(id),
             Event::VolumeFails(id, how) => self.volume_fails(ctx, id, *how),
             Event::VolumeGone(id) => self.volume_gone(ctx, id),
             Event::AttachDue(link) => self.attach_due(ctx, link),

@@ -1,5 +1,6 @@
 //! The rules of EC2, with time as a value.
 
+mod copies;
 mod laws;
 mod life;
 mod refusals;
@@ -12,8 +13,8 @@ use ebs_types::{Gibibytes, InstanceId, Region, SnapshotId, Tags, VolumeId, Volum
 use super::*;
 use crate::config::{Config, Delays};
 use crate::model::{
-    AttachVolume, Attachment, CreateSnapshot, CreateVolume, DetachVolume, ModifyVolume, Paging,
-    Selection, Volume,
+    AttachVolume, Attachment, CopyVolumes, CreateSnapshot, CreateVolume, DetachVolume,
+    ModifyVolume, Paging, Selection, Volume,
 };
 
 /// A world, its clock, and a backing that does all it is told at once, unless devices are said to be busy.
@@ -202,6 +203,21 @@ fn gp3(size: u32) -> CreateVolume {
         kms_key: None,
         multi_attach: false,
         initialization_rate: None,
+        tags: Tags::new(),
+    }
+}
+
+fn copy(of: &VolumeId) -> CopyVolumes {
+    CopyVolumes {
+        token: None,
+        source: of.clone(),
+        size: None,
+        volume_type: VolumeType::Gp3,
+        iops: None,
+        throughput: None,
+        encrypted: None,
+        kms_key: None,
+        multi_attach: false,
         tags: Tags::new(),
     }
 }

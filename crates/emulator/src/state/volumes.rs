@@ -41,11 +41,12 @@ impl RegionState {
         }
     }
 
-    pub(super) fn volume_ready(&mut self, id: &VolumeId) {
+    pub(super) fn volume_ready(&mut self, ctx: &mut Ctx<'_>, id: &VolumeId) {
         if let Some(volume) = self.volumes.get_mut(id)
             && volume.lifecycle == Lifecycle::Creating
         {
             volume.lifecycle = Lifecycle::Ready;
+            self.copy_usable(ctx, id);
         }
     }
 
@@ -55,6 +56,7 @@ impl RegionState {
             CreateFailure::Error => {
                 if let Some(volume) = self.volumes.get_mut(id) {
                     volume.lifecycle = Lifecycle::Failed;
+                    volume.initializing = false;
                 }
             }
         }
@@ -78,7 +80,10 @@ impl RegionState {
                 modification.ended = Some(ctx.now);
                 modification.message = Some(reason.to_owned());
             }
-            _ => volume.lifecycle = Lifecycle::Failed,
+            _ => {
+                volume.lifecycle = Lifecycle::Failed;
+                volume.initializing = false;
+            }
         }
     }
 }

@@ -200,6 +200,8 @@ fn volume() -> Volume {
         modification: None,
         health: crate::model::Health::Ok,
         modified: Vec::new(),
+        copy_of: None,
+        initializing: false,
     }
 }
 
@@ -223,6 +225,35 @@ fn a_page_of_volumes_is_written() {
         <multiAttachEnabled>false</multiAttachEnabled></item></volumeSet><nextToken>after:vol-12345678</nextToken>\
         </DescribeVolumesResponse>";
     assert_eq!(text, format!("{HEAD}{expected}"));
+}
+
+#[test]
+fn a_copy_is_asked_for_and_written_with_its_source() {
+    let text = "Action=CopyVolumes&SourceVolumeId=vol-12345678&VolumeType=io2&Iops=100&MultiAttachEnabled=true\
+        &ClientToken=t&TagSpecification.1.ResourceType=volume&TagSpecification.1.Tag.1.Key=k&TagSpecification.1.Tag.1.Value=v";
+    let Ok(Request::Change(Command::CopyVolumes(read))) = parse(text).map(|(_, call)| call.request)
+    else {
+        panic!("{text}");
+    };
+    assert_eq!(read.source.as_str(), "vol-12345678");
+    assert_eq!(
+        (read.size, read.iops, read.multi_attach),
+        (None, Some(100), true)
+    );
+    assert_eq!(read.tags.iter().collect::<Vec<_>>(), [("k", "v")]);
+    let copy = Volume {
+        copy_of: Some(read.source),
+        ..volume()
+    };
+    let text = reply(Action::CopyVolumes, &Reply::Copied(copy), "r-1");
+    let expected = "<requestId>r-1</requestId><volumeSet><item><volumeId>vol-12345678</volumeId><size>10</size>\
+        <snapshotId></snapshotId><sourceVolumeId>vol-12345678</sourceVolumeId>";
+    assert!(text.contains(expected), "{text}");
+    assert!(
+        text.ends_with("</item></volumeSet></CopyVolumesResponse>"),
+        "{text}"
+    );
+    assert_eq!(refusal("Action=CopyVolumes&Size=1").0, "MissingParameter");
 }
 
 #[test]

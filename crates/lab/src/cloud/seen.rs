@@ -26,6 +26,10 @@ pub struct SeenVolume {
     pub encrypted: bool,
     /// The snapshot that it was made of.
     pub snapshot: Option<String>,
+    /// The volume that it is a copy of.
+    pub copy_of: Option<String>,
+    /// The key that it is encrypted with.
+    pub key: Option<String>,
     /// Its zone.
     pub zone: String,
     /// Where it is attached.
@@ -74,6 +78,8 @@ impl SeenVolume {
             throughput: number("throughput")?,
             encrypted: item.text("encrypted")?.parse()?,
             snapshot: item.optional("snapshotId").map(str::to_owned),
+            copy_of: item.optional("sourceVolumeId").map(str::to_owned),
+            key: item.optional("kmsKeyId").map(str::to_owned),
             zone: item.text("availabilityZone")?.to_owned(),
             attachments: item
                 .items("attachmentSet")

@@ -88,6 +88,9 @@ struct Timing {
     /// The blocks of a volume made from a snapshot, until all are there [none: 0s, realistic: 10s]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     initialize_delay: Option<Duration>,
+    /// A volume copy from available to initialized [none: 0s, realistic: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    copy_delay: Option<Duration>,
     /// A volume from deleting to gone [none: 0s, realistic: 500ms]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     delete_delay: Option<Duration>,
@@ -191,6 +194,7 @@ impl Timing {
         Delays {
             create: self.create_delay.unwrap_or(base.create),
             initialize: self.initialize_delay.unwrap_or(base.initialize),
+            copy: self.copy_delay.unwrap_or(base.copy),
             delete: self.delete_delay.unwrap_or(base.delete),
             attach: self.attach_delay.unwrap_or(base.attach),
             detach: self.detach_delay.unwrap_or(base.detach),

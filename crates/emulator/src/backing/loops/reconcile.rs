@@ -8,7 +8,7 @@ use ebs_types::{InstanceId, VolumeId};
 use host::loop_device::{LoopError, Release};
 
 use super::super::layout::Layout;
-use super::super::{BackingError, Inventory, StillUsed, WantedSnapshot};
+use super::super::{BackingError, Inventory, Origin, StillUsed, WantedSnapshot};
 use super::LoopBacking;
 
 /// The first failure of many steps; the others are only logged.
@@ -132,9 +132,12 @@ fn make_images(
     let images = &backing.images;
     let volumes = wanted.volumes.iter().map(|volume| {
         let size = volume.size.bytes();
-        images
-            .create_volume(&volume.id, size, volume.from.as_ref())
-            .and_then(|()| images.grow_volume(&volume.id, size))
+        let made = match &volume.from {
+            None => images.create_volume(&volume.id, size, None),
+            Some(Origin::Snapshot(from)) => images.create_volume(&volume.id, size, Some(from)),
+            Some(Origin::Volume(of)) => images.copy_volume(&volume.id, size, of, || Ok(true)),
+        };
+        made.and_then(|()| images.grow_volume(&volume.id, size))
     });
     // A snapshot whose copying was cut short: no one was told that it was taken, so it may as well be taken now.
     let snapshots = wanted

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::process::Command;
 
 use super::*;
-use crate::backing::{WantedInstance, WantedSnapshot, WantedVolume};
+use crate::backing::{Origin, WantedInstance, WantedSnapshot, WantedVolume};
 
 /// A data directory with two instances. Whatever is mounted or attached when the test ends, also by a panic, is let go of.
 struct Bench {
@@ -267,6 +267,34 @@ fn a_snapshot_holds_what_was_synced_and_nothing_later() {
 }
 
 #[test]
+fn a_copy_holds_what_was_synced_and_nothing_later() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let node = bench.attached(1, 1);
+    run("mkfs.ext4", &[Path::new("-q"), &node]);
+    let at = bench.mount(&node);
+    let file = File::create(at.join("file")).unwrap();
+    file.write_all_at(b"synced", 0).unwrap();
+    file.sync_all().unwrap();
+    let copy = |bench: &Bench| {
+        let two = Gibibytes(2);
+        bench.backing.copy_volume(&volume(2), two, &volume(1))
+    };
+    copy(&bench).unwrap();
+    file.write_all_at(b"later!", 0).unwrap();
+    file.sync_all().unwrap();
+    drop(file);
+    // Repeating it doesn't copy anew.
+    copy(&bench).unwrap();
+    bench.backing.attach(&volume(2), &instance(2)).unwrap();
+    let at = bench.mount(&bench.node(2, 2).unwrap());
+    assert_eq!(fs::read(at.join("file")).unwrap(), b"synced");
+    bench.unmount();
+    bench.unmount();
+}
+
+#[test]
 fn a_mounted_file_system_survives_a_kill_of_the_emulator() {
     let Some(mut bench) = Bench::new() else {
         return;
@@ -324,8 +352,10 @@ fn images_that_a_kill_cut_short_are_made_of_what_was_to_go_next() {
     write(&bench.backing.images.volume(&volume(1)), b"here");
     // What the state knows and the kill kept from being done: a snapshot of volume 1, volume 2 of that, a snapshot of that;
     // then volume 1 was deleted. Volume 9 and its snapshot never were more than a promise.
-    let mut wanted = bench.inventory(&[2], &[]);
-    wanted.volumes[0].from = Some(snapshot(1));
+    let mut wanted = bench.inventory(&[2, 3], &[]);
+    wanted.volumes[0].from = Some(Origin::Snapshot(snapshot(1)));
+    // Volume 3 is a copy of volume 2.
+    wanted.volumes[1].from = Some(Origin::Volume(volume(2)));
     let of = |id, n| WantedSnapshot {
         id: snapshot(id),
         volume: volume(n),
@@ -338,6 +368,7 @@ fn images_that_a_kill_cut_short_are_made_of_what_was_to_go_next() {
     assert!(!bench.backing.images.snapshot(&snapshot(9)).exists());
     for image in [
         bench.backing.images.volume(&volume(2)),
+        bench.backing.images.volume(&volume(3)),
         bench.backing.images.snapshot(&snapshot(2)),
     ] {
         assert_eq!(read(&image, 4), b"here");

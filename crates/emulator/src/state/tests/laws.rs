@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{CreateFailure, Progress};
+use crate::model::{CopyVolumes, CreateFailure, Progress};
 
 /// A step of a random story; numbers pick among what there is.
 #[derive(Clone, Debug)]
@@ -13,6 +13,7 @@ enum Step {
         token: Option<u8>,
         snapshot: bool,
     },
+    Copy(usize, Option<u8>),
     Delete(usize),
     Attach(usize, usize, u8),
     Detach(usize, bool),
@@ -35,6 +36,7 @@ fn step() -> impl Strategy<Value = (Step, Script)> {
                 snapshot
             }
         ),
+        (n.clone(), proptest::option::of(0..3u8)).prop_map(|(v, token)| Step::Copy(v, token)),
         n.clone().prop_map(Step::Delete),
         (n.clone(), n.clone(), 0..3u8).prop_map(|(v, i, d)| Step::Attach(v, i, d)),
         (n.clone(), any::<bool>()).prop_map(|(v, force)| Step::Detach(v, force)),
@@ -83,6 +85,7 @@ fn command(lab: &Lab, step: &Step) -> Option<Command> {
             snapshot: pick(&snapshots, 0).filter(|_| *snapshot),
             ..gp3(20)
         }),
+        Step::Copy(v, token) => copies(&pick(&volumes, *v)?, *token),
         Step::Delete(v) => Command::DeleteVolume(pick(&volumes, *v)?),
         Step::Attach(v, i, d) => Command::AttachVolume(AttachVolume {
             volume: pick(&volumes, *v)?,
@@ -112,6 +115,13 @@ fn command(lab: &Lab, step: &Step) -> Option<Command> {
     })
 }
 
+fn copies(volume: &VolumeId, token: Option<u8>) -> Command {
+    Command::CopyVolumes(CopyVolumes {
+        token: token.map(|t| t.to_string()),
+        ..copy(volume)
+    })
+}
+
 fn check(lab: &Lab) {
     let state = &lab.world.regions[&lab.region];
     for volume in state.volumes.values() {
@@ -128,6 +138,13 @@ fn check(lab: &Lab) {
             assert_eq!(m.to.size, volume.size);
         }
     }
+    let copies = state.volumes.values().filter(|v| v.initializing);
+    let mut sources: Vec<_> = copies.map(|v| &v.copy_of).collect();
+    assert!(sources.len() <= 5);
+    let count = sources.len();
+    sources.sort();
+    sources.dedup();
+    assert_eq!(sources.len(), count, "a volume is copied once at a time");
     for instance in state.instances.keys() {
         let mut names: Vec<_> = state
             .volumes

@@ -1,8 +1,8 @@
-//! CreateVolume.
+//! CreateVolume and CopyVolumes.
 
 use ebs_types::{Gibibytes, VolumeType, Zone};
 
-use crate::model::{ApiError, Command, CreateVolume};
+use crate::model::{ApiError, Command, CopyVolumes, CreateVolume};
 use crate::wire::{Form, Request};
 
 pub(in crate::wire) fn parse(form: &mut Form) -> Result<Request, ApiError> {
@@ -13,8 +13,7 @@ pub(in crate::wire) fn parse(form: &mut Form) -> Result<Request, ApiError> {
             .named::<Zone>("AvailabilityZone")?
             .ok_or_else(|| ApiError::missing("AvailabilityZone"))?,
         size: form.number("Size")?.map(Gibibytes),
-        // The default of the API is gp2; only the console's is gp3.
-        volume_type: volume_type.map_or(Ok(VolumeType::Gp2), |name| read_type(&name))?,
+        volume_type: type_or_default(volume_type)?,
         iops: form.number("Iops")?,
         throughput: form.number("Throughput")?,
         snapshot: form.optional_id("SnapshotId")?,
@@ -24,6 +23,27 @@ pub(in crate::wire) fn parse(form: &mut Form) -> Result<Request, ApiError> {
         initialization_rate: form.number("VolumeInitializationRate")?,
         tags: form.tags("volume")?,
     })))
+}
+
+pub(in crate::wire) fn parse_copy(form: &mut Form) -> Result<Request, ApiError> {
+    let volume_type = form.take("VolumeType");
+    Ok(Request::Change(Command::CopyVolumes(CopyVolumes {
+        token: form.take("ClientToken").map(check_token).transpose()?,
+        source: form.id("SourceVolumeId")?,
+        size: form.number("Size")?.map(Gibibytes),
+        volume_type: type_or_default(volume_type)?,
+        iops: form.number("Iops")?,
+        throughput: form.number("Throughput")?,
+        encrypted: form.flag("Encrypted")?,
+        kms_key: form.take("KmsKeyId"),
+        multi_attach: form.flag("MultiAttachEnabled")?.unwrap_or(false),
+        tags: form.tags("volume")?,
+    })))
+}
+
+/// The default of the API is gp2; only the console's is gp3.
+fn type_or_default(name: Option<String>) -> Result<VolumeType, ApiError> {
+    name.map_or(Ok(VolumeType::Gp2), |name| read_type(&name))
 }
 
 /// A volume type, with EC2's code for one that there is not.

@@ -30,7 +30,11 @@ fn write(xml: &mut Xml, status: &VolumeStatus) {
         });
     });
     xml.element("initializationStatusDetails", |xml| {
-        xml.text("initializationType", "default");
+        let kind = match status.0.copy_of {
+            Some(_) => "volume-copy",
+            None => "default",
+        };
+        xml.text("initializationType", kind);
         xml.text("progress", status.1.percent);
     });
     xml.list("eventsSet", status.event(), |xml, (kind, words)| {

@@ -1,4 +1,4 @@
-//! DeleteVolume, DescribeVolumes, and how a volume is written.
+//! DeleteVolume, DescribeVolumes, and how a volume is written, that of CopyVolumes too.
 
 use super::attachments;
 use crate::model::{ApiError, Command, Query, Reply, Volume};
@@ -24,6 +24,13 @@ pub(in crate::wire) fn render_one(xml: &mut Xml, reply: &Reply) {
     }
 }
 
+/// The reply is a list, though a call makes one copy.
+pub(in crate::wire) fn render_copy(xml: &mut Xml, reply: &Reply) {
+    if let Reply::Copied(volume) = reply {
+        xml.list("volumeSet", [volume], write);
+    }
+}
+
 pub(in crate::wire) fn render_page(xml: &mut Xml, reply: &Reply) {
     if let Reply::Volumes(page) = reply {
         xml.list("volumeSet", &page.items, write);
@@ -37,6 +44,7 @@ fn write(xml: &mut Xml, volume: &Volume) {
     // EC2 writes the element empty for volumes that were made of nothing.
     let source = volume.snapshot.as_ref().map(ToString::to_string);
     xml.text("snapshotId", source.unwrap_or_default());
+    xml.optional("sourceVolumeId", volume.copy_of.as_ref());
     xml.text("availabilityZone", &volume.zone);
     xml.text("status", volume.state());
     xml.text("createTime", volume.created);
