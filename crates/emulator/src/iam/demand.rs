@@ -87,14 +87,9 @@ pub(super) fn of<'a>(
         }
         Command::DeleteVolume(id) => place.volume(action, id).into_iter().collect(),
         Command::ModifyVolume(c) => place.volume(action, &c.volume).into_iter().collect(),
-        Command::DeleteSnapshot(id) | Command::UnlockSnapshot(id) => {
-            place.snapshot(action, id).into_iter().collect()
-        }
-        Command::LockSnapshot(c) => place.snapshot(action, &c.snapshot).into_iter().collect(),
-        Command::EnableFastRestores(c) => {
-            let ids = c.snapshots.iter();
-            ids.filter_map(|id| place.snapshot(action, id)).collect()
-        }
+        Command::DeleteSnapshot(id) | Command::UnlockSnapshot(id) => place.snapshots(action, [id]),
+        Command::LockSnapshot(c) => place.snapshots(action, [&c.snapshot]),
+        Command::EnableFastRestores(c) => place.snapshots(action, &c.snapshots),
         Command::AttachVolume(c) => {
             let instance = Tagged::Instance(c.instance.clone());
             let volume = place.volume(action, &c.volume).into_iter();
@@ -162,8 +157,14 @@ impl<'a> Place<'a, '_> {
         self.existing(action, &Tagged::Volume(id.clone()))
     }
 
-    fn snapshot(self, action: Action, id: &SnapshotId) -> Option<Demand<'a>> {
-        self.existing(action, &Tagged::Snapshot(id.clone()))
+    fn snapshots<'b>(
+        self,
+        action: Action,
+        ids: impl IntoIterator<Item = &'b SnapshotId>,
+    ) -> Vec<Demand<'a>> {
+        let snapshots = ids.into_iter().map(|id| Tagged::Snapshot(id.clone()));
+        let demands = snapshots.map(|snapshot| self.existing(action, &snapshot));
+        demands.flatten().collect()
     }
 
     /// The permission on each resource that exists.
