@@ -8,7 +8,7 @@ use csi::v1::{
     ListVolumesRequest,
 };
 use lab::cloud::NewVolume;
-use lab::orchestrator::{Claim, Use, gib_or_more};
+use lab::orchestrator::{Claim, Controller, Use, gib_or_more};
 use lab::socket::Patience;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
@@ -168,12 +168,7 @@ async fn attempt(world: &World, action: &str) -> anyhow::Result<()> {
     let controller = world.controller.with(Patience::ONCE);
     let node = world.node(0).unwrap();
     if action == "ec2:DescribeAvailabilityZones" {
-        let request = CreateVolumeRequest {
-            accessibility_requirements: None,
-            ..world.order("anywhere").request()
-        };
-        controller.client().create_volume(request).await?;
-        return Ok(());
+        return anywhere(world, &controller).await;
     }
     // An administrator made it, as far as the policy would not allow it.
     let claim = by_hand(world, &[("ebs.csi.aws.com/cluster", "true"), ("old", "x")]).await;
@@ -217,6 +212,16 @@ async fn attempt(world: &World, action: &str) -> anyhow::Result<()> {
         "ec2:DescribeVolumeStatus" => Ok(health(world, &claim).await?),
         other => panic!("no call is known that takes {other}"),
     }
+}
+
+/// A volume that may be in any zone.
+async fn anywhere(world: &World, controller: &Controller) -> anyhow::Result<()> {
+    let request = CreateVolumeRequest {
+        accessibility_requirements: None,
+        ..world.order("anywhere").request()
+    };
+    controller.client().create_volume(request).await?;
+    Ok(())
 }
 
 async fn by_hand(world: &World, tags: &[(&str, &str)]) -> Claim {
