@@ -125,6 +125,8 @@ async fn a_volume_and_its_snapshot_live_under_the_policy() {
     let snapshot = controller.snapshot(&claim, "snapshot-1").await.unwrap();
     let restored = world.order("pvc-2").from_snapshot(&snapshot);
     let restored = controller.create(&restored).await.unwrap();
+    let cloned = world.order("pvc-3").clone_of(&claim.id);
+    let cloned = controller.create(&cloned).await.unwrap();
     looks(&world, &claim, &snapshot).await.unwrap();
     let locked = with_class(&world, &claim).await.unwrap();
     assert_eq!(with_class(&world, &claim).await.unwrap(), locked);
@@ -132,7 +134,7 @@ async fn a_volume_and_its_snapshot_live_under_the_policy() {
     controller.delete_snapshot(&locked).await.unwrap();
     controller.detach(&claim, &node).await.unwrap();
     controller.delete_snapshot(&snapshot).await.unwrap();
-    for claim in [&claim, &restored] {
+    for claim in [&claim, &restored, &cloned] {
         controller.delete(claim).await.unwrap();
     }
     assert_eq!((volumes(&world).await, snapshots(&world).await), (0, 0));
@@ -232,8 +234,17 @@ async fn by_hand(world: &World, tags: &[(&str, &str)]) -> Claim {
         snapshot: None,
         tags,
     };
+    let id = world.cloud.create_volume(new).await.unwrap();
+    // What is still being made is neither attached nor deleted.
+    loop {
+        let seen = world.cloud.volume(&id).await.unwrap();
+        if seen.is_some_and(|seen| seen.state == "available") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
     Claim {
-        id: world.cloud.create_volume(new).await.unwrap(),
+        id,
         bytes: 1 << 30,
         usage: Use::Ext4,
         context: [].into(),

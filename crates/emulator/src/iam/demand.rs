@@ -74,17 +74,6 @@ pub(super) fn of<'a>(
     };
     let place = Place { region, state };
     match command {
-        Command::CreateVolume(c) => {
-            let source = c.snapshot.clone().map(Tagged::Snapshot);
-            let source = source.and_then(|source| place.existing(action, &source));
-            let by = "CreateVolume";
-            making(action, by, &place.arn("volume", "*"), &c.tags, source)
-        }
-        Command::CreateSnapshot(c) => {
-            let source = place.volume(action, &c.volume);
-            let by = "CreateSnapshot";
-            making(action, by, &place.arn("snapshot", "*"), &c.tags, source)
-        }
         Command::DeleteVolume(id) => place.volume(action, id).into_iter().collect(),
         Command::ModifyVolume(c) => place.volume(action, &c.volume).into_iter().collect(),
         Command::DeleteSnapshot(id) | Command::UnlockSnapshot(id) => place.snapshots(action, [id]),
@@ -116,9 +105,27 @@ pub(super) fn of<'a>(
             };
             place.each(action, &c.resources).map(with_keys).collect()
         }
+        Command::CreateVolume(_) | Command::CopyVolumes(_) | Command::CreateSnapshot(_) => {
+            of_making(place, action, command)
+        }
         // What no policy of a driver narrows down takes the action alone.
         _ => vec![Demand::new(action, "*".to_owned())],
     }
+}
+
+/// What a call takes that makes a volume or a snapshot; nothing for any other.
+fn of_making<'a>(place: Place<'a, '_>, action: Action, command: &'a Command) -> Vec<Demand<'a>> {
+    let (kind, tags, source) = match command {
+        Command::CreateVolume(c) => {
+            let source = c.snapshot.clone().map(Tagged::Snapshot);
+            let source = source.and_then(|source| place.existing(action, &source));
+            ("volume", &c.tags, source)
+        }
+        Command::CopyVolumes(c) => ("volume", &c.tags, place.volume(action, &c.source)),
+        Command::CreateSnapshot(c) => ("snapshot", &c.tags, place.volume(action, &c.volume)),
+        _ => return Vec::new(),
+    };
+    making(action, action.as_str(), &place.arn(kind, "*"), tags, source)
 }
 
 /// What is made, what it is made from, and its tags, which take a permission of their own.
