@@ -1,37 +1,61 @@
 //! A thousand calls at once: all succeed, and what they have in common EC2 is asked for once.
 
 use futures::future::join_all;
+use lab::orchestrator::{Claim, Controller};
 use lab::socket::Patience;
-use tonic::Code;
 
-use crate::world::{calls, code, snapshots, volumes, world};
+use crate::world::{calls, code, leaves_open, snapshots, volumes, world};
 
 const MANY: usize = 1_000;
 
 #[tokio::test]
 async fn a_thousand_volumes_and_a_thousand_snapshots_at_once() {
     let world = world().await;
-    let once = world.controller.with(Patience::ONCE);
     let orders: Vec<_> = (0..MANY)
         .map(|n| world.order(&format!("pvc-{n}")))
         .collect();
-    let made = join_all(orders.iter().map(|order| once.create(order))).await;
-    let claims: Vec<_> = made.into_iter().map(Result::unwrap).collect();
+    let create = async |caller: Controller, n: usize| caller.create(&orders[n]).await;
+    let (claims, volumes_again) = at_once(&world.controller, create).await;
     assert_eq!(volumes(&world).await, MANY);
 
-    let taken = claims
-        .iter()
-        .map(async |claim| code(&once.snapshot(claim, &format!("of-{}", claim.id)).await));
-    let taken = join_all(taken).await;
-    assert!(taken.iter().all(|code| *code == Code::Ok), "{taken:?}");
+    let take = async |caller: Controller, n: usize| {
+        let claim: &Claim = &claims[n];
+        caller.snapshot(claim, &format!("of-{}", claim.id)).await
+    };
+    let (_, snapshots_again) = at_once(&world.controller, take).await;
     assert_eq!(snapshots(&world).await, MANY);
 
     let asked = world.cloud.calls().await.unwrap();
-    println!("calls for {MANY} volumes and {MANY} snapshots: {asked:?}");
+    println!(
+        "calls for {MANY} volumes ({volumes_again} repeated) and {MANY} snapshots ({snapshots_again} repeated): {asked:?}"
+    );
     // A dry run of CreateVolume would be counted as one of its calls.
-    assert_eq!(calls(&world, "CreateVolume").await, MANY as u64);
-    assert_eq!(calls(&world, "CreateSnapshot").await, MANY as u64);
+    assert!(calls(&world, "CreateVolume").await <= (MANY + volumes_again) as u64);
+    assert!(calls(&world, "CreateSnapshot").await <= (MANY + snapshots_again) as u64);
     assert!(calls(&world, "DescribeInstanceTypes").await <= 1);
     assert!(calls(&world, "DescribeVolumes").await < MANY as u64 / 4);
     assert!(calls(&world, "DescribeSnapshots").await < MANY as u64 / 4);
+}
+
+/// A thousand calls, and once more what a machine that is busy with other things answered too late: as a sidecar does, who has
+/// to find what the first call made.
+async fn at_once<T>(
+    controller: &Controller,
+    call: impl AsyncFn(Controller, usize) -> anyhow::Result<T>,
+) -> (Vec<T>, usize) {
+    let once = controller.with(Patience::ONCE);
+    let first = join_all((0..MANY).map(|n| call(once.clone(), n))).await;
+    let mut again = 0;
+    let mut all = Vec::new();
+    for (n, answer) in first.into_iter().enumerate() {
+        all.push(match answer {
+            Ok(done) => done,
+            Err(_) => {
+                assert!(leaves_open(code(&answer)), "{:?}", answer.err());
+                again += 1;
+                call(controller.clone(), n).await.unwrap()
+            }
+        });
+    }
+    (all, again)
 }

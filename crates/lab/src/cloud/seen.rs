@@ -47,7 +47,7 @@ pub struct SeenAttachment {
     pub state: String,
     /// The name given at attach.
     pub device: String,
-    /// The EBS card of the instance.
+    /// The EBS card of the instance; the first one where nothing is said of it.
     pub card: u32,
 }
 
@@ -96,7 +96,7 @@ impl SeenAttachment {
             instance: item.text("instanceId")?.to_owned(),
             state: item.text("status")?.to_owned(),
             device: item.text("device")?.to_owned(),
-            card: item.text("ebsCardIndex")?.parse()?,
+            card: item.optional("ebsCardIndex").map_or(Ok(0), str::parse)?,
         })
     }
 }
