@@ -44,7 +44,7 @@ pub(super) struct ControllerArgs {
     consistency_window: Duration,
 
     /// An attachment that is `attaching` for so long hangs: it is undone and made anew.
-    #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = patience)]
     attach_patience: Duration,
 
     /// Tags for every volume and snapshot, as key=value,key=value.
@@ -93,6 +93,17 @@ fn lease(text: &str) -> anyhow::Result<Duration> {
         "{text} is not a number of whole seconds, at least 1s"
     );
     Ok(lasts)
+}
+
+/// With less, every attachment would seem to hang.
+fn patience(text: &str) -> anyhow::Result<Duration> {
+    const LEAST: Duration = Duration::from_millis(100);
+    let patience = duration::parse(text)?;
+    anyhow::ensure!(
+        patience >= LEAST,
+        "{text} is shorter than any attachment takes: give 100ms or more"
+    );
+    Ok(patience)
 }
 
 fn region(text: &str) -> anyhow::Result<OrUnset<Region>> {

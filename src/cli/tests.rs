@@ -187,4 +187,5 @@ fn wrong_values_are_refused_with_the_right_ones() {
     assert!(refusal(&format!("{controller} --extra-tags aws:x=1")).contains("AWS reserves"));
     assert!(refusal(&format!("{controller} --ec2-endpoint localhost:4566")).contains("http://"));
     assert!(refusal(&format!("{controller} --dev-dir /d")).contains("--dev-dir"));
+    assert!(refusal(&format!("{controller} --attach-patience 0s")).contains("100ms or more"));
 }
