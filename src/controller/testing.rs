@@ -2,6 +2,7 @@
 //! The emulator is the full one; this one lets a test say what EC2 does next, and count the calls.
 
 mod calls;
+mod rules;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};

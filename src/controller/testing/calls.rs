@@ -1,7 +1,6 @@
 //! What each call does to the small EC2.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use ebs_types::{
@@ -17,6 +16,7 @@ use ec2::{
 };
 use tokio::time::Instant;
 
+use super::rules::{modification, page};
 use super::{FakeEc2, Fault, TAKES};
 
 /// How long an instance keeps what it was asked to let go of, when it does.
@@ -466,43 +466,5 @@ impl Ec2 for FakeEc2 {
     ) -> Result<Option<ListedLimit>, Ec2Error> {
         self.act(Action::DescribeInstanceTypes, |_, _| Ok(None))
             .await
-    }
-}
-
-/// A page of the whole, in the order of the ids. A token is the last id of the page before.
-fn page<'a, K: FromStr + Ord + ToString + 'a, V: Clone + 'a>(
-    all: impl Iterator<Item = (&'a K, &'a V)>,
-    max: u16,
-    token: Option<&str>,
-) -> Result<Page<V>, ErrorKind> {
-    assert!((5..=1_000).contains(&max), "EC2 takes pages of 5 to 1000");
-    let after = token.map(str::parse::<K>).transpose();
-    let after = after.map_err(|_| ErrorKind::InvalidParameter)?;
-    let mut rest = all.filter(|(id, _)| after.as_ref().is_none_or(|after| *id > after));
-    let items: Vec<_> = rest.by_ref().take(max.into()).collect();
-    let last = items.last().map(|(id, _)| id.to_string());
-    let more = rest.next().is_some();
-    Ok(Page {
-        items: items.into_iter().map(|(_, item)| item.clone()).collect(),
-        next: last.filter(|_| more),
-    })
-}
-
-/// What becomes of the volume: what is not asked for stays.
-fn modification(volume: &Volume, request: &ModifyVolume) -> Modification {
-    let asked = request.performance;
-    let stays = request
-        .volume_type
-        .is_none_or(|to| to == volume.volume_type);
-    Modification {
-        volume: request.volume.clone(),
-        state: ModificationState::Modifying,
-        status: None,
-        target_size: request.size.unwrap_or(volume.size),
-        target_type: Some(request.volume_type.unwrap_or(volume.volume_type)),
-        target_iops: asked.iops.or(volume.iops.filter(|_| stays)),
-        target_throughput: asked.throughput.or(volume.throughput.filter(|_| stays)),
-        started: Some(SystemTime::now()),
-        progress: None,
     }
 }
