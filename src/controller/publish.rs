@@ -221,7 +221,7 @@ impl Publication<'_> {
         }
     }
 
-    /// Accepted: watch until the instance has the device. `None` where it takes too long.
+    /// Accepted: watch until the instance has the device. `None` where it hangs.
     async fn wait(&self, since: Instant) -> Result<Option<Attachment>, Error> {
         let watched = self.service.cloud.watch_volume(self.volume, |volume| {
             let here = volume.attachment_to(self.instance);
@@ -240,8 +240,17 @@ impl Publication<'_> {
             Ok(Ok(Some(attachment))) => Ok(Some(attachment)),
             Ok(Ok(None)) => Err(self.undone()),
             Ok(Err(error)) => Err(error.into()),
-            Err(_elapsed) => Ok(None),
+            Err(_elapsed) => self.after_all().await,
         }
+    }
+
+    /// The attachment, if the instance has the device by now: the last look may be long ago where EC2 throttles or the machine is busy,
+    /// and an attachment that is not known to hang is not undone.
+    async fn after_all(&self) -> Result<Option<Attachment>, Error> {
+        let volume = self.service.cloud.volume(self.volume).await?;
+        let here = volume.attachment_to(self.instance);
+        let attached = here.filter(|here| here.state == AttachmentState::Attached);
+        Ok(attached.cloned())
     }
 
     /// Lets go of an attachment that hangs, so that the next attach is a new one under another name.

@@ -251,3 +251,24 @@ async fn what_gets_stuck_twice_is_told_and_tried_again_later() {
     publish(&service, &volume, HERE).await.unwrap();
     assert_eq!(states(&fake), [AttachmentState::Attached]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_attachment_that_nobody_could_look_at_is_not_undone() {
+    let fake = FakeEc2::new();
+    let service = service(&fake);
+    let volume = volume(&service, "pvc").await;
+    for _ in 0..1_000 {
+        fake.fault(
+            Action::DescribeVolumes,
+            Fault::Refuse(ErrorKind::Throttled),
+        );
+    }
+    let looks_again = async {
+        tokio::time::sleep(Duration::from_millis(89_999)).await;
+        fake.forget_faults();
+    };
+    let (device, ()) = tokio::join!(publish(&service, &volume, HERE), looks_again);
+    assert_eq!(device.unwrap(), "/dev/xvdba");
+    assert_eq!(fake.calls(Action::AttachVolume), 1);
+    assert_eq!(fake.calls(Action::DetachVolume), 0);
+}
