@@ -5,6 +5,10 @@
 //! compact form (ELF's `DT_RELR`, known to musl since 1.2.4 and to binutils since 2.38) about a fortieth of it. A linker that does not
 //! know it says so and goes on.
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo tells a build script by its environment alone"
+)]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let env = std::env::var("CARGO_CFG_TARGET_ENV");

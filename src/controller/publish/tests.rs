@@ -258,10 +258,7 @@ async fn an_attachment_that_nobody_could_look_at_is_not_undone() {
     let service = service(&fake);
     let volume = volume(&service, "pvc").await;
     for _ in 0..1_000 {
-        fake.fault(
-            Action::DescribeVolumes,
-            Fault::Refuse(ErrorKind::Throttled),
-        );
+        fake.fault(Action::DescribeVolumes, Fault::Refuse(ErrorKind::Throttled));
     }
     let looks_again = async {
         tokio::time::sleep(Duration::from_millis(89_999)).await;
