@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: [(&str, &[&str]); 16] = [
     ("capability", &["status"]),
     ("cause", &[]),
-    ("cluster", &["kubernetes", "metadata"]),
+    ("cluster", &["controller", "kubernetes", "metadata"]),
     ("config", &["kubernetes", "server"]),
     (
         "controller",

@@ -1,10 +1,12 @@
 //! What one controller does for the whole cluster, beside serving CSI.
 //!
-//! Answers for: that one of several controllers does it, and which work there is. Doesn't answer for: volumes (`controller`), how
-//! the Kubernetes API is reached (`kubernetes`).
+//! Answers for: that one of several controllers does it, and which work there is. Doesn't answer for: what is wrong with a volume
+//! (`controller`), how the Kubernetes API is reached (`kubernetes`).
 
 mod attach_limits;
 mod leader;
+mod rounds;
+mod volume_health;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +17,13 @@ use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::controller::ControllerService;
 use crate::kubernetes::{Kubernetes, LeaseName};
 use leader::Candidate;
+use volume_health::HealthMetrics;
+pub(crate) use volume_health::HealthSettings;
 
-/// The lease of this work. The chart's role names it too.
+/// The lease of this work, called after the first of it. The chart's role names it too.
 const LEASE: &str = "ebs-csi-attach-limits";
 /// Where it is if the pod's own namespace is not known.
 const USUAL_NAMESPACE: &str = "kube-system";
@@ -32,14 +37,27 @@ pub(crate) struct ClusterWork {
     stop: CancellationToken,
     task: Option<JoinHandle<()>>,
     leads: Gauge,
+    health: HealthMetrics,
 }
 
 impl ClusterWork {
     /// Begins to stand for election; outside a cluster there is nothing to do. A leader that is not heard of for `lasts` (at
     /// least 1 s) is followed by another.
-    pub(crate) fn begin(kubernetes: &Kubernetes, ec2: Arc<dyn Ec2>, lasts: Duration) -> Self {
+    pub(crate) fn begin(
+        kubernetes: &Kubernetes,
+        ec2: Arc<dyn Ec2>,
+        controller: Arc<ControllerService>,
+        lasts: Duration,
+        health: HealthSettings,
+    ) -> Self {
         let stop = CancellationToken::new();
         let leads = Gauge::default();
+        let metrics = HealthMetrics::default();
+        if !kubernetes.is_in_cluster() {
+            tracing::info!(
+                "not in a cluster: the health of volumes is told by CSI's calls alone, and no Node is annotated"
+            );
+        }
         let task = kubernetes.is_in_cluster().then(|| {
             let lease = LeaseName {
                 namespace: kubernetes
@@ -48,22 +66,32 @@ impl ClusterWork {
                 name: LEASE,
             };
             let candidate = Candidate::new(kubernetes.clone(), lease, lasts, leads.clone());
-            let (kubernetes, stop) = (kubernetes.clone(), stop.clone());
+            let (kubernetes, stop, shown) = (kubernetes.clone(), stop.clone(), metrics.clone());
             tokio::spawn(async move {
-                let work = || attach_limits::keep(&kubernetes, ec2.as_ref());
+                let work = async || {
+                    let limits = attach_limits::keep(&kubernetes, ec2.as_ref());
+                    let health = volume_health::keep(&kubernetes, &controller, &health, &shown);
+                    tokio::join!(limits, health);
+                };
                 candidate.run(work, stop.cancelled_owned()).await;
             })
         });
-        Self { stop, task, leads }
+        Self {
+            stop,
+            task,
+            leads,
+            health: metrics,
+        }
     }
 
-    /// Shows whether this process leads.
+    /// Shows whether this process leads, and what it finds then.
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register(
             "attach_limits_leader",
-            "1 while this process annotates Nodes with attachment limits",
+            "1 while this process leads: it annotates Nodes with attachment limits and tells the health of volumes",
             self.leads.clone(),
         );
+        self.health.register(registry);
     }
 
     /// Lets go, without waiting.
@@ -80,4 +108,15 @@ impl ClusterWork {
             tracing::debug!("the lease was not given back, it ends by itself");
         }
     }
+}
+
+/// The name of this machine, or of the pod.
+fn host_name() -> String {
+    kernel_says("hostname")
+}
+
+/// A line of `/proc/sys/kernel`; empty where it cannot be read.
+fn kernel_says(what: &str) -> String {
+    let text = std::fs::read_to_string(format!("/proc/sys/kernel/{what}")).unwrap_or_default();
+    text.trim_ascii().to_owned()
 }

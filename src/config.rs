@@ -110,6 +110,8 @@ pub(crate) struct Controller {
     pub(crate) cluster_id: Option<String>,
     /// After how long without word from the leading controller another one leads.
     pub(crate) lease: Duration,
+    /// Between two looks of the leading controller at the health of all volumes.
+    pub(crate) health_interval: Duration,
 }
 
 /// What the Node service needs.

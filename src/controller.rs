@@ -76,6 +76,7 @@ pub(crate) use self::error::Error;
 use self::modification::Desk;
 use self::published::Published;
 use self::recent::Recent;
+pub(crate) use self::volume_health::{Checkup, VOLUME_DELETED};
 use self::zones::Zones;
 use crate::inflight::{Busy, Guard, InFlight, Key};
 use crate::status::{self, Rpc};

@@ -1,4 +1,4 @@
-//! What the Kubernetes API is asked: Node objects, above all this process' own, leases, and warnings as Events.
+//! What the Kubernetes API is asked: Node objects, above all this process' own, leases, PersistentVolumes, and Events to tell.
 //!
 //! Answers for: reaching the API server with the pod's service account, removing the startup taint, and errors that say what to
 //! do. Doesn't answer for: what a Node object means to EBS (`metadata`), who leads (`cluster`).
@@ -10,6 +10,7 @@ mod access;
 mod error;
 mod events;
 mod leases;
+mod list;
 mod name;
 mod nodes;
 mod objects;
@@ -21,12 +22,13 @@ use std::time::Duration;
 
 pub(crate) use access::Access;
 pub(crate) use error::KubernetesError;
-pub(crate) use events::Warning;
+use events::Subject;
+pub(crate) use events::{Event, Severity, Told};
 pub(crate) use leases::{Lease, LeaseName};
 pub(crate) use name::NodeName;
 pub(crate) use objects::{Named, Node};
 use session::Session;
-pub(crate) use volumes::Claim;
+pub(crate) use volumes::{Claim, ClaimRef, PersistentVolume};
 
 /// How to find the cluster, and this process' node in it.
 #[derive(Clone, Debug)]
@@ -58,8 +60,9 @@ impl Kubernetes {
         session.node(self.node_name()?).await
     }
 
-    /// Tells a warning about this process' node, as an Event that `kubectl describe node` shows.
-    pub(crate) async fn warn_of_own_node(&self, warning: &Warning) -> Result<(), KubernetesError> {
+    /// Tells something about this process' node, as an Event that `kubectl describe node` shows. The node's name is the reporting
+    /// instance.
+    pub(crate) async fn tell_of_own_node(&self, event: Event) -> Result<(), KubernetesError> {
         let session = self.open()?;
         let name = self.node_name()?;
         let uid = match session.node(name).await {
@@ -69,7 +72,12 @@ impl Kubernetes {
             Err(KubernetesError::Forbidden { .. }) => name.to_string(),
             Err(error) => return Err(error),
         };
-        session.warn_of_node(name, &uid, warning).await
+        let event = Event {
+            instance: name.to_string(),
+            ..event
+        };
+        let about = Subject::node(name.as_str(), &uid);
+        session.tell(about, &event).await
     }
 
     /// Removes the taint `DRIVER/agent-not-ready` from this process' node once the kubelet has registered the driver. It goes on
@@ -116,6 +124,45 @@ impl Connection {
         value: &str,
     ) -> Result<(), KubernetesError> {
         self.session.annotate_node(name, key, value).await
+    }
+
+    /// A page of all PersistentVolumes, and what asks for the next one; empty after the last.
+    pub(crate) async fn persistent_volumes(
+        &self,
+        more: &str,
+    ) -> Result<(Vec<PersistentVolume>, String), KubernetesError> {
+        self.session.persistent_volumes(more).await
+    }
+
+    /// A PersistentVolume as it is now; `None` where there is none.
+    pub(crate) async fn persistent_volume(
+        &self,
+        name: &str,
+    ) -> Result<Option<PersistentVolume>, KubernetesError> {
+        match self.session.persistent_volume(name).await {
+            Err(KubernetesError::NotFound { .. }) => Ok(None),
+            answer => answer,
+        }
+    }
+
+    /// Tells something about a claim, as an Event that `kubectl describe pvc` shows.
+    pub(crate) async fn tell_of_claim(
+        &self,
+        claim: &ClaimRef,
+        event: &Event,
+    ) -> Result<(), KubernetesError> {
+        let Claim { name, namespace } = &claim.claim;
+        let about = Subject::claim(namespace, name, &claim.uid);
+        self.session.tell(about, event).await
+    }
+
+    /// A page of the Events about claims that `reporter` has told, and what asks for the next one; empty after the last.
+    pub(crate) async fn told_of_claims(
+        &self,
+        reporter: &str,
+        more: &str,
+    ) -> Result<(Vec<Told>, String), KubernetesError> {
+        self.session.told_of_claims(reporter, more).await
     }
 
     /// Reads a lease; `None` where nobody has made it yet.

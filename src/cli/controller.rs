@@ -58,6 +58,10 @@ pub(super) struct ControllerArgs {
     /// A controller that leads and is not heard of for so long is followed by another.
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = lease)]
     leader_election_lease_duration: Duration,
+
+    /// How often the controller that leads looks at the health of all volumes, and tells their claims of it.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = health_interval)]
+    volume_health_interval: Duration,
 }
 
 impl Args {
@@ -81,6 +85,7 @@ impl ControllerArgs {
             extra_tags: self.extra_tags.unwrap_or_default(),
             cluster_id: self.k8s_tag_cluster_id,
             lease: self.leader_election_lease_duration,
+            health_interval: self.volume_health_interval,
         }
     }
 }
@@ -95,15 +100,26 @@ fn lease(text: &str) -> anyhow::Result<Duration> {
     Ok(lasts)
 }
 
-/// With less, every attachment would seem to hang.
 fn patience(text: &str) -> anyhow::Result<Duration> {
-    const LEAST: Duration = Duration::from_millis(100);
-    let patience = duration::parse(text)?;
-    anyhow::ensure!(
-        patience >= LEAST,
-        "{text} is shorter than any attachment takes: give 100ms or more"
-    );
-    Ok(patience)
+    at_least(
+        text,
+        Duration::from_millis(100),
+        "shorter than any attachment takes",
+    )
+}
+
+fn health_interval(text: &str) -> anyhow::Result<Duration> {
+    at_least(
+        text,
+        Duration::from_secs(1),
+        "too short: EC2 would be asked about all volumes all the time",
+    )
+}
+
+fn at_least(text: &str, least: Duration, why: &str) -> anyhow::Result<Duration> {
+    let given = duration::parse(text)?;
+    anyhow::ensure!(given >= least, "{text} is {why}: give {least:?} or more");
+    Ok(given)
 }
 
 fn region(text: &str) -> anyhow::Result<OrUnset<Region>> {

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::cluster::ClusterWork;
+use crate::cluster::{ClusterWork, HealthSettings};
 use crate::config::{self, Config, MetadataSource, Role};
 use crate::controller::{self, ControllerService};
 use crate::identity::{self, DRIVER_NAME, IdentityService};
@@ -233,12 +233,8 @@ async fn serve_controller(
     })
     .context("cannot set up the client of EC2")?;
     let ec2: Arc<dyn Ec2> = Arc::new(ec2);
-    let cluster = ClusterWork::begin(&surroundings.kubernetes, Arc::clone(&ec2), config.lease);
-    surroundings
-        .metrics
-        .register(|registry| cluster.register(registry));
     let cloud = Cloud::new(
-        ec2,
+        Arc::clone(&ec2),
         CloudSettings {
             consistency_window: config.consistency_window,
             ..CloudSettings::default()
@@ -250,8 +246,17 @@ async fn serve_controller(
         node_local_volumes: surroundings.node_local_volumes,
         attach_patience: config.attach_patience,
     };
-    let controller = ControllerService::new(cloud, settings);
-    Ok((ControllerServer::new(controller), cluster))
+    let controller = Arc::new(ControllerService::new(cloud, settings));
+    let health = HealthSettings {
+        every: config.health_interval,
+        driver: DRIVER_NAME,
+    };
+    let (kubernetes, service) = (&surroundings.kubernetes, Arc::clone(&controller));
+    let cluster = ClusterWork::begin(kubernetes, ec2, service, config.lease, health);
+    surroundings
+        .metrics
+        .register(|registry| cluster.register(registry));
+    Ok((ControllerServer::from_arc(controller), cluster))
 }
 
 fn node_service(

@@ -11,13 +11,12 @@ use ebs_types::{InstanceType, ListedLimit};
 use ec2::{Ec2, Ec2Error};
 use tokio::time::{Instant, sleep};
 
+use super::rounds::Rounds;
 use crate::kubernetes::{Connection, Kubernetes, KubernetesError, Named, NodeName};
 use crate::metadata::{LIMIT_ANNOTATION, unlisted_type};
 
 /// Between two looks at all Nodes.
 const PAUSE: Duration = Duration::from_secs(30);
-/// The same after one that failed; twice as long after each further one, up to [`PAUSE`].
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// For how long EC2's answer, and that there was none, is good.
 const ANSWER_LASTS: Duration = Duration::from_hours(1);
 const FAILURE_LASTS: Duration = Duration::from_mins(5);
@@ -25,33 +24,14 @@ const FAILURE_LASTS: Duration = Duration::from_mins(5);
 /// Keeps the annotations right. Never ends.
 pub(super) async fn keep(kubernetes: &Kubernetes, ec2: &dyn Ec2) {
     let mut answers = Answers::default();
-    let mut told = String::new();
-    let mut failures = 0_u32;
+    let mut rounds = Rounds::new(
+        "Nodes of new instance types wait for their attachment limit",
+        PAUSE,
+    );
     loop {
-        let pause = match round(kubernetes, ec2, &mut answers).await {
-            Ok(()) => {
-                told.clear();
-                failures = 0;
-                PAUSE
-            }
-            Err(error) => {
-                let words = error.to_string();
-                if told != words {
-                    tracing::warn!(%error, "Nodes of new instance types wait for their attachment limit, it is tried again");
-                    told = words;
-                }
-                failures = failures.saturating_add(1);
-                pause_after(failures)
-            }
-        };
-        sleep(pause).await;
+        let round = round(kubernetes, ec2, &mut answers).await;
+        sleep(rounds.pause_after(round)).await;
     }
-}
-
-/// The pause after so many failures in a row, at least one.
-fn pause_after(failures: u32) -> Duration {
-    let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
-    PAUSE_AFTER_FAILURE.saturating_mul(factor).min(PAUSE)
 }
 
 /// A Node whose instance type the table of limits lacks.
@@ -165,18 +145,4 @@ fn warn(instance_type: &InstanceType, error: Option<&Ec2Error>) {
         error,
         "EC2 does not tell how many volumes instances of this type take: its nodes report the limit that is common"
     );
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nodes_are_listed_less_often_while_that_leads_to_nothing() {
-        let pauses: Vec<_> = [1, 2, 3, 4, 40]
-            .into_iter()
-            .map(|failures| pause_after(failures).as_secs())
-            .collect();
-        assert_eq!(pauses, [5, 10, 20, 30, 30]);
-    }
 }

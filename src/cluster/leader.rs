@@ -13,6 +13,7 @@ use std::time::Duration;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::{host_name, kernel_says};
 use crate::kubernetes::{Connection, Kubernetes, KubernetesError, Lease, LeaseName};
 
 /// One who would lead.
@@ -113,7 +114,7 @@ impl Candidate {
                 if self.told == words {
                     tracing::debug!(%error, "it stays open who leads");
                 } else {
-                    tracing::warn!(%error, "it stays open who leads, attach limits of new instance types wait for it");
+                    tracing::warn!(%error, "it stays open who leads, attachment limits of new instance types and the health of volumes wait for it");
                     self.told = words;
                 }
                 None
@@ -172,10 +173,5 @@ impl Candidate {
 
 /// A name that no other process has.
 fn identity() -> String {
-    let read = |path: &str| {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        text.trim_ascii().to_owned()
-    };
-    let host = read("/proc/sys/kernel/hostname");
-    format!("{host}_{}", read("/proc/sys/kernel/random/uuid"))
+    format!("{}_{}", host_name(), kernel_says("random/uuid"))
 }

@@ -1,7 +1,10 @@
 //! ControllerGetVolumeHealth and ControllerListVolumeHealth: what EC2 knows to be wrong with volumes.
 //!
 //! Answers for: the kinds and reasons that programs act on, and which volumes are looked at: those that ListVolumes shows, and those
-//! that were published here and are gone. Doesn't answer for: what a node sees of a volume (`node::health`).
+//! that were published here and are gone. Doesn't answer for: what a node sees of a volume (`node::health`), volumes that
+//! PersistentVolumes name (`checkup`).
+
+mod checkup;
 
 use csi::v1::volume_health::VolumeHealthEntry;
 use csi::v1::{
@@ -17,6 +20,10 @@ use ec2::{
 use super::error::Error;
 use super::pages::{self, Entry, List, Place};
 use super::{ControllerService, request};
+pub(crate) use checkup::Checkup;
+
+/// The reason of a volume that was deleted behind Kubernetes' back.
+pub(crate) const VOLUME_DELETED: &str = "VolumeDeleted";
 
 /// Serves ControllerGetVolumeHealth. Of a node-local volume each node knows by itself.
 pub(super) async fn get(
@@ -150,7 +157,7 @@ impl Unwell<'_> {
         let known: Vec<VolumeId> = known.collect();
         let mut items = Vec::new();
         for (id, answer) in self.service.cloud.volumes(&known).await {
-            if self.is_gone(&id, answer).await? {
+            if is_gone(self.service, &id, answer).await? {
                 items.push(self.entry(&id, deleted()));
             }
         }
@@ -161,23 +168,6 @@ impl Unwell<'_> {
         })
     }
 
-    /// One that EC2 does not find is asked for until that is sure.
-    async fn is_gone(
-        &self,
-        id: &VolumeId,
-        answer: Result<Volume, Ec2Error>,
-    ) -> Result<bool, Ec2Error> {
-        let sure = match answer {
-            Err(error) if error.is_not_found() => self.service.cloud.volume(id).await,
-            answer => answer,
-        };
-        match sure {
-            Ok(volume) => Ok(volume.state.is_gone()),
-            Err(error) if error.is_not_found() => Ok(true),
-            Err(error) => Err(error),
-        }
-    }
-
     fn entry(&self, id: &VolumeId, entry: VolumeHealthEntry) -> Entry<VolumeHealth> {
         Entry {
             id: id.to_string(),
@@ -186,6 +176,23 @@ impl Unwell<'_> {
                 health_statuses: vec![entry],
             },
         }
+    }
+}
+
+/// One that EC2 does not find is asked for until that is sure.
+async fn is_gone(
+    service: &ControllerService,
+    id: &VolumeId,
+    answer: Result<Volume, Ec2Error>,
+) -> Result<bool, Ec2Error> {
+    let sure = match answer {
+        Err(error) if error.is_not_found() => service.cloud.volume(id).await,
+        answer => answer,
+    };
+    match sure {
+        Ok(volume) => Ok(volume.state.is_gone()),
+        Err(error) if error.is_not_found() => Ok(true),
+        Err(error) => Err(error),
     }
 }
 
@@ -215,15 +222,23 @@ fn checks(status: &VolumeStatus) -> Option<VolumeHealthEntry> {
         VolumeTrouble::IoStalled => (
             Inaccessible,
             "IoStalled",
-            "hardly any I/O gets through at the moment",
+            "hardly any I/O gets through: EBS is at work on it; if that lasts, restore a snapshot, or ask AWS",
         ),
         VolumeTrouble::IoDegraded => (
             Degraded,
             "IoDegraded",
-            "I/O is slower than what was provisioned",
+            "I/O is slower than what was provisioned: EBS is at work on it; if that lasts, ask AWS",
         ),
-        VolumeTrouble::Impaired => (Inaccessible, "Impaired", "EC2 says that it is impaired"),
-        VolumeTrouble::Warned => (Degraded, "Warning", "EC2 warns of it"),
+        VolumeTrouble::Impaired => (
+            Inaccessible,
+            "Impaired",
+            "EC2 says that it is impaired: see aws ec2 describe-volume-status",
+        ),
+        VolumeTrouble::Warned => (
+            Degraded,
+            "Warning",
+            "EC2 warns of it: see aws ec2 describe-volume-status",
+        ),
     };
     let mut message = words.to_owned();
     for event in &status.events {
@@ -243,11 +258,13 @@ fn failed() -> VolumeHealthEntry {
     )
 }
 
+/// Deleted behind Kubernetes' back.
 fn deleted() -> VolumeHealthEntry {
-    let message = "EC2 has it no longer, though it was published and never unpublished: somebody deleted it without Kubernetes";
+    let message = "EC2 has it no longer, though Kubernetes has: somebody deleted it by other means, and with it what it held; delete its claim, \
+                   and restore a snapshot";
     entry(
         VolumeHealthErrorType::DataLoss,
-        "VolumeDeleted",
+        VOLUME_DELETED,
         message.to_owned(),
     )
 }

@@ -3,12 +3,9 @@
 use serde_json::{Value, json};
 
 use super::error::Rule;
-use super::objects::{CsiNode, Named, Node, Page};
+use super::objects::{CsiNode, Named, Node};
 use super::session::{Ask, Content, Session};
 use super::{KubernetesError, NodeName};
-
-/// Of a list, so many at a time: an object's metadata have a few KiB.
-const PAGE: u32 = 100;
 
 const GET: Rule = Rule {
     verb: "get",
@@ -69,13 +66,8 @@ impl Session {
     ) -> Result<(), KubernetesError> {
         let mut more = String::new();
         loop {
-            let page: Page = self
-                .call(Ask {
-                    rule: LIST,
-                    path: format!("nodes?limit={PAGE}&continue={}", escaped(&more)),
-                    name: "",
-                    content: Content::NothingForMetadata,
-                })
+            let page = self
+                .page(LIST, "", &more, Content::NothingForMetadata)
                 .await?;
             with(page.items);
             more = page.metadata.next;
@@ -98,28 +90,5 @@ impl Session {
             content,
         })
         .await
-    }
-}
-
-/// A text as part of a URL's query.
-fn escaped(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
-    text.bytes()
-        .map(|b| match plain(b) {
-            true => char::from(b).to_string(),
-            false => format!("%{b:02X}"),
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::escaped;
-
-    #[test]
-    fn the_token_of_a_page_is_sent_as_it_came() {
-        assert_eq!(escaped("eyJ2Ijoi-_.~"), "eyJ2Ijoi-_.~");
-        assert_eq!(escaped("a+b/c=&d"), "a%2Bb%2Fc%3D%26d");
-        assert_eq!(escaped(""), "");
     }
 }

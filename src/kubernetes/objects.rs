@@ -71,22 +71,6 @@ impl Named {
     }
 }
 
-/// One page of a list.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct Page {
-    #[serde(default)]
-    pub(super) metadata: PageMetadata,
-    #[serde(default)]
-    pub(super) items: Vec<Named>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct PageMetadata {
-    /// What asks for the next page; empty on the last one.
-    #[serde(rename = "continue", default)]
-    pub(super) next: String,
-}
-
 #[derive(Clone, Debug, Default, Deserialize)]
 struct NodeSpec {
     #[serde(rename = "providerID", default)]

@@ -7,7 +7,7 @@ use ebs_types::InstanceType;
 use tokio::task::JoinHandle;
 
 use super::attach_limit::{Counted, Figure, Limit};
-use crate::kubernetes::{Kubernetes, KubernetesError, Warning};
+use crate::kubernetes::{Event, Kubernetes, KubernetesError, Severity};
 
 /// What has been said.
 #[derive(Debug, Default)]
@@ -37,10 +37,12 @@ impl Alarm {
             tracing::warn!(max_volumes = limit.max_volumes, "{note}");
         }
         if (new || self.must_be_sent_again()) && kubernetes.is_in_cluster() {
-            let warning = Warning {
+            let warning = Event {
                 reporter: driver,
+                instance: String::new(),
+                severity: Severity::Warning,
                 action: "NodeGetInfo",
-                reason: "AttachLimitGuessed",
+                reason: "AttachLimitGuessed".to_owned(),
                 note,
             };
             self.sending = Some(tokio::spawn(send(kubernetes.clone(), warning)));
@@ -61,8 +63,8 @@ impl Alarm {
 }
 
 /// Whether there is nothing left to send.
-async fn send(kubernetes: Kubernetes, warning: Warning) -> bool {
-    match kubernetes.warn_of_own_node(&warning).await {
+async fn send(kubernetes: Kubernetes, warning: Event) -> bool {
+    match kubernetes.tell_of_own_node(warning).await {
         Ok(()) => true,
         // It says no each time.
         Err(KubernetesError::NoNodeName) => true,

@@ -2,9 +2,11 @@
 //! that is made for the test.
 
 mod api_server;
+mod bed;
 mod limits;
 mod new_types;
 mod taint;
+mod volume_health;
 
 use std::fs;
 use std::net::SocketAddr;

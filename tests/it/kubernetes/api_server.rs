@@ -1,4 +1,5 @@
-//! A Kubernetes API server that knows Nodes, what the kubelet has registered on one of them, leases and Events, and can be in trouble.
+//! A Kubernetes API server that knows Nodes, what the kubelet has registered on one of them, leases, PersistentVolumes and Events,
+//! and can be in trouble.
 
 mod answer;
 
@@ -42,6 +43,8 @@ pub(crate) enum Trouble {
     Failing,
     /// It refuses this method.
     Forbids(&'static str),
+    /// It refuses this method for this resource, e.g. `POST events`.
+    ForbidsOf(&'static str),
     /// A policy in it refuses changes of the Node of this name.
     Keeps(&'static str),
 }
@@ -135,6 +138,16 @@ impl ApiServer {
         self.state().nodes.insert(name.to_owned(), node);
     }
 
+    /// Makes a PersistentVolume, or changes it.
+    pub(crate) fn put_volume(&self, name: &str, volume: Value) {
+        self.state().volumes.insert(name.to_owned(), volume);
+    }
+
+    /// A PersistentVolume goes.
+    pub(crate) fn remove_volume(&self, name: &str) {
+        self.state().volumes.remove(name);
+    }
+
     /// Changes the one node that a plugin runs on.
     pub(crate) fn change_node(&self, change: impl FnOnce(&mut Value)) {
         change(self.state().nodes.get_mut(NODE).unwrap());
@@ -176,11 +189,15 @@ impl ApiServer {
         taints.iter().map(key).collect()
     }
 
+    /// How often something was asked.
+    pub(crate) fn times_asked(&self, what: &str) -> usize {
+        self.asked().iter().filter(|one| *one == what).count()
+    }
+
     /// Waits until something was asked so often.
     pub(crate) async fn was_asked(&self, what: &str, times: usize) {
-        let asked = || self.asked().iter().filter(|one| *one == what).count();
         until(&format!("{what} is asked {times} times"), || {
-            asked() >= times
+            self.times_asked(what) >= times
         })
         .await;
     }

@@ -95,11 +95,10 @@ impl Plugin {
 
     /// The limit with these labels, and whether it is a guess, as metrics.
     async fn shown(&mut self, labels: &[(&str, &str)]) -> (f64, f64) {
-        let address = *self.address.get_or_insert_with(|| {
-            let log = fs::read_to_string(&self.log).unwrap();
-            let (_, rest) = log.split_once("http.endpoint=").unwrap();
-            rest.split_whitespace().next().unwrap().parse().unwrap()
-        });
+        let log = &self.log;
+        let address = *self
+            .address
+            .get_or_insert_with(|| lab::metrics::address(log).unwrap());
         let page = scrape(address).await.unwrap();
         let value = |name, labels| page.value(name, labels).unwrap();
         (

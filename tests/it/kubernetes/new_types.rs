@@ -1,15 +1,11 @@
 //! Instance types that the table of limits lacks: one controller asks EC2 and annotates the Nodes.
 
-use std::path::Path;
 use std::time::Duration;
 
-use emulator::{Config, Emulator, Running};
-use lab::cloud::Cloud;
 use lab::program::Program;
-use tempfile::TempDir;
 
 use super::api_server::{ApiServer, NODE, Trouble, until};
-use super::controller;
+use super::bed::{Bed, log};
 
 const ANNOTATION: &str = "ebs.csi.aws.com/attach-limit";
 
@@ -18,32 +14,10 @@ fn line(instance_type: &str) -> String {
     format!("{instance_type},nitro,40,dedicated,1")
 }
 
-/// An API server, an EC2, and a place for controllers.
-struct Bed {
-    api: ApiServer,
-    ec2: Running,
-    dir: TempDir,
-}
-
 impl Bed {
-    async fn make() -> Self {
-        Self {
-            api: ApiServer::start(&[]).await,
-            ec2: Emulator::start(Config::default()).await.unwrap(),
-            dir: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    fn dir(&self) -> &Path {
-        self.dir.path()
-    }
-
-    /// A controller whose lease is short.
+    /// A controller that leads soon.
     async fn start(&self, name: &str) -> Program {
-        let mut program = controller(self.dir(), name, &self.api, &self.ec2.ec2_url());
-        program.option("--leader-election-lease-duration", "2s");
-        program.start().await.unwrap();
-        program
+        self.start_with(name, |_| {}).await
     }
 
     async fn annotated(&self, node: &str, instance_type: &str) {
@@ -56,24 +30,12 @@ impl Bed {
 
     /// How often EC2 was asked for instance types.
     async fn calls(&self) -> u64 {
-        let cloud = Cloud::new(&self.ec2.ec2_url(), &self.ec2.control_url());
-        let calls = cloud.calls().await.unwrap();
+        let calls = self.cloud().calls().await.unwrap();
         calls
             .get("DescribeInstanceTypes")
             .copied()
             .unwrap_or_default()
     }
-
-    async fn end(self, programs: impl IntoIterator<Item = Program>) {
-        for program in programs {
-            program.stop(Duration::from_secs(5)).await;
-        }
-        self.ec2.shutdown().await;
-    }
-}
-
-fn log(program: &mut Program) -> String {
-    program.last_words(200).join("\n")
 }
 
 #[tokio::test]

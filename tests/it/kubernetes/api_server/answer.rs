@@ -15,6 +15,7 @@ const PAGE: usize = 2;
 pub(super) struct State {
     pub(super) nodes: BTreeMap<String, Value>,
     pub(super) leases: BTreeMap<String, Value>,
+    pub(super) volumes: BTreeMap<String, Value>,
     pub(super) events: Vec<Value>,
     pub(super) registered: bool,
     pub(super) trouble: Option<Trouble>,
@@ -53,6 +54,7 @@ impl State {
         Self {
             nodes: BTreeMap::from([(NODE.to_owned(), node)]),
             leases: BTreeMap::new(),
+            volumes: BTreeMap::new(),
             events: Vec::new(),
             registered: false,
             trouble: None,
@@ -71,9 +73,10 @@ impl State {
         self.asked.push(format!("{method} {resource}"));
         match self.trouble {
             Some(Trouble::Forbids(forbidden)) if forbidden == method => {
-                let words =
-                    format!("{resource} {name:?} is forbidden: User \"driver\" cannot do that");
-                return refusal(StatusCode::FORBIDDEN, "Forbidden", &words);
+                return forbidden_to_all(resource, name);
+            }
+            Some(Trouble::ForbidsOf(forbidden)) if forbidden == format!("{method} {resource}") => {
+                return forbidden_to_all(resource, name);
             }
             Some(Trouble::Keeps(kept)) if (method, name) == ("PATCH", Some(kept)) => {
                 let words =
@@ -87,7 +90,12 @@ impl State {
             _ => {}
         }
         match (method, resource, name) {
-            ("LIST", "nodes", None) => self.list(parts),
+            ("LIST", "nodes", None) => self.list_nodes(parts),
+            ("LIST", "persistentvolumes", None) => list(&self.volumes, parts),
+            ("GET", "persistentvolumes", Some(name)) => {
+                found(self.volumes.get(name), resource, name)
+            }
+            ("LIST", "events", None) => self.list_events(parts),
             ("GET", "nodes", Some(name)) => found(self.nodes.get(name), resource, name),
             ("PATCH", "nodes", Some(name)) => self.patch(name, parts, body),
             ("GET", "csinodes", Some(NODE)) => (StatusCode::OK, csi_node(self.registered)),
@@ -100,35 +108,44 @@ impl State {
     }
 
     /// A page of nodes, of which only the metadata are shown.
-    fn list(&self, parts: &Parts) -> (StatusCode, Value) {
+    fn list_nodes(&self, parts: &Parts) -> (StatusCode, Value) {
         let accepted = parts.headers["accept"].to_str().unwrap();
         assert!(
             accepted.contains("as=PartialObjectMetadataList"),
             "{accepted}"
         );
-        let query = parts.uri.query().unwrap();
-        let from = query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("continue="));
-        let rest = self
-            .nodes
-            .iter()
-            .filter(|(name, _)| Some(name.as_str()) > from);
-        let items: Vec<Value> = rest
-            .take(PAGE)
-            .map(|(_, node)| json!({"metadata": node["metadata"]}))
-            .collect();
-        let last = items
-            .last()
-            .map_or("", |last| last["metadata"]["name"].as_str().unwrap());
-        let more = self.nodes.keys().any(|name| name.as_str() > last);
-        let next = if more { last } else { "" };
-        let page = json!({
-            "kind": "PartialObjectMetadataList",
-            "metadata": {"continue": next},
-            "items": items,
+        let shown =
+            |(name, node): (&String, &Value)| (name.clone(), json!({"metadata": node["metadata"]}));
+        list(&self.nodes.iter().map(shown).collect(), parts)
+    }
+
+    /// A page of the Events about claims, by the names that the older group has for their fields.
+    fn list_events(&self, parts: &Parts) -> (StatusCode, Value) {
+        let selector = query(parts, "fieldSelector").unwrap();
+        assert_eq!(
+            selector,
+            "involvedObject.kind%3DPersistentVolumeClaim%2CreportingComponent%3Debs.csi.aws.com"
+        );
+        let ours = self.events.iter().filter(|event| {
+            event["regarding"]["kind"] == "PersistentVolumeClaim"
+                && event["reportingController"] == "ebs.csi.aws.com"
         });
-        (StatusCode::OK, page)
+        let shown = ours.map(|event| {
+            let object = json!({
+                "metadata": event["metadata"],
+                "involvedObject": event["regarding"],
+                "reason": event["reason"],
+                "type": event["type"],
+                "eventTime": event["eventTime"],
+                "reportingComponent": event["reportingController"],
+                "message": event["note"],
+            });
+            (
+                event["metadata"]["name"].as_str().unwrap().to_owned(),
+                object,
+            )
+        });
+        list(&shown.collect(), parts)
     }
 
     fn patch(&mut self, name: &str, parts: &Parts, body: &[u8]) -> (StatusCode, Value) {
@@ -197,6 +214,27 @@ impl State {
     }
 }
 
+/// The value of a key of the request's query.
+fn query<'a>(parts: &'a Parts, key: &str) -> Option<&'a str> {
+    let pairs = parts.uri.query()?.split('&');
+    let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
+    pairs.find_map(|(name, value)| (name == key).then_some(value))
+}
+
+/// A page of these objects.
+fn list(objects: &BTreeMap<String, Value>, parts: &Parts) -> (StatusCode, Value) {
+    let from = query(parts, "continue");
+    let mut rest = objects
+        .iter()
+        .filter(|(name, _)| Some(name.as_str()) > from);
+    let page: Vec<(&String, &Value)> = rest.by_ref().take(PAGE).collect();
+    let last = page.last().map(|(name, _)| name.as_str());
+    let next = rest.next().and(last).unwrap_or_default();
+    let items: Vec<&Value> = page.into_iter().map(|(_, object)| object).collect();
+    let page = json!({"kind": "List", "metadata": {"continue": next}, "items": items});
+    (StatusCode::OK, page)
+}
+
 fn found(object: Option<&Value>, resource: &str, name: &str) -> (StatusCode, Value) {
     match object {
         Some(object) => (StatusCode::OK, object.clone()),
@@ -205,6 +243,11 @@ fn found(object: Option<&Value>, resource: &str, name: &str) -> (StatusCode, Val
             refusal(StatusCode::NOT_FOUND, "NotFound", &words)
         }
     }
+}
+
+fn forbidden_to_all(resource: &str, name: Option<&str>) -> (StatusCode, Value) {
+    let words = format!("{resource} {name:?} is forbidden: User \"driver\" cannot do that");
+    refusal(StatusCode::FORBIDDEN, "Forbidden", &words)
 }
 
 fn refusal(code: StatusCode, reason: &str, message: &str) -> (StatusCode, Value) {
