@@ -137,6 +137,9 @@ check_all() {
     check "the IAM policy allows what the driver calls" policy_complete
     check "without the snapshot CRDs there is no snapshotter" contains 0 'name: csi-snapshotter$'
     check "with them there is one" contains 1 'name: csi-snapshotter$' --api-versions snapshot.storage.k8s.io/v1
+    check "without being asked it takes no groups" contains 0 'groupsnapshot|GroupSnapshot' --set sidecars.snapshotter.forceEnable=true
+    check "asked, it does, and may" contains 4 'apiGroups: .groupsnapshot|CSIVolumeGroupSnapshot=true$' \
+        --set sidecars.snapshotter.forceEnable=true,sidecars.snapshotter.volumeGroupSnapshots=true
     check "an unknown value is refused" refused "additional properties 'replicas' not allowed" --set controller.replicas=3
     check "a value of the wrong type is refused" refused "got string, want integer" --set-string controller.replicaCount=two
     check "an unknown log level is refused" refused "value must be one of" --set node.logLevel=loud

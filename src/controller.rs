@@ -1,4 +1,4 @@
-//! The Controller service: volumes and snapshots in EC2.
+//! The Controller and GroupController services: volumes and snapshots in EC2.
 //!
 //! Answers for: the trait of the RPCs, and what they share. Each operation is in its own file below: parse, guard, do, render.
 //! Doesn't answer for: pacing and sharing of EC2 calls (`ec2::Cloud`), codes of errors (`status`), anything on a node.
@@ -17,6 +17,7 @@ mod error;
 mod expand;
 mod get_snapshot;
 mod get_volume;
+mod group_snapshots;
 mod initialization;
 mod list_snapshots;
 mod list_volumes;
@@ -115,7 +116,9 @@ pub(crate) struct ControllerService {
     volumes: Attempts,
     /// Snapshots that EC2 may not show yet, by name.
     recent_snapshots: Recent,
-    /// When this process took up snapshots: its first request for one. A standby replica begins when it becomes the leader.
+    /// Group snapshots that EC2 may not show yet, by name.
+    recent_groups: Recent,
+    /// When this process took up snapshots: its first request for one or a group. A standby replica begins when it becomes the leader.
     first_snapshot: OnceLock<Instant>,
     device_names: DeviceNames,
     published: Published,
@@ -134,12 +137,18 @@ impl ControllerService {
             in_flight: InFlight::default(),
             volumes: Attempts::default(),
             recent_snapshots: Recent::default(),
+            recent_groups: Recent::default(),
             first_snapshot: OnceLock::new(),
             device_names: DeviceNames::default(),
             published: Published::default(),
             modifications: Desk::default(),
             zones: Zones::default(),
         }
+    }
+
+    /// When this process took up snapshots; now, if nobody has asked for one yet.
+    fn took_up_snapshots(&self) -> Instant {
+        *self.first_snapshot.get_or_init(Instant::now)
     }
 
     /// Takes `key` for an RPC and names it in the RPC's log lines.

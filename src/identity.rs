@@ -37,12 +37,17 @@ impl IdentityService {
     }
 
     fn capabilities(self) -> Vec<PluginCapability> {
-        let controller = match self.role {
-            Role::Controller | Role::All => Some(service(service::Type::ControllerService)),
-            Role::Node => None,
+        let controller = [
+            service(service::Type::ControllerService),
+            service(service::Type::GroupControllerService),
+        ];
+        let controls = match self.role {
+            Role::Controller | Role::All => true,
+            Role::Node => false,
         };
         controller
             .into_iter()
+            .filter(|_| controls)
             .chain([
                 service(service::Type::VolumeAccessibilityConstraints),
                 expansion(volume_expansion::Type::Online),
@@ -115,12 +120,16 @@ mod tests {
     }
 
     #[test]
-    fn only_a_controller_offers_the_controller_service() {
+    fn only_a_controller_offers_the_controller_services() {
         let offers = |role| {
-            IdentityService::new(role)
-                .capabilities()
-                .iter()
-                .any(|c| c.r#type == Some(service(service::Type::ControllerService)))
+            let all = IdentityService::new(role).capabilities();
+            let of_controller = [
+                service(service::Type::ControllerService),
+                service(service::Type::GroupControllerService),
+            ];
+            let offered = of_controller.map(|wanted| all.iter().any(|c| c.r#type == Some(wanted)));
+            assert_eq!(offered[0], offered[1]);
+            offered[0]
         };
         assert!(offers(Role::Controller) && offers(Role::All) && !offers(Role::Node));
     }

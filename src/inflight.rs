@@ -29,6 +29,8 @@ pub(crate) enum Key {
     Snapshot(SnapshotId),
     /// A snapshot that is being made, by its CSI name.
     SnapshotName(String),
+    /// A group snapshot, by its CSI name.
+    GroupSnapshot(String),
     /// A path where a node stages or publishes. Two targets of one volume don't exclude each other.
     Target(PathBuf),
 }
@@ -52,6 +54,7 @@ impl fmt::Display for Key {
             Self::VolumeName(name) => write!(f, "the volume named {name:?}"),
             Self::Snapshot(id) => write!(f, "snapshot {id}"),
             Self::SnapshotName(name) => write!(f, "the snapshot named {name:?}"),
+            Self::GroupSnapshot(name) => write!(f, "the group snapshot named {name:?}"),
             Self::Target(path) => write!(f, "target path {}", path.display()),
         }
     }

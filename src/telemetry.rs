@@ -70,7 +70,9 @@ pub(crate) fn about(subject: &Key) {
         Key::Volume(id) | Key::Expansion(id) | Key::Modification(id) => ("volume.id", id),
         Key::LocalVolume(name) => ("volume.id", name),
         Key::Snapshot(id) => ("snapshot.id", id),
-        Key::VolumeName(name) | Key::SnapshotName(name) => ("csi.name", name),
+        Key::VolumeName(name) | Key::SnapshotName(name) | Key::GroupSnapshot(name) => {
+            ("csi.name", name)
+        }
         Key::Target(path) => ("target.path", &path.display()),
     };
     if let Some(rpc) = Rpc::current() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use csi::v1::controller_server::ControllerServer;
+use csi::v1::group_controller_server::GroupControllerServer;
 use csi::v1::identity_server::IdentityServer;
 use csi::v1::node_server::NodeServer;
 use ebs_types::{Bytes, Region};
@@ -186,7 +187,7 @@ async fn services(
         Role::Controller(controller) => {
             let (controller, cluster) = serve_controller(controller, surroundings).await?;
             Services {
-                routes: identity(identity::Role::Controller).add_service(controller),
+                routes: controlling(identity(identity::Role::Controller), controller),
                 operations: InFlight::default(),
                 cluster: Some(cluster),
             }
@@ -204,8 +205,7 @@ async fn services(
             let (controller, cluster) = serve_controller(controller, surroundings).await?;
             Services {
                 operations: node.operations(),
-                routes: identity(identity::Role::All)
-                    .add_service(controller)
+                routes: controlling(identity(identity::Role::All), controller)
                     .add_service(NodeServer::new(node)),
                 cluster: Some(cluster),
             }
@@ -217,10 +217,17 @@ fn identity(role: identity::Role) -> Routes {
     Routes::new(IdentityServer::new(IdentityService::new(role)))
 }
 
+/// One controller serves volumes and groups of them.
+fn controlling(routes: Routes, controller: Arc<ControllerService>) -> Routes {
+    routes
+        .add_service(GroupControllerServer::from_arc(Arc::clone(&controller)))
+        .add_service(ControllerServer::from_arc(controller))
+}
+
 async fn serve_controller(
     config: config::Controller,
     surroundings: &Surroundings,
-) -> anyhow::Result<(ControllerServer<ControllerService>, ClusterWork)> {
+) -> anyhow::Result<(Arc<ControllerService>, ClusterWork)> {
     let region = match config.region {
         Some(region) => region,
         None => surroundings.region().await?,
@@ -256,7 +263,7 @@ async fn serve_controller(
     surroundings
         .metrics
         .register(|registry| cluster.register(registry));
-    Ok((ControllerServer::from_arc(controller), cluster))
+    Ok((controller, cluster))
 }
 
 fn node_service(

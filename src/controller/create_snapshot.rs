@@ -8,7 +8,6 @@ use std::time::SystemTime;
 use csi::v1::{CreateSnapshotRequest, CreateSnapshotResponse};
 use ebs_types::{SnapshotState, Tags, VolumeId};
 use ec2::{CreateSnapshot, Ec2Error, ErrorKind, Outcome, Snapshot};
-use tokio::time::Instant;
 
 use super::class_tags::ClassTags;
 use super::error::Error;
@@ -157,8 +156,7 @@ impl Taking<'_> {
     /// served snapshots before this process may have made it a moment ago.
     fn may_be_on_its_way(&self) -> bool {
         let window = self.service.cloud.settings().consistency_window;
-        let began = *self.service.first_snapshot.get_or_init(Instant::now);
-        began.elapsed() < window
+        self.service.took_up_snapshots().elapsed() < window
             || self
                 .service
                 .recent_snapshots

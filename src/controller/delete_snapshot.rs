@@ -21,15 +21,22 @@ pub(super) async fn run(
     )?;
     // An id that no snapshot can have names none: deleted, as far as the caller is concerned.
     if let Ok(snapshot) = id.parse::<SnapshotId>() {
-        let _guard = service.begin(Key::Snapshot(snapshot.clone()), Rpc::DeleteSnapshot)?;
-        match service.cloud.delete_snapshot(&snapshot).await {
-            Err(error) if !error.is_not_found() => {
-                return Err(explained(service, snapshot, error).await);
-            }
-            _ => {}
-        }
+        delete(service, snapshot, Rpc::DeleteSnapshot).await?;
     }
     Ok(DeleteSnapshotResponse {})
+}
+
+/// Deletes a snapshot for this RPC. One that is gone already is deleted.
+pub(super) async fn delete(
+    service: &ControllerService,
+    snapshot: SnapshotId,
+    rpc: Rpc,
+) -> Result<(), Error> {
+    let _guard = service.begin(Key::Snapshot(snapshot.clone()), rpc)?;
+    match service.cloud.delete_snapshot(&snapshot).await {
+        Err(error) if !error.is_not_found() => Err(explained(service, snapshot, error).await),
+        _ => Ok(()),
+    }
 }
 
 /// EC2's reference does not name the code for a lock, so that the lock itself is looked for.

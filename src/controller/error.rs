@@ -123,6 +123,53 @@ pub(crate) enum Error {
         error: Box<Ec2Error>,
     },
     #[error(
+        "snapshots of these volumes cannot be taken at one moment, which EC2 does for volumes that are attached to one instance: {why}"
+    )]
+    NotTogether { why: String },
+    #[error(
+        "volume {volume} is on its way to or from instance {instance} ({attachment}): snapshots of a group are taken while its volumes are \
+         attached, try again"
+    )]
+    OnTheMove {
+        volume: VolumeId,
+        attachment: AttachmentState,
+        instance: InstanceId,
+    },
+    #[error(
+        "volumes of group snapshot {name:?} were detached while it was taken; nothing of it is left, try again"
+    )]
+    GroupParted { name: String },
+    #[error(
+        "group snapshot {name:?} lacks the snapshots of {lacking}, which somebody has deleted; {left} are left of it. Delete the group \
+         snapshot and take another one"
+    )]
+    GroupIncomplete {
+        name: String,
+        /// Volumes.
+        lacking: String,
+        /// Snapshots.
+        left: String,
+    },
+    #[error(
+        "snapshot {snapshot} of group snapshot {name:?} is in state error, so that the group will never be ready: delete the group snapshot \
+         and take another one"
+    )]
+    GroupFailed { name: String, snapshot: SnapshotId },
+    #[error("no such group snapshot: {id}")]
+    NoSuchGroup { id: String },
+    #[error(
+        "snapshot_ids: {snapshots} are no members of group snapshot {group:?}; nothing was deleted, leave them out"
+    )]
+    NotMembers { group: String, snapshots: String },
+    #[error(
+        "snapshot_ids: group snapshot {group:?} does not consist of {snapshots}; what is there of it is {there}"
+    )]
+    OtherMembers {
+        group: String,
+        snapshots: String,
+        there: String,
+    },
+    #[error(
         "volume {volume} is in zone {zone}, and EBS copies a volume within its zone, which accessibility_requirements does not allow: \
          run the pod in {zone}, or restore a snapshot of the volume where the pod is to run"
     )]

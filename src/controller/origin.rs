@@ -67,3 +67,21 @@ pub(super) fn snapshot_names(map: &mut Parameters) -> Variables {
         ),
     ])
 }
+
+/// The same of a VolumeGroupSnapshot.
+pub(super) fn group_snapshot_names(map: &mut Parameters) -> Variables {
+    Variables::new([
+        (
+            "VolumeGroupSnapshotName",
+            map.take("csi.storage.k8s.io/volumegroupsnapshot/name"),
+        ),
+        (
+            "VolumeGroupSnapshotNamespace",
+            map.take("csi.storage.k8s.io/volumegroupsnapshot/namespace"),
+        ),
+        (
+            "VolumeGroupSnapshotContentName",
+            map.take("csi.storage.k8s.io/volumegroupsnapshotcontent/name"),
+        ),
+    ])
+}

@@ -20,6 +20,21 @@ pub(super) fn snapshot(settings: &Settings, name: &str) -> Result<Tags, InvalidT
     tags(settings, keys::SNAPSHOT_NAME, name)
 }
 
+/// The tags of each member of a new group snapshot named `name`, of which there are `size`. The group's own name is in place of a
+/// snapshot's, so that no snapshot of that name is taken for it.
+///
+/// # Errors
+/// As [`volume`].
+pub(super) fn group_snapshot(
+    settings: &Settings,
+    name: &str,
+    size: usize,
+) -> Result<Tags, InvalidTag> {
+    let mut tags = tags(settings, keys::GROUP_SNAPSHOT_NAME, name)?;
+    tags.set(keys::GROUP_SNAPSHOT_SIZE, size.to_string())?;
+    Ok(tags)
+}
+
 /// The user's own tags come first, so that none of them takes the place of one that the driver finds its resources by.
 fn tags(settings: &Settings, name_key: &'static str, name: &str) -> Result<Tags, InvalidTag> {
     let mut tags = settings.extra_tags.clone();

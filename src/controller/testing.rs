@@ -3,6 +3,7 @@
 
 mod calls;
 mod rules;
+mod together;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -24,6 +25,7 @@ use ec2::{
 use tokio::time::{Instant, sleep};
 use tonic::{Request, Status};
 
+pub(super) use self::together::{group_request, take_group};
 use super::{ControllerService, Settings};
 
 /// How long EC2 takes for everything.
@@ -234,6 +236,7 @@ impl FakeEc2 {
                 state: InstanceState::Running,
                 instance_type: "m7i.large".parse().unwrap(),
                 zone: format!("z-{zone}").parse().unwrap(),
+                root_device: Some("/dev/sda1".to_owned()),
                 block_devices: vec![BlockDevice {
                     name: "/dev/sda1".to_owned(),
                     volume: "vol-ffffffff".parse().unwrap(),

@@ -31,11 +31,14 @@ pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
         | Error::NoSuchZone { .. }
         | Error::Kind(_)
         | Error::Tag(_)
+        | Error::NotMembers { .. }
+        | Error::OtherMembers { .. }
         | Error::NodeLocal { .. } => Code::InvalidArgument,
         Error::OutOfRange(_) | Error::WouldShrink { .. } => Code::OutOfRange,
-        Error::NoSuchId(_) | Error::InstanceGone { .. } | Error::VolumeGone { .. } => {
-            Code::NotFound
-        }
+        Error::NoSuchId(_)
+        | Error::NoSuchGroup { .. }
+        | Error::InstanceGone { .. }
+        | Error::VolumeGone { .. } => Code::NotFound,
         Error::KeyRefused { .. } => Code::PermissionDenied,
         Error::Incompatible { .. } => Code::AlreadyExists,
         // The CSI specification's code for "not in accessible_topology", which sends the scheduler to another zone.
@@ -46,10 +49,13 @@ pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
         Error::SnapshotLocked { .. }
         | Error::AttachedTo { .. }
         | Error::WrongZone { .. }
+        | Error::NotTogether { .. }
         | Error::NoZone
         | Error::SourceFailed { .. } => Code::FailedPrecondition,
         Error::CreationFailed { .. }
         | Error::SnapshotFailed { .. }
+        | Error::GroupFailed { .. }
+        | Error::GroupIncomplete { .. }
         | Error::ModificationFailed { .. } => Code::Internal,
         Error::Busy(_) | Error::BadToken { .. } => Code::Aborted,
         // Nothing of this request has begun. external-resizer must not take it for begun where it keeps to the class that it has
@@ -65,6 +71,8 @@ pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
         | Error::SnapshotNotReady { .. }
         | Error::Initializing { .. }
         | Error::SnapshotIncomplete { .. }
+        | Error::OnTheMove { .. }
+        | Error::GroupParted { .. }
         | Error::StillDetaching { .. }
         | Error::BusyOn { .. }
         | Error::AttachStuck { .. }

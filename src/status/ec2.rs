@@ -64,6 +64,9 @@ fn invalid_parameter(rpc: Rpc) -> Code {
         | Rpc::DeleteSnapshot
         | Rpc::ListSnapshots
         | Rpc::GetSnapshot
+        | Rpc::CreateVolumeGroupSnapshot
+        | Rpc::DeleteVolumeGroupSnapshot
+        | Rpc::GetVolumeGroupSnapshot
         | Rpc::ListVolumes
         | Rpc::ControllerGetVolume
         | Rpc::ControllerGetVolumeHealth

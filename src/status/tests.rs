@@ -6,7 +6,7 @@ use rstest::rstest;
 use super::*;
 use crate::controller::Error;
 
-const RPCS: [Rpc; 15] = [
+const RPCS: [Rpc; 18] = [
     Rpc::CreateVolume,
     Rpc::DeleteVolume,
     Rpc::ControllerPublishVolume,
@@ -18,6 +18,9 @@ const RPCS: [Rpc; 15] = [
     Rpc::DeleteSnapshot,
     Rpc::ListSnapshots,
     Rpc::GetSnapshot,
+    Rpc::CreateVolumeGroupSnapshot,
+    Rpc::DeleteVolumeGroupSnapshot,
+    Rpc::GetVolumeGroupSnapshot,
     Rpc::ListVolumes,
     Rpc::ControllerGetVolume,
     Rpc::ControllerGetVolumeHealth,

@@ -1,8 +1,9 @@
 //! The table of errors in docs/SEMANTICS.md, row by row against EC2: each situation is brought about, and the answer has the row's code.
 //!
 //! A row that nothing here can bring about fails, and so does a situation here that the table lacks. What the sidecars do with a code is
-//! modelled too: where they take an answer of CreateVolume or CreateSnapshot for "nothing was made", nothing is there.
+//! modelled too: where they take an answer of CreateVolume, CreateSnapshot or CreateVolumeGroupSnapshot for "nothing was made", nothing is there.
 
+mod groups;
 mod requests;
 mod situations;
 mod table;
@@ -60,7 +61,7 @@ async fn judge(row: &Row, world: &World, answer: Result<(), Status>) -> Result<S
     }
     let left = match row.call.as_str() {
         "CreateVolume" => volumes(world).await,
-        "CreateSnapshot" => snapshots(world).await,
+        "CreateSnapshot" | "CreateVolumeGroupSnapshot" => snapshots(world).await,
         _ => 0,
     };
     // One is there for some other reason where the situation says so.

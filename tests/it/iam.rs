@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use csi::v1::{
     ControllerGetVolumeHealthRequest, ControllerGetVolumeRequest, ControllerModifyVolumeRequest,
-    CreateSnapshotRequest, CreateVolumeRequest, GetSnapshotRequest, ListSnapshotsRequest,
-    ListVolumesRequest,
+    CreateSnapshotRequest, CreateVolumeGroupSnapshotRequest, CreateVolumeRequest,
+    DeleteVolumeGroupSnapshotRequest, GetSnapshotRequest, ListSnapshotsRequest, ListVolumesRequest,
 };
 use lab::cloud::NewVolume;
 use lab::orchestrator::{Claim, Controller, Use, gib_or_more};
@@ -132,12 +132,33 @@ async fn a_volume_and_its_snapshot_live_under_the_policy() {
     assert_eq!(with_class(&world, &claim).await.unwrap(), locked);
     world.cloud.unlock_snapshot(&locked).await.unwrap();
     controller.delete_snapshot(&locked).await.unwrap();
+    let members = group(&world, &claim).await.unwrap();
+    let request = DeleteVolumeGroupSnapshotRequest {
+        group_snapshot_id: "group-1".to_owned(),
+        snapshot_ids: members,
+        ..DeleteVolumeGroupSnapshotRequest::default()
+    };
+    let mut groups = controller.groups();
+    groups.delete_volume_group_snapshot(request).await.unwrap();
     controller.detach(&claim, &node).await.unwrap();
     controller.delete_snapshot(&snapshot).await.unwrap();
     for claim in [&claim, &restored, &cloned] {
         controller.delete(claim).await.unwrap();
     }
     assert_eq!((volumes(&world).await, snapshots(&world).await), (0, 0));
+}
+
+/// A group snapshot of the one volume: the ids of its members.
+async fn group(world: &World, claim: &Claim) -> Result<Vec<String>, Status> {
+    let request = CreateVolumeGroupSnapshotRequest {
+        name: "group-1".to_owned(),
+        source_volume_ids: vec![claim.id.clone()],
+        ..CreateVolumeGroupSnapshotRequest::default()
+    };
+    let mut groups = world.controller.groups();
+    let answer = groups.create_volume_group_snapshot(request).await?;
+    let group = answer.into_inner().group_snapshot.unwrap();
+    Ok(group.snapshots.into_iter().map(|s| s.snapshot_id).collect())
 }
 
 /// A snapshot whose class asks for fast restores and a lock.
@@ -194,6 +215,7 @@ async fn attempt(world: &World, action: &str) -> anyhow::Result<()> {
         "ec2:CreateSnapshot" | "ec2:DescribeSnapshots" => {
             controller.snapshot(&claim, "snapshot-1").await.map(drop)
         }
+        "ec2:CreateSnapshots" => attached_group(world, &claim).await,
         class if class.contains("FastSnapshotRestores") || class.contains("Lock") => {
             Ok(twice_with_class(world, &claim).await?)
         }
@@ -214,6 +236,13 @@ async fn attempt(world: &World, action: &str) -> anyhow::Result<()> {
         "ec2:DescribeVolumeStatus" => Ok(health(world, &claim).await?),
         other => panic!("no call is known that takes {other}"),
     }
+}
+
+/// A group snapshot takes volumes that are attached.
+async fn attached_group(world: &World, claim: &Claim) -> anyhow::Result<()> {
+    let node = world.node(0).unwrap();
+    world.controller.attach(claim, &node).await?;
+    Ok(group(world, claim).await.map(drop)?)
 }
 
 /// A volume that may be in any zone.

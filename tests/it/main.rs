@@ -20,6 +20,7 @@ mod consistency;
 mod errors;
 mod faults;
 mod finality;
+mod group_snapshots;
 mod histories;
 mod iam;
 mod idempotence;

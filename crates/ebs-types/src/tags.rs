@@ -14,6 +14,12 @@ pub mod keys {
     pub const VOLUME_NAME: &str = "CSIVolumeName";
     /// The CSI name of a snapshot.
     pub const SNAPSHOT_NAME: &str = "CSIVolumeSnapshotName";
+    /// The CSI name of the group snapshot that a snapshot is a member of.
+    pub const GROUP_SNAPSHOT_NAME: &str = "CSIVolumeGroupSnapshotName";
+    /// Tells the snapshots of one CreateSnapshots call from those of another one under the same name.
+    pub const GROUP_SNAPSHOT_CUT: &str = "ebs.csi.aws.com/group-snapshot-cut";
+    /// How many members the group snapshot has, the snapshot itself among them.
+    pub const GROUP_SNAPSHOT_SIZE: &str = "ebs.csi.aws.com/group-snapshot-size";
     /// Marks every resource that a CSI driver of EBS made; IAM policies are scoped by it. Its value is `true`.
     pub const CLUSTER_MARK: &str = "ebs.csi.aws.com/cluster";
     /// Prefix of the tag that gives a resource to one Kubernetes cluster, with value `owned`.
@@ -36,7 +42,13 @@ pub mod keys {
     /// Whether drivers and clusters find their resources, or what was agreed on them, by this key: no class may set or delete it.
     #[must_use]
     pub fn is_reserved(key: &str) -> bool {
-        [VOLUME_NAME, SNAPSHOT_NAME, KUBERNETES_CLUSTER].contains(&key)
+        let named = [
+            VOLUME_NAME,
+            SNAPSHOT_NAME,
+            GROUP_SNAPSHOT_NAME,
+            KUBERNETES_CLUSTER,
+        ];
+        named.contains(&key)
             || key.starts_with("ebs.csi.aws.com/")
             || key.starts_with("kubernetes.io/")
             || key

@@ -6,9 +6,9 @@ use ebs_types::{
 };
 
 use crate::{
-    AttachVolume, Attachment, AvailabilityZone, CopyVolume, CreateSnapshot, CreateVolume, Ec2Error,
-    FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume, Page, Snapshot,
-    SnapshotQuery, Volume, VolumeQuery, VolumeStatus, VolumeStatusQuery,
+    AttachVolume, Attachment, AvailabilityZone, CopyVolume, CreateSnapshot, CreateSnapshots,
+    CreateVolume, Ec2Error, FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume,
+    Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus, VolumeStatusQuery,
 };
 
 /// EC2, as far as the driver needs it. Each method is one action of the EC2 API and makes at most one call that takes effect;
@@ -57,6 +57,10 @@ pub trait Ec2: Send + Sync + 'static {
 
     /// CreateSnapshot. It has no client token: never repeat it without a look by tag.
     async fn create_snapshot(&self, request: &CreateSnapshot) -> Result<Snapshot, Ec2Error>;
+
+    /// CreateSnapshots: one of each volume of an instance that is not left out, all of the same moment. It has no client token: never
+    /// repeat it without a look by tag. A volume that has come or gone meanwhile shows in the answer alone.
+    async fn create_snapshots(&self, request: &CreateSnapshots) -> Result<Vec<Snapshot>, Ec2Error>;
 
     /// DeleteSnapshot.
     async fn delete_snapshot(&self, snapshot: &SnapshotId) -> Result<(), Ec2Error>;

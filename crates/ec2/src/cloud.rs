@@ -5,6 +5,7 @@
 //! Doesn't answer for: what a call does ([`crate::Ec2`]), nor what an answer means to CSI.
 
 mod batch;
+mod group_snapshots;
 mod listing;
 mod lookup;
 mod sightings;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use ebs_types::{InstanceId, SnapshotId, Tags, VolumeId};
 
 use self::batch::Batch;
+use self::group_snapshots::SnapshotsByGroup;
 use self::lookup::{
     InstancesById, Modifications, SnapshotsById, SnapshotsByName, Source, StatusesById,
     VolumesById, VolumesByName,
@@ -71,6 +73,7 @@ pub struct Cloud {
     volumes_by_name: Arc<Batch<VolumesByName>>,
     snapshots: Arc<Batch<SnapshotsById>>,
     snapshots_by_name: Arc<Batch<SnapshotsByName>>,
+    snapshots_by_group: Arc<Batch<SnapshotsByGroup>>,
     fast_restores: Arc<Batch<FastRestoresBySnapshot>>,
     locks: Arc<Batch<LocksBySnapshot>>,
     instances: Arc<Batch<InstancesById>>,
@@ -104,6 +107,7 @@ impl Cloud {
         Self {
             snapshots,
             snapshots_by_name,
+            snapshots_by_group: Batch::new(SnapshotsByGroup(source())),
             fast_restores: Batch::new(FastRestoresBySnapshot(source())),
             locks: Batch::new(LocksBySnapshot(source())),
             instances,

@@ -16,6 +16,7 @@ pub enum Action {
     ModifyVolume,
     DescribeVolumesModifications,
     CreateSnapshot,
+    CreateSnapshots,
     DeleteSnapshot,
     EnableFastSnapshotRestores,
     DescribeFastSnapshotRestores,
@@ -41,6 +42,7 @@ impl Action {
             | Self::DetachVolume
             | Self::ModifyVolume
             | Self::CreateSnapshot
+            | Self::CreateSnapshots
             | Self::DeleteSnapshot
             | Self::EnableFastSnapshotRestores
             | Self::LockSnapshot

@@ -17,8 +17,8 @@ pub use api::Ec2;
 pub use cloud::{Cloud, CloudSettings};
 pub use error::{Action, Ec2Error, ErrorKind, Outcome};
 pub use requests::{
-    AttachVolume, CopyVolume, CreateSnapshot, CreateVolume, Encryption, ModifyVolume, Page,
-    SnapshotQuery, VolumeQuery, VolumeSort, VolumeStatusQuery,
+    AttachVolume, CopyVolume, CreateSnapshot, CreateSnapshots, CreateVolume, Encryption,
+    ModifyVolume, Page, SnapshotQuery, VolumeQuery, VolumeSort, VolumeStatusQuery,
 };
 pub use resources::{
     Attachment, AvailabilityZone, BlockDevice, FastRestore, Initialization, Instance,

@@ -96,6 +96,26 @@ pub struct CreateSnapshot {
     pub tags: Tags,
 }
 
+/// A request for CreateSnapshots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateSnapshots {
+    /// Of whose volumes.
+    pub instance: InstanceId,
+    /// Whether its root volume is left out.
+    pub exclude_root: bool,
+    /// Others of its volumes that are left out, at most [`CreateSnapshots::MOST_EXCLUDED`].
+    pub excluded: Vec<VolumeId>,
+    /// What the console shows, at most 255 characters.
+    pub description: String,
+    /// The tags of each, set in the same call.
+    pub tags: Tags,
+}
+
+impl CreateSnapshots {
+    /// How many volumes EC2 leaves out besides the root (EC2 API reference, "InstanceSpecification").
+    pub const MOST_EXCLUDED: usize = 40;
+}
+
 /// Which volumes to describe. Only [`VolumeQuery::Listed`] is answered in pages; the others as one, however many they match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VolumeQuery {
@@ -146,6 +166,8 @@ pub enum SnapshotQuery {
     Ids(Vec<SnapshotId>),
     /// The account's own snapshots whose tag `CSIVolumeSnapshotName` is one of these, at most 200.
     Names(Vec<String>),
+    /// The account's own snapshots whose tag `CSIVolumeGroupSnapshotName` is one of these, at most 200.
+    Groups(Vec<String>),
     /// The account's own snapshots that carry the driver's cluster mark: a page of at most `max` (5 to 1,000).
     Marked {
         /// Only those of this volume.

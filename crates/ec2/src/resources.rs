@@ -165,6 +165,12 @@ impl Snapshot {
     pub fn name(&self) -> Option<&str> {
         self.tags.get(keys::SNAPSHOT_NAME).map(String::as_str)
     }
+
+    /// The CSI name of the group snapshot that it is a member of.
+    #[must_use]
+    pub fn group(&self) -> Option<&str> {
+        self.tags.get(keys::GROUP_SNAPSHOT_NAME).map(String::as_str)
+    }
 }
 
 /// Fast restores of a snapshot in one zone.
@@ -202,6 +208,8 @@ pub struct Instance {
     pub instance_type: InstanceType,
     /// Its zone.
     pub zone: Zone,
+    /// The name that its root volume has in the mapping; instances that start from an instance store have none there.
+    pub root_device: Option<String>,
     /// Its block device mapping: EBS volumes, the root included.
     pub block_devices: Vec<BlockDevice>,
 }
@@ -220,6 +228,14 @@ pub struct BlockDevice {
 }
 
 impl Instance {
+    /// Its root volume, where that is an EBS volume.
+    #[must_use]
+    pub fn root_volume(&self) -> Option<&VolumeId> {
+        let name = self.root_device.as_deref()?;
+        let mut devices = self.block_devices.iter();
+        devices.find(|d| d.name == name).map(|d| &d.volume)
+    }
+
     /// The first of the driver's device names that is not in use on this instance and not in `also_taken`.
     #[must_use]
     pub fn free_device_name(&self, also_taken: impl Fn(&DeviceName) -> bool) -> Option<DeviceName> {

@@ -27,9 +27,9 @@ use tokio::sync::OnceCell;
 use self::connect::Plan;
 pub use self::connect::{ConnectError, SdkSettings};
 use crate::{
-    AttachVolume, Attachment, AvailabilityZone, CopyVolume, CreateSnapshot, CreateVolume, Ec2,
-    Ec2Error, FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume, Page, Snapshot,
-    SnapshotQuery, Volume, VolumeQuery, VolumeStatus, VolumeStatusQuery,
+    AttachVolume, Attachment, AvailabilityZone, CopyVolume, CreateSnapshot, CreateSnapshots,
+    CreateVolume, Ec2, Ec2Error, FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume,
+    Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus, VolumeStatusQuery,
 };
 
 /// EC2, through the AWS SDK. Cheap to clone.
@@ -98,6 +98,10 @@ impl Ec2 for SdkEc2 {
 
     async fn create_snapshot(&self, request: &CreateSnapshot) -> Result<Snapshot, Ec2Error> {
         snapshots::create(self.client().await, request).await
+    }
+
+    async fn create_snapshots(&self, request: &CreateSnapshots) -> Result<Vec<Snapshot>, Ec2Error> {
+        snapshots::together::create(self.client().await, request).await
     }
 
     async fn delete_snapshot(&self, snapshot: &SnapshotId) -> Result<(), Ec2Error> {

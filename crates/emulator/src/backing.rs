@@ -33,7 +33,7 @@ pub(crate) trait Backing: Debug + Send + Sync + 'static {
         from: Option<&SnapshotId>,
     ) -> Result<(), BackingError>;
 
-    /// Makes a volume of this size: what another one holds at this moment, as [`Backing::snapshot`] has it, followed by zeros.
+    /// Makes a volume of this size: what another one holds at this moment, as [`Backing::snapshots`] has it, followed by zeros.
     /// A volume that is there already stays as it is.
     ///
     /// # Errors
@@ -57,12 +57,12 @@ pub(crate) trait Backing: Debug + Send + Sync + 'static {
     /// [`BackingError::NoVolume`], [`BackingError::Loop`] and [`BackingError::Io`].
     fn resize_volume(&self, volume: &VolumeId, size: Gibibytes) -> Result<(), BackingError>;
 
-    /// Copies what the volume holds at this moment, including all that was synced to its device. The call lasts as long as
+    /// Copies what these volumes hold at this one moment, including all that was synced to their devices. The call lasts as long as
     /// the copying. A snapshot that is there already stays as it is.
     ///
     /// # Errors
     /// [`BackingError::NoVolume`] and [`BackingError::Io`].
-    fn snapshot(&self, volume: &VolumeId, snapshot: &SnapshotId) -> Result<(), BackingError>;
+    fn snapshots(&self, of: &[(VolumeId, SnapshotId)]) -> Result<(), BackingError>;
 
     /// Removes a snapshot.
     ///
@@ -287,7 +287,7 @@ impl Backing for NoBacking {
         Ok(())
     }
 
-    fn snapshot(&self, _: &VolumeId, _: &SnapshotId) -> Result<(), BackingError> {
+    fn snapshots(&self, _: &[(VolumeId, SnapshotId)]) -> Result<(), BackingError> {
         Ok(())
     }
 

@@ -13,9 +13,9 @@ mod timestamp;
 mod volume;
 
 pub(crate) use command::{
-    AttachVolume, Command, CopyVolumes, CreateFailure, CreateSnapshot, CreateTags, CreateVolume,
-    DeleteTags, DetachVolume, EnableFastRestores, LockSnapshot, ModifyVolume, RunInstances, Script,
-    Tagged,
+    AttachVolume, Command, CopyVolumes, CreateFailure, CreateSnapshot, CreateSnapshots, CreateTags,
+    CreateVolume, DeleteTags, DetachVolume, EnableFastRestores, LockSnapshot, ModifyVolume,
+    RunInstances, Script, Tagged,
 };
 pub(crate) use effect::{Effect, Report};
 pub(crate) use error::ApiError;

@@ -7,6 +7,7 @@
 mod agenda;
 mod attachments;
 mod copy_volumes;
+mod create_snapshots;
 mod create_volume;
 mod fast_restores;
 mod filters;

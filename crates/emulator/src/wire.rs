@@ -66,6 +66,7 @@ actions! {
     AttachVolume => actions::attachments::parse_attach, actions::attachments::render;
     CopyVolumes => actions::create_volume::parse_copy, actions::volumes::render_copy;
     CreateSnapshot => actions::snapshots::parse_create, actions::snapshots::render_one;
+    CreateSnapshots => actions::snapshots::parse_create_set, actions::snapshots::render_set;
     CreateTags => actions::tags::parse_create, actions::render_done;
     CreateVolume => actions::create_volume::parse, actions::volumes::render_one;
     DeleteSnapshot => actions::snapshots::parse_delete, actions::render_done;

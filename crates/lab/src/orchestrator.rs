@@ -9,6 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use csi::v1::controller_client::ControllerClient;
+use csi::v1::group_controller_client::GroupControllerClient;
 use csi::v1::volume_capability::access_mode::Mode;
 use csi::v1::volume_capability::{AccessMode, AccessType, BlockVolume, MountVolume};
 use csi::v1::volume_content_source::{SnapshotSource, Type as Source, VolumeSource};
@@ -165,6 +166,7 @@ pub struct Claim {
 #[derive(Clone, Debug)]
 pub struct Controller {
     client: ControllerClient<Channel>,
+    groups: GroupControllerClient<Channel>,
     patience: Patience,
 }
 
@@ -173,6 +175,7 @@ impl Controller {
     pub fn at(socket: &Path) -> Result<Self> {
         Ok(Self {
             client: ControllerClient::new(socket::channel(socket)?),
+            groups: GroupControllerClient::new(socket::channel(socket)?),
             patience: Patience::SIDECAR,
         })
     }
@@ -190,6 +193,12 @@ impl Controller {
     #[must_use]
     pub fn client(&self) -> ControllerClient<Channel> {
         self.client.clone()
+    }
+
+    /// The bare client of the service for groups of volumes.
+    #[must_use]
+    pub fn groups(&self) -> GroupControllerClient<Channel> {
+        self.groups.clone()
     }
 
     /// CreateVolume.

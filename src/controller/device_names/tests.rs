@@ -20,6 +20,7 @@ fn described(block_devices: Vec<BlockDevice>) -> Instance {
         state: ebs_types::InstanceState::Running,
         instance_type: "m8gn.48xlarge".parse().unwrap(),
         zone: "z-a".parse().unwrap(),
+        root_device: None,
         block_devices,
     }
 }

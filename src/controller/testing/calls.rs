@@ -9,10 +9,10 @@ use ebs_types::{
     VolumeId, VolumeState, Zone, keys,
 };
 use ec2::{
-    Action, AttachVolume, Attachment, AvailabilityZone, CopyVolume, CreateSnapshot, CreateVolume,
-    Ec2, Ec2Error, ErrorKind, FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume,
-    Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeSort, VolumeStatus,
-    VolumeStatusQuery,
+    Action, AttachVolume, Attachment, AvailabilityZone, CopyVolume, CreateSnapshot,
+    CreateSnapshots, CreateVolume, Ec2, Ec2Error, ErrorKind, FastRestore, Instance, LockedSnapshot,
+    Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeSort,
+    VolumeStatus, VolumeStatusQuery,
 };
 use tokio::time::Instant;
 
@@ -286,6 +286,13 @@ impl Ec2 for FakeEc2 {
         .await
     }
 
+    async fn create_snapshots(&self, request: &CreateSnapshots) -> Result<Vec<Snapshot>, Ec2Error> {
+        self.act(Action::CreateSnapshots, |state, fault| {
+            state.take_together(request, fault)
+        })
+        .await
+    }
+
     async fn delete_snapshot(&self, id: &SnapshotId) -> Result<(), Ec2Error> {
         self.act(Action::DeleteSnapshot, |state, _| {
             if state.locks.contains_key(id) {
@@ -404,19 +411,8 @@ impl Ec2 for FakeEc2 {
                         .collect::<Result<_, _>>()?;
                     Ok(Page { items, next: None })
                 }
-                SnapshotQuery::Names(names) => {
-                    let named = |s: &&Snapshot| names.iter().any(|n| s.name() == Some(n.as_str()));
-                    let items = state
-                        .snapshots
-                        .values()
-                        .filter(shown)
-                        .filter(named)
-                        .cloned();
-                    Ok(Page {
-                        items: items.collect(),
-                        next: None,
-                    })
-                }
+                SnapshotQuery::Names(names) => Ok(state.snapshots_of(names, Snapshot::name)),
+                SnapshotQuery::Groups(names) => Ok(state.snapshots_of(names, Snapshot::group)),
                 SnapshotQuery::Marked { volume, max, token } => {
                     let of = |s: &&Snapshot| {
                         let marked = s.tags.contains_key(keys::CLUSTER_MARK);

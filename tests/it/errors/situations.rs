@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use lab::orchestrator::Use;
 use serde_json::json;
 
+use super::groups::{GROUPS, delete_group, get_group, group};
 use super::requests::*;
 use crate::world::World;
 
@@ -23,7 +24,7 @@ impl Named {
 
     /// All of them.
     pub(crate) fn all() -> impl Iterator<Item = &'static Self> {
-        [VOLUMES, ATTACHMENTS, CHANGES, SNAPSHOTS, LOOKS]
+        [VOLUMES, ATTACHMENTS, CHANGES, SNAPSHOTS, GROUPS, LOOKS]
             .into_iter()
             .flatten()
     }
@@ -36,15 +37,20 @@ pub(crate) async fn refused(world: &World, call: &str, code: &str) -> Answer {
         _ => ready(world).await.id,
     };
     let node = node(world, 0);
-    if call == "ControllerUnpublishVolume" {
+    if call == "ControllerUnpublishVolume" || call.contains("VolumeGroup") {
         publish(world, &volume, &node, |_| {}).await.unwrap();
+    }
+    if call == "DeleteVolumeGroupSnapshot" {
+        group(world, &[&volume], |_| {}).await.unwrap();
     }
     let action = match call {
         "ControllerPublishVolume" => "AttachVolume",
         "ControllerUnpublishVolume" => "DetachVolume",
         "ControllerExpandVolume" | "ControllerModifyVolume" => "ModifyVolume",
         "ValidateVolumeCapabilities" | "ListVolumes" => "DescribeVolumes",
-        "ListSnapshots" => "DescribeSnapshots",
+        "ListSnapshots" | "GetVolumeGroupSnapshot" => "DescribeSnapshots",
+        "CreateVolumeGroupSnapshot" => "CreateSnapshots",
+        "DeleteVolumeGroupSnapshot" => "DeleteSnapshot",
         same => same,
     };
     let rule = json!({"action": action, "kind": "error", "code": code, "count": 1000});
@@ -61,19 +67,23 @@ pub(crate) async fn refused(world: &World, call: &str, code: &str) -> Answer {
         "DeleteSnapshot" => delete_snapshot(world, NO_SNAPSHOT).await,
         "ListSnapshots" => list_snapshots(world, |_| {}).await,
         "ListVolumes" => list_volumes(world, "").await,
+        "CreateVolumeGroupSnapshot" => group(world, &[&volume], |_| {}).await,
+        "DeleteVolumeGroupSnapshot" => delete_group(world, "group", &[]).await,
+        "GetVolumeGroupSnapshot" => get_group(world, "group", &[]).await,
         other => panic!("no action does the work of {other}"),
     }
 }
 
 macro_rules! situations {
     ($name:ident: $($call:literal, $situation:literal => |$world:ident| $play:expr;)+) => {
-        const $name: &[Named] = &[$(Named {
+        pub(crate) const $name: &[Named] = &[$(Named {
             call: $call,
             situation: $situation,
             play: |$world| async move { $play }.boxed(),
         }),+];
     };
 }
+pub(crate) use situations;
 
 situations! { VOLUMES:
     "CreateVolume", "a name or a capability is missing" => |world| create(world, |r| r.name.clear()).await;

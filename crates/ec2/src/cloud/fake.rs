@@ -13,9 +13,10 @@ use ebs_types::{
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Action, AttachVolume, Attachment, AvailabilityZone, CopyVolume, CreateSnapshot, CreateVolume,
-    Ec2, Ec2Error, ErrorKind, FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume,
-    Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus, VolumeStatusQuery,
+    Action, AttachVolume, Attachment, AvailabilityZone, CopyVolume, CreateSnapshot,
+    CreateSnapshots, CreateVolume, Ec2, Ec2Error, ErrorKind, FastRestore, Instance, LockedSnapshot,
+    Modification, ModifyVolume, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus,
+    VolumeStatusQuery,
 };
 
 /// How long every call takes.
@@ -114,6 +115,7 @@ impl Fake {
             state: InstanceState::Running,
             instance_type: "m7i.large".parse().unwrap(),
             zone: "eu-central-1a".parse().unwrap(),
+            root_device: None,
             block_devices: Vec::new(),
         };
         let mut state = self.state.lock().unwrap();
@@ -344,6 +346,10 @@ impl Ec2 for Fake {
     }
 
     async fn create_snapshot(&self, _request: &CreateSnapshot) -> Result<Snapshot, Ec2Error> {
+        panic!("no test of shared calls makes snapshots")
+    }
+
+    async fn create_snapshots(&self, _: &CreateSnapshots) -> Result<Vec<Snapshot>, Ec2Error> {
         panic!("no test of shared calls makes snapshots")
     }
 

@@ -73,6 +73,26 @@ impl Source {
     }
 }
 
+impl Source {
+    /// The snapshots that the query finds, by a tag of theirs, oldest first.
+    pub(super) async fn snapshots_by(
+        &self,
+        query: &SnapshotQuery,
+        tag: fn(&Snapshot) -> Option<&str>,
+    ) -> Result<HashMap<String, Vec<Snapshot>>, Ec2Error> {
+        let mut snapshots = self.api.describe_snapshots(query).await?.items;
+        snapshots.retain(|snapshot| self.saw_snapshot(snapshot));
+        snapshots.sort_by(|a, b| (a.started, &a.id).cmp(&(b.started, &b.id)));
+        let mut by_tag: HashMap<String, Vec<Snapshot>> = HashMap::new();
+        for snapshot in snapshots {
+            if let Some(value) = tag(&snapshot) {
+                by_tag.entry(value.to_owned()).or_default().push(snapshot);
+            }
+        }
+        Ok(by_tag)
+    }
+}
+
 /// EC2 left `what` out of a successful answer: the same as its error code for it.
 fn left_out<L: Lookup>(kind: ErrorKind, what: impl Display) -> Ec2Error {
     Ec2Error {
@@ -239,16 +259,7 @@ impl Lookup for SnapshotsByName {
 
     async fn describe(&self, names: &[String]) -> Result<HashMap<String, Vec<Snapshot>>, Ec2Error> {
         let query = SnapshotQuery::Names(names.to_vec());
-        let mut snapshots = self.0.api.describe_snapshots(&query).await?.items;
-        snapshots.retain(|snapshot| self.0.saw_snapshot(snapshot));
-        snapshots.sort_by(|a, b| (a.started, &a.id).cmp(&(b.started, &b.id)));
-        let mut by_name: HashMap<String, Vec<Snapshot>> = HashMap::new();
-        for snapshot in snapshots {
-            if let Some(name) = snapshot.name() {
-                by_name.entry(name.to_owned()).or_default().push(snapshot);
-            }
-        }
-        Ok(by_name)
+        self.0.snapshots_by(&query, Snapshot::name).await
     }
 
     fn absent(_name: &String) -> Result<Vec<Snapshot>, Ec2Error> {

@@ -44,6 +44,18 @@ impl Cloud {
     /// Repeats `list` as long as it is empty, until past the consistency window.
     pub(super) async fn some_surely<T, F>(
         &self,
+        list: impl FnMut() -> F,
+    ) -> Result<Vec<T>, Ec2Error>
+    where
+        F: Future<Output = Result<Vec<T>, Ec2Error>>,
+    {
+        self.enough_surely(|found| !found.is_empty(), list).await
+    }
+
+    /// Repeats `list` as long as it is not `enough`, until past the consistency window.
+    pub(super) async fn enough_surely<T, F>(
+        &self,
+        enough: impl Fn(&[T]) -> bool,
         mut list: impl FnMut() -> F,
     ) -> Result<Vec<T>, Ec2Error>
     where
@@ -54,7 +66,7 @@ impl Cloud {
         loop {
             let asked = Instant::now();
             let found = list().await?;
-            if !found.is_empty() || asked >= sure_from {
+            if enough(&found) || asked >= sure_from {
                 return Ok(found);
             }
             sleep_until(sure_from.min(Instant::now() + pauses())).await;

@@ -48,6 +48,7 @@ fn instance(instance: types::Instance) -> Result<Instance, Unreadable> {
             "instanceType",
         )?,
         zone: parsed(zone, "placement.availabilityZone")?,
+        root_device: instance.root_device_name,
         block_devices: mappings
             .into_iter()
             .filter_map(|mapping| block_device(mapping).transpose())

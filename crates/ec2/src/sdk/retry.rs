@@ -1,6 +1,6 @@
 //! Repeating calls: which ones may be, how often, and what their last error then says of all attempts.
 //!
-//! The SDK's own retries are off. They repeat CreateSnapshot, which has no client token, and so leak a snapshot for every lost
+//! The SDK's own retries are off. They repeat CreateSnapshot and CreateSnapshots, which have no client token, and so leak a snapshot for every lost
 //! reply; and they hide that a first attempt may have taken effect when a second one is refused.
 //! Doesn't answer for: throttling, which is passed on at once: whoever paces calls must know of it.
 
@@ -48,8 +48,8 @@ fn policy(action: Action) -> Repeat {
         | Action::DeleteTags => Repeat::Harmless,
         // It may count as another one of the few modifications that EC2 grants a volume in a day.
         Action::ModifyVolume => Repeat::Never,
-        // It has no client token: a repetition makes a second snapshot.
-        Action::CreateSnapshot => Repeat::Never,
+        // They have no client token: a repetition makes another snapshot.
+        Action::CreateSnapshot | Action::CreateSnapshots => Repeat::Never,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod fast_restores;
 pub(super) mod locks;
+pub(super) mod together;
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::operation::create_snapshot::CreateSnapshotOutput;
@@ -54,6 +55,11 @@ pub(super) async fn describe(
         }
         SnapshotQuery::Names(names) => {
             let tag = format!("tag:{}", keys::SNAPSHOT_NAME);
+            let names = filter(tag, names.iter().map(String::as_str));
+            all_pages(builder.owner_ids("self").filters(names), Some(PAGE)).await
+        }
+        SnapshotQuery::Groups(names) => {
+            let tag = format!("tag:{}", keys::GROUP_SNAPSHOT_NAME);
             let names = filter(tag, names.iter().map(String::as_str));
             all_pages(builder.owner_ids("self").filters(names), Some(PAGE)).await
         }

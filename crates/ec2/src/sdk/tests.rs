@@ -2,6 +2,7 @@
 
 mod copies;
 mod snapshots;
+mod together;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};

@@ -94,7 +94,7 @@ impl Images {
         finish(&part, &image)
     }
 
-    /// Makes a volume's image of another one's, as [`Images::take_snapshot`] makes a snapshot's.
+    /// Makes a volume's image of another one's, as [`Images::take_snapshots`] makes those of snapshots.
     pub(super) fn copy_volume(
         &self,
         volume: &VolumeId,
@@ -106,7 +106,8 @@ impl Images {
         if image.exists() {
             return Ok(());
         }
-        let part = self.copied(of, &image, settled)?;
+        let part = image.with_extension(PART);
+        self.copy_together(&[(of, part.clone())], settled)?;
         grow(&part, size)?;
         finish(&part, &image)
     }
@@ -129,36 +130,42 @@ impl Images {
             .map_err(missing(BackingError::NoVolume(volume.clone()), &image))
     }
 
-    /// Copies a volume's image to a snapshot's, as often as `settled` says that the copy isn't good; no copy is made
-    /// where there is one.
-    pub(super) fn take_snapshot(
+    /// Copies volumes' images to those of snapshots, as often as `settled` says that the copies aren't good; none is made where there
+    /// is one.
+    pub(super) fn take_snapshots(
         &self,
-        volume: &VolumeId,
-        snapshot: &SnapshotId,
+        of: &[(VolumeId, SnapshotId)],
         settled: impl FnMut() -> Result<bool, BackingError>,
     ) -> Result<(), BackingError> {
-        let image = self.snapshot(snapshot);
-        if image.exists() {
-            return Ok(());
-        }
-        finish(&self.copied(volume, &image, settled)?, &image)
+        let images = of.iter().map(|(volume, id)| (volume, self.snapshot(id)));
+        let wanted: Vec<_> = images.filter(|(_, image)| !image.exists()).collect();
+        let parts: Vec<_> = wanted
+            .iter()
+            .map(|(volume, image)| (*volume, image.with_extension(PART)))
+            .collect();
+        self.copy_together(&parts, settled)?;
+        let mut made = wanted.iter().zip(&parts);
+        made.try_for_each(|((_, image), (_, part))| finish(part, image))
     }
 
-    /// A good copy of a volume's image, to become `image`.
-    fn copied(
+    /// Good copies of volumes' images, to these files.
+    fn copy_together(
         &self,
-        volume: &VolumeId,
-        image: &Path,
+        of: &[(&VolumeId, PathBuf)],
         mut settled: impl FnMut() -> Result<bool, BackingError>,
-    ) -> Result<PathBuf, BackingError> {
-        let source = self.volume(volume);
-        let source = File::open(&source)
-            .map_err(missing(BackingError::NoVolume(volume.clone()), &source))?;
-        let part = image.with_extension(PART);
+    ) -> Result<(), BackingError> {
+        let open = |volume: &VolumeId| {
+            let source = self.volume(volume);
+            File::open(&source).map_err(missing(BackingError::NoVolume(volume.clone()), &source))
+        };
+        let sources = of.iter().map(|(volume, _)| open(volume));
+        let sources = sources.collect::<Result<Vec<_>, _>>()?;
         loop {
-            copy(&source, &part)?;
-            if settled()? {
-                return Ok(part);
+            for (source, (_, part)) in sources.iter().zip(of) {
+                copy(source, part)?;
+            }
+            if of.is_empty() || settled()? {
+                return Ok(());
             }
         }
     }
@@ -337,7 +344,7 @@ mod tests {
         write(&image, b"first", 0);
         write(&image, &[9; 100], 700 * MIB);
         images
-            .take_snapshot(&volume(1), &snapshot(1), || Ok(true))
+            .take_snapshots(&[(volume(1), snapshot(1))], || Ok(true))
             .unwrap();
         write(&image, b"later", 0);
 
@@ -388,20 +395,26 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_is_copied_until_the_volume_was_quiet() {
+    fn snapshots_are_copied_until_all_their_volumes_were_quiet() {
         let (_dir, images) = images();
-        images.create_volume(&volume(1), Bytes(MIB), None).unwrap();
-        let image = images.volume(&volume(1));
+        for n in [1, 2] {
+            images.create_volume(&volume(n), Bytes(MIB), None).unwrap();
+        }
+        let of = [1, 2].map(|n| (volume(n), snapshot(n)));
         let mut copies = 0;
         images
-            .take_snapshot(&volume(1), &snapshot(1), || {
+            .take_snapshots(&of, || {
                 copies += 1;
-                write(&image, &[copies], 0);
+                for (volume, _) in &of {
+                    write(&images.volume(volume), &[copies], 0);
+                }
                 Ok(copies == 3)
             })
             .unwrap();
-        // The third copy saw what was written after the second one.
-        assert_eq!(fs::read(images.snapshot(&snapshot(1))).unwrap()[0], 2);
+        // The third copies saw what was written after the second ones.
+        for (_, snapshot) in &of {
+            assert_eq!(fs::read(images.snapshot(snapshot)).unwrap()[0], 2);
+        }
     }
 
     #[test]

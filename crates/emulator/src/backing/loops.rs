@@ -193,21 +193,27 @@ impl LoopBacking {
         layout.remove()
     }
 
-    /// Whether a copy begun after `before` was counted is one of a single moment; gives up doubting after some copies.
-    fn settled(
-        &self,
-        volume: &VolumeId,
-        before: &mut Option<Writes>,
-        copies: &mut usize,
-    ) -> Result<bool, BackingError> {
-        let now = self.flushed(volume)?;
-        *copies += 1;
-        let quiet = now == *before && now.is_none_or(|writes| writes.in_flight == 0);
-        *before = now;
-        if !quiet && *copies == COPIES {
-            tracing::warn!(volume.id = %volume, "copy of a volume that is never quiet: it mixes moments");
-        }
-        Ok(quiet || *copies == COPIES)
+    /// Copies as often as the copies don't show one moment of all these volumes; gives up doubting after some.
+    fn settling<'a>(
+        &'a self,
+        volumes: &'a [&'a VolumeId],
+    ) -> Result<impl FnMut() -> Result<bool, BackingError> + 'a, BackingError> {
+        let flushed = move || -> Result<Vec<_>, BackingError> {
+            volumes.iter().map(|volume| self.flushed(volume)).collect()
+        };
+        let mut before = flushed()?;
+        let mut copies = 0;
+        Ok(move || {
+            let now = flushed()?;
+            copies += 1;
+            let at_rest = now.iter().flatten().all(|writes| writes.in_flight == 0);
+            let quiet = at_rest && now == before;
+            before = now;
+            if !quiet && copies == COPIES {
+                tracing::warn!(volumes = ?volumes, "copy of what is never quiet: it mixes moments");
+            }
+            Ok(quiet || copies == COPIES)
+        })
     }
 
     /// Brings what was synced to the volume's device into its image, and counts what was written so far.
@@ -237,11 +243,9 @@ impl Backing for LoopBacking {
         size: Gibibytes,
         of: &VolumeId,
     ) -> Result<(), BackingError> {
-        let mut before = self.flushed(of)?;
-        let mut copies = 0;
-        self.images.copy_volume(volume, size.bytes(), of, || {
-            self.settled(of, &mut before, &mut copies)
-        })
+        let source = [of];
+        let settled = self.settling(&source)?;
+        self.images.copy_volume(volume, size.bytes(), of, settled)
     }
 
     fn delete_volume(&self, volume: &VolumeId) -> Result<(), BackingError> {
@@ -270,12 +274,10 @@ impl Backing for LoopBacking {
         Ok(())
     }
 
-    fn snapshot(&self, volume: &VolumeId, snapshot: &SnapshotId) -> Result<(), BackingError> {
-        let mut before = self.flushed(volume)?;
-        let mut copies = 0;
-        self.images.take_snapshot(volume, snapshot, || {
-            self.settled(volume, &mut before, &mut copies)
-        })
+    fn snapshots(&self, of: &[(VolumeId, SnapshotId)]) -> Result<(), BackingError> {
+        let volumes: Vec<_> = of.iter().map(|(volume, _)| volume).collect();
+        let settled = self.settling(&volumes)?;
+        self.images.take_snapshots(of, settled)
     }
 
     fn delete_snapshot(&self, snapshot: &SnapshotId) -> Result<(), BackingError> {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use ebs_types::{InstanceId, VolumeId};
+use ebs_types::{InstanceId, SnapshotId, VolumeId};
 use tokio::sync::oneshot;
 
 use super::Engine;
@@ -43,7 +43,7 @@ impl Worker {
         let run = move || {
             while let Ok(Job::Work { effects, done }) = queue.recv() {
                 for effect in effects {
-                    if let Some(report) = carry_out(&engine, backing.as_ref(), effect) {
+                    for report in carry_out(&engine, backing.as_ref(), effect) {
                         engine.report(report);
                     }
                 }
@@ -68,7 +68,7 @@ impl Worker {
     }
 }
 
-fn carry_out(engine: &Arc<Engine>, backing: &dyn Backing, effect: Effect) -> Option<Report> {
+fn carry_out(engine: &Arc<Engine>, backing: &dyn Backing, effect: Effect) -> Vec<Report> {
     match effect {
         Effect::CreateVolume {
             volume,
@@ -85,46 +85,55 @@ fn carry_out(engine: &Arc<Engine>, backing: &dyn Backing, effect: Effect) -> Opt
         Effect::DeleteVolume { volume } => {
             // What stays behind is removed at the next start, when no state knows it.
             let _ = warned("delete volume", backing.delete_volume(&volume));
-            None
+            Vec::new()
         }
         Effect::Grow { volume, size } => {
-            Some(match warned("grow", backing.resize_volume(&volume, size)) {
+            vec![match warned("grow", backing.resize_volume(&volume, size)) {
                 Ok(()) => Report::Grown { volume },
                 Err(reason) => Report::VolumeFailed { volume, reason },
-            })
+            }]
         }
-        Effect::CreateSnapshot { snapshot, volume } => {
-            let taken = warned("snapshot", backing.snapshot(&volume, &snapshot));
-            taken.err().map(|_| Report::SnapshotFailed { snapshot })
-        }
+        Effect::CreateSnapshots { of } => snapshots(backing, of),
         Effect::DeleteSnapshot { snapshot } => {
             let _ = warned("delete snapshot", backing.delete_snapshot(&snapshot));
-            None
+            Vec::new()
         }
-        Effect::Attach { volume, instance } => Some(attach(backing, volume, instance)),
+        Effect::Attach { volume, instance } => vec![attach(backing, volume, instance)],
         Effect::Detach {
             volume,
             instance,
             force,
-        } => Some(detach(backing, volume, instance, force)),
+        } => vec![detach(backing, volume, instance, force)],
         Effect::AddInstance { instance, root } => {
             let added = warned("add instance", backing.add_instance(&instance, &root));
             engine
                 .fleet
                 .add(engine, &instance, added.unwrap_or_default());
-            None
+            Vec::new()
         }
         Effect::RemoveInstance { instance } => {
             engine.fleet.remove(&instance);
             let _ = warned("remove instance", backing.remove_instance(&instance));
-            None
+            Vec::new()
         }
     }
 }
 
-fn not_made(volume: VolumeId, made: Result<(), String>) -> Option<Report> {
-    let reason = made.err()?;
-    Some(Report::VolumeFailed { volume, reason })
+fn not_made(volume: VolumeId, made: Result<(), String>) -> Vec<Report> {
+    let failed = made.err();
+    let failed = failed.map(|reason| Report::VolumeFailed { volume, reason });
+    failed.into_iter().collect()
+}
+
+/// None of them is good if they don't show one moment.
+fn snapshots(backing: &dyn Backing, of: Vec<(VolumeId, SnapshotId)>) -> Vec<Report> {
+    match warned("snapshot", backing.snapshots(&of)) {
+        Ok(()) => Vec::new(),
+        Err(_) => of
+            .into_iter()
+            .map(|(_volume, snapshot)| Report::SnapshotFailed { snapshot })
+            .collect(),
+    }
 }
 
 fn attach(backing: &dyn Backing, volume: VolumeId, instance: InstanceId) -> Report {

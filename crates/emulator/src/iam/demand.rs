@@ -105,9 +105,10 @@ pub(super) fn of<'a>(
             };
             place.each(action, &c.resources).map(with_keys).collect()
         }
-        Command::CreateVolume(_) | Command::CopyVolumes(_) | Command::CreateSnapshot(_) => {
-            of_making(place, action, command)
-        }
+        Command::CreateVolume(_)
+        | Command::CopyVolumes(_)
+        | Command::CreateSnapshot(_)
+        | Command::CreateSnapshots(_) => of_making(place, action, command),
         // What no policy of a driver narrows down takes the action alone.
         _ => vec![Demand::new(action, "*".to_owned())],
     }
@@ -115,17 +116,29 @@ pub(super) fn of<'a>(
 
 /// What a call takes that makes a volume or a snapshot; nothing for any other.
 fn of_making<'a>(place: Place<'a, '_>, action: Action, command: &'a Command) -> Vec<Demand<'a>> {
-    let (kind, tags, source) = match command {
+    let (kind, tags, sources): (_, _, Vec<_>) = match command {
         Command::CreateVolume(c) => {
             let source = c.snapshot.clone().map(Tagged::Snapshot);
             let source = source.and_then(|source| place.existing(action, &source));
-            ("volume", &c.tags, source)
+            ("volume", &c.tags, source.into_iter().collect())
         }
-        Command::CopyVolumes(c) => ("volume", &c.tags, place.volume(action, &c.source)),
-        Command::CreateSnapshot(c) => ("snapshot", &c.tags, place.volume(action, &c.volume)),
+        Command::CopyVolumes(c) => ("volume", &c.tags, place.volumes(action, [&c.source])),
+        Command::CreateSnapshot(c) => ("snapshot", &c.tags, place.volumes(action, [&c.volume])),
+        Command::CreateSnapshots(c) => {
+            let taken = place.state.volumes_taken(c).map(|volume| &volume.id);
+            let mut from = place.volumes(action, taken);
+            from.extend(place.existing(action, &Tagged::Instance(c.instance.clone())));
+            ("snapshot", &c.tags, from)
+        }
         _ => return Vec::new(),
     };
-    making(action, action.as_str(), &place.arn(kind, "*"), tags, source)
+    making(
+        action,
+        action.as_str(),
+        &place.arn(kind, "*"),
+        tags,
+        sources,
+    )
 }
 
 /// What is made, what it is made from, and its tags, which take a permission of their own.
@@ -134,10 +147,10 @@ fn making<'a>(
     by: &'static str,
     made: &str,
     tags: &'a Tags,
-    source: Option<Demand<'a>>,
+    sources: Vec<Demand<'a>>,
 ) -> Vec<Demand<'a>> {
     let mut demands = vec![Demand::new(action, made.to_owned()).setting(tags)];
-    demands.extend(source);
+    demands.extend(sources);
     if !tags.is_empty() {
         demands.push(Demand {
             create_action: Some(by),
@@ -162,6 +175,15 @@ impl<'a> Place<'a, '_> {
 
     fn volume(self, action: Action, id: &VolumeId) -> Option<Demand<'a>> {
         self.existing(action, &Tagged::Volume(id.clone()))
+    }
+
+    fn volumes<'b>(
+        self,
+        action: Action,
+        ids: impl IntoIterator<Item = &'b VolumeId>,
+    ) -> Vec<Demand<'a>> {
+        let demands = ids.into_iter().map(|id| self.volume(action, id));
+        demands.flatten().collect()
     }
 
     fn snapshots<'b>(

@@ -17,6 +17,7 @@ pub(crate) enum Command {
     DetachVolume(DetachVolume),
     ModifyVolume(ModifyVolume),
     CreateSnapshot(CreateSnapshot),
+    CreateSnapshots(CreateSnapshots),
     DeleteSnapshot(SnapshotId),
     EnableFastRestores(EnableFastRestores),
     LockSnapshot(LockSnapshot),
@@ -104,6 +105,21 @@ pub(crate) struct CreateSnapshot {
     /// The Outpost that is to keep it; calls recorded before this was read don't say.
     #[serde(default)]
     pub(crate) outpost: Option<String>,
+    pub(crate) tags: Tags,
+}
+
+/// CreateSnapshots: of the volumes that are attached to one instance, at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CreateSnapshots {
+    pub(crate) instance: InstanceId,
+    pub(crate) exclude_boot: bool,
+    /// Attached ones that are left out.
+    pub(crate) excluded: Vec<VolumeId>,
+    pub(crate) description: String,
+    /// The Outpost that is to keep them.
+    pub(crate) outpost: Option<String>,
+    /// Whether each snapshot gets its volume's tags too.
+    pub(crate) copy_tags: bool,
     pub(crate) tags: Tags,
 }
 
@@ -219,6 +235,10 @@ impl Command {
             Self::CreateSnapshot(c) => {
                 let tags = c.tags.iter().map(|(_key, value)| value);
                 std::iter::once(c.volume.as_str()).chain(tags).collect()
+            }
+            Self::CreateSnapshots(c) => {
+                let tags = c.tags.iter().map(|(_key, value)| value);
+                std::iter::once(c.instance.as_str()).chain(tags).collect()
             }
             Self::DeleteSnapshot(id) | Self::UnlockSnapshot(id) => vec![id.as_str()],
             Self::EnableFastRestores(c) => c.snapshots.iter().map(SnapshotId::as_str).collect(),

@@ -25,10 +25,9 @@ pub(crate) enum Effect {
         volume: VolumeId,
         size: Gibibytes,
     },
-    /// The point in time is that of the call: done before the reply.
-    CreateSnapshot {
-        snapshot: SnapshotId,
-        volume: VolumeId,
+    /// The point in time is that of the call, the same for all: done before the reply.
+    CreateSnapshots {
+        of: Vec<(VolumeId, SnapshotId)>,
     },
     DeleteSnapshot {
         snapshot: SnapshotId,

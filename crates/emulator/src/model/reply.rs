@@ -24,6 +24,8 @@ pub(crate) enum Reply {
     Modification(Modification),
     Modifications(Page<Modification>),
     Snapshot(Snapshot),
+    /// What CreateSnapshots made.
+    SnapshotSet(Vec<Snapshot>),
     Snapshots(Page<Snapshot>),
     FastRestoresAsked(FastRestoresAsked),
     FastRestores(Page<FastRestore>),

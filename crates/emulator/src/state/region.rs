@@ -44,6 +44,7 @@ impl RegionState {
             Command::DetachVolume(c) => self.detach_volume(ctx, c, script),
             Command::ModifyVolume(c) => self.modify_volume(ctx, c, script),
             Command::CreateSnapshot(c) => self.create_snapshot(ctx, c, script),
+            Command::CreateSnapshots(c) => self.create_snapshots(ctx, c, script),
             Command::DeleteSnapshot(id) => self.delete_snapshot(ctx, id),
             Command::EnableFastRestores(c) => self.enable_fast_restores(ctx, c),
             Command::LockSnapshot(c) => self.lock_snapshot(ctx, c),

@@ -1,11 +1,14 @@
 //! CreateSnapshot, DeleteSnapshot, and the way of a snapshot from `pending` to `completed`.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
-use ebs_types::{SnapshotId, SnapshotState, VolumeState};
+use ebs_types::{SnapshotId, SnapshotState, Tags, VolumeState};
 
 use super::{Ctx, Event, RegionState};
-use crate::model::{ApiError, CreateFailure, CreateSnapshot, Effect, Reply, Script, Snapshot};
+use crate::model::{
+    ApiError, CreateFailure, CreateSnapshot, Effect, Reply, Script, Snapshot, Volume,
+};
 
 impl RegionState {
     pub(super) fn create_snapshot(
@@ -22,25 +25,22 @@ impl RegionState {
                 volume.state()
             )));
         }
-        refuse_outpost(request)?;
-        let snapshot = Snapshot {
-            id: ctx.ids.draw(SnapshotId::PREFIX),
-            volume: volume.id.clone(),
-            size: volume.size,
-            state: SnapshotState::Pending,
-            description: request.description.clone(),
-            encrypted: volume.encrypted,
-            kms_key: volume.kms_key.clone(),
-            tags: request.tags.clone(),
-            started: ctx.now,
-            completed: None,
-            fast_restores: BTreeMap::new(),
-            lock: None,
-        };
-        ctx.effects.push(Effect::CreateSnapshot {
-            snapshot: snapshot.id.clone(),
-            volume: volume.id.clone(),
+        refuse_outpost(request.outpost.as_deref(), &volume.id)?;
+        let snapshot = plan(ctx, volume, &request.description, request.tags.clone());
+        ctx.effects.push(Effect::CreateSnapshots {
+            of: vec![(volume.id.clone(), snapshot.id.clone())],
         });
+        self.begin_snapshot(ctx, &snapshot, script);
+        Ok(Reply::Snapshot(snapshot))
+    }
+
+    /// Keeps a new snapshot, and lets it be completed in time unless a fault wants something else.
+    pub(super) fn begin_snapshot(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        snapshot: &Snapshot,
+        script: Script,
+    ) {
         let id = snapshot.id.clone();
         let delay = ctx.settings.delays.snapshot;
         match (script.failure, script.stuck) {
@@ -49,7 +49,6 @@ impl RegionState {
             (None, false) => ctx.later(delay, Event::SnapshotDone(id)),
         }
         self.snapshots.insert(snapshot.id.clone(), snapshot.clone());
-        Ok(Reply::Snapshot(snapshot))
     }
 
     pub(super) fn delete_snapshot(
@@ -95,13 +94,31 @@ impl RegionState {
     }
 }
 
-/// No volume here is on an Outpost (EC2 API reference, "CreateSnapshot": leave `OutpostArn` out for such a volume).
-fn refuse_outpost(request: &CreateSnapshot) -> Result<(), ApiError> {
-    match &request.outpost {
+/// A snapshot of the volume, as it begins.
+pub(super) fn plan(ctx: &mut Ctx<'_>, volume: &Volume, description: &str, tags: Tags) -> Snapshot {
+    Snapshot {
+        id: ctx.ids.draw(SnapshotId::PREFIX),
+        volume: volume.id.clone(),
+        size: volume.size,
+        state: SnapshotState::Pending,
+        description: description.to_owned(),
+        encrypted: volume.encrypted,
+        kms_key: volume.kms_key.clone(),
+        tags,
+        started: ctx.now,
+        completed: None,
+        fast_restores: BTreeMap::new(),
+        lock: None,
+    }
+}
+
+/// No volume here is on an Outpost (EC2 API reference, "CreateSnapshot": leave `OutpostArn` out for such a volume). `what` is where
+/// the snapshots would be from.
+pub(super) fn refuse_outpost(outpost: Option<&str>, what: impl Display) -> Result<(), ApiError> {
+    match outpost {
         None => Ok(()),
         Some(arn) => Err(ApiError::value(format!(
-            "The volume '{}' is not on the Outpost '{arn}'",
-            request.volume
+            "'{what}' is not on the Outpost '{arn}'"
         ))),
     }
 }

@@ -1,6 +1,7 @@
 //! The rules of EC2, with time as a value.
 
 mod copies;
+mod create_snapshots;
 mod laws;
 mod life;
 mod refusals;
@@ -170,6 +171,12 @@ impl Lab {
             Reply::Snapshot(snapshot) => Ok(snapshot.id),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The snapshot, as it is now.
+    fn seen(&self, id: &SnapshotId) -> &crate::model::Snapshot {
+        let region = self.world.region(&self.region).expect("it is served");
+        region.snapshot(id).expect("the snapshot exists")
     }
 
     fn volume(&self, id: &VolumeId) -> &Volume {

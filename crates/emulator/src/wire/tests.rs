@@ -44,6 +44,30 @@ fn create_volume_is_read() {
 }
 
 #[test]
+fn create_snapshots_is_read() {
+    let (_, call) = parse(
+        "Action=CreateSnapshots&InstanceSpecification.InstanceId=i-0000000a&InstanceSpecification.ExcludeBootVolume=true\
+         &InstanceSpecification.ExcludeDataVolumeId.1=vol-0000000a&CopyTagsFromSource=volume&Description=d",
+    )
+    .unwrap();
+    let Request::Change(Command::CreateSnapshots(c)) = call.request else {
+        panic!("{call:?}")
+    };
+    assert_eq!(c.instance.as_str(), "i-0000000a");
+    assert_eq!(c.excluded, ["vol-0000000a".parse().unwrap()]);
+    assert!(c.exclude_boot && c.copy_tags);
+    let (code, words) =
+        refusal("Action=CreateSnapshots&InstanceSpecification.ExcludeBootVolume=true");
+    assert_eq!(code, "MissingParameter");
+    assert!(
+        words.contains("InstanceSpecification.InstanceId"),
+        "{words}"
+    );
+    let local = "Action=CreateSnapshots&InstanceSpecification.InstanceId=i-0000000a&Location=local";
+    assert_eq!(refusal(local).0, "InvalidParameterValue");
+}
+
+#[test]
 fn describe_volumes_is_read() {
     let (_, call) = parse(
         "Action=DescribeVolumes&Filter.2.Name=status&Filter.2.Value.1=available&Filter.1.Name=tag%3Ak\

@@ -143,7 +143,9 @@ fn make_images(
     let snapshots = wanted
         .snapshots
         .iter()
-        .map(|WantedSnapshot { id, volume }| images.take_snapshot(volume, id, || Ok(true)));
+        .map(|WantedSnapshot { id, volume }| {
+            images.take_snapshots(&[(volume.clone(), id.clone())], || Ok(true))
+        });
     let mut without_source = Vec::new();
     for made in volumes.chain(snapshots) {
         match made {

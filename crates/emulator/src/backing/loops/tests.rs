@@ -245,12 +245,18 @@ fn a_snapshot_holds_what_was_synced_and_nothing_later() {
     let file = File::create(at.join("file")).unwrap();
     file.write_all_at(b"synced", 0).unwrap();
     file.sync_all().unwrap();
-    bench.backing.snapshot(&volume(1), &snapshot(1)).unwrap();
+    bench
+        .backing
+        .snapshots(&[(volume(1), snapshot(1))])
+        .unwrap();
     file.write_all_at(b"later!", 0).unwrap();
     file.sync_all().unwrap();
     drop(file);
     // Repeating it doesn't take it anew.
-    bench.backing.snapshot(&volume(1), &snapshot(1)).unwrap();
+    bench
+        .backing
+        .snapshots(&[(volume(1), snapshot(1))])
+        .unwrap();
 
     let from = snapshot(1);
     let two = Gibibytes(2);

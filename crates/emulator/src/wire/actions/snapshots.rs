@@ -1,8 +1,8 @@
-//! CreateSnapshot, DeleteSnapshot, DescribeSnapshots, and how a snapshot is written.
+//! CreateSnapshot, CreateSnapshots, DeleteSnapshot, DescribeSnapshots, and how a snapshot is written.
 
 use ebs_types::SnapshotState;
 
-use crate::model::{ApiError, Command, CreateSnapshot, Query, Reply, Snapshot};
+use crate::model::{ApiError, Command, CreateSnapshot, CreateSnapshots, Query, Reply, Snapshot};
 use crate::state::ACCOUNT;
 use crate::wire::xml::Xml;
 use crate::wire::{Form, Request};
@@ -11,7 +11,42 @@ use crate::wire::{Form, Request};
 const MOST: u32 = 1_000;
 
 pub(in crate::wire) fn parse_create(form: &mut Form) -> Result<Request, ApiError> {
-    let volume = form.id("VolumeId")?;
+    Ok(Request::Change(Command::CreateSnapshot(CreateSnapshot {
+        volume: form.id("VolumeId")?,
+        description: description(form)?,
+        outpost: form.take("OutpostArn"),
+        tags: form.tags("snapshot")?,
+    })))
+}
+
+pub(in crate::wire) fn parse_create_set(form: &mut Form) -> Result<Request, ApiError> {
+    let instance = form.id("InstanceSpecification.InstanceId")?;
+    let exclude_boot = form.flag("InstanceSpecification.ExcludeBootVolume")?;
+    let copy_tags = only(form, "CopyTagsFromSource", "volume")?;
+    only(form, "Location", "regional")?;
+    Ok(Request::Change(Command::CreateSnapshots(CreateSnapshots {
+        instance,
+        exclude_boot: exclude_boot.unwrap_or(false),
+        excluded: form.ids("InstanceSpecification.ExcludeDataVolumeId")?,
+        description: description(form)?,
+        outpost: form.take("OutpostArn"),
+        copy_tags,
+        tags: form.tags("snapshot")?,
+    })))
+}
+
+/// Whether a parameter is there; it has one value that is served.
+fn only(form: &mut Form, name: &str, value: &str) -> Result<bool, ApiError> {
+    match form.take(name) {
+        None => Ok(false),
+        Some(given) if given == value => Ok(true),
+        Some(given) => Err(ApiError::value(format!(
+            "Invalid value '{given}' for {name}: expected {value}"
+        ))),
+    }
+}
+
+fn description(form: &mut Form) -> Result<String, ApiError> {
     let description = form.take("Description").unwrap_or_default();
     let length = description.chars().count();
     if length > 255 {
@@ -19,12 +54,7 @@ pub(in crate::wire) fn parse_create(form: &mut Form) -> Result<Request, ApiError
             "Description has {length} characters; at most 255 are allowed"
         )));
     }
-    Ok(Request::Change(Command::CreateSnapshot(CreateSnapshot {
-        volume,
-        description,
-        outpost: form.take("OutpostArn"),
-        tags: form.tags("snapshot")?,
-    })))
+    Ok(description)
 }
 
 pub(in crate::wire) fn parse_delete(form: &mut Form) -> Result<Request, ApiError> {
@@ -47,6 +77,24 @@ pub(in crate::wire) fn parse_describe(form: &mut Form) -> Result<Request, ApiErr
 pub(in crate::wire) fn render_one(xml: &mut Xml, reply: &Reply) {
     if let Reply::Snapshot(snapshot) = reply {
         write(xml, snapshot);
+    }
+}
+
+/// Each is described in fewer words than elsewhere, and its state under another name (EC2 API reference, "SnapshotInfo").
+pub(in crate::wire) fn render_set(xml: &mut Xml, reply: &Reply) {
+    if let Reply::SnapshotSet(snapshots) = reply {
+        xml.list("snapshotSet", snapshots, |xml, snapshot| {
+            xml.text("snapshotId", &snapshot.id);
+            xml.text("volumeId", &snapshot.volume);
+            xml.text("state", snapshot.state);
+            xml.text("startTime", snapshot.started);
+            xml.text("progress", "0%");
+            xml.text("ownerId", ACCOUNT);
+            xml.text("volumeSize", snapshot.size.0);
+            xml.text("description", &snapshot.description);
+            xml.text("encrypted", snapshot.encrypted);
+            xml.tags(&snapshot.tags);
+        });
     }
 }
 
