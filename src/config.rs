@@ -106,6 +106,8 @@ pub(crate) struct Controller {
     pub(crate) attach_patience: Duration,
     /// Tags that every volume and snapshot gets.
     pub(crate) extra_tags: Tags,
+    /// Whether a class' tag that cannot be had is left out with a warning.
+    pub(crate) warn_on_invalid_tag: bool,
     /// The Kubernetes cluster whose resources these are.
     pub(crate) cluster_id: Option<String>,
     /// After how long without word from the leading controller another one leads.

@@ -72,6 +72,7 @@ use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use self::attempts::Attempts;
+pub(crate) use self::class_tags::InvalidTags;
 use self::device_names::DeviceNames;
 pub(crate) use self::error::Error;
 use self::modification::Desk;
@@ -92,6 +93,8 @@ pub(crate) struct Settings {
     pub(crate) cluster_id: Option<String>,
     /// Whether handles of node-local volumes are taken.
     pub(crate) node_local_volumes: bool,
+    /// What becomes of a class' tag that cannot be had.
+    pub(crate) invalid_tags: InvalidTags,
     /// How long an attachment may be `attaching` before it is undone and made anew. EC2 takes 1 to 6 s.
     pub(crate) attach_patience: Duration,
 }
@@ -102,6 +105,7 @@ impl Default for Settings {
             extra_tags: Tags::new(),
             cluster_id: None,
             node_local_volumes: false,
+            invalid_tags: InvalidTags::default(),
             attach_patience: Duration::from_secs(90),
         }
     }

@@ -51,6 +51,10 @@ pub(super) struct ControllerArgs {
     #[arg(long, value_name = "TAGS", value_parser = tags)]
     extra_tags: Option<Tags>,
 
+    /// Leave a tag of a class out that cannot be had, with a warning in the log, in place of refusing the request.
+    #[arg(long)]
+    warn_on_invalid_tag: bool,
+
     /// Id of the Kubernetes cluster: tags every volume and snapshot as owned by it.
     #[arg(long, value_name = "ID")]
     k8s_tag_cluster_id: Option<String>,
@@ -83,6 +87,7 @@ impl ControllerArgs {
             consistency_window: self.consistency_window,
             attach_patience: self.attach_patience,
             extra_tags: self.extra_tags.unwrap_or_default(),
+            warn_on_invalid_tag: self.warn_on_invalid_tag,
             cluster_id: self.k8s_tag_cluster_id,
             lease: self.leader_election_lease_duration,
             health_interval: self.volume_health_interval,

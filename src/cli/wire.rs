@@ -18,7 +18,7 @@ use tonic::service::Routes;
 
 use crate::cluster::{ClusterWork, HealthSettings};
 use crate::config::{self, Config, MetadataSource, Role};
-use crate::controller::{self, ControllerService};
+use crate::controller::{self, ControllerService, InvalidTags};
 use crate::identity::{self, DRIVER_NAME, IdentityService};
 use crate::inflight::InFlight;
 use crate::kubernetes::Kubernetes;
@@ -251,6 +251,10 @@ async fn serve_controller(
         extra_tags: config.extra_tags,
         cluster_id: config.cluster_id,
         node_local_volumes: surroundings.node_local_volumes,
+        invalid_tags: match config.warn_on_invalid_tag {
+            true => InvalidTags::LeftOut,
+            false => InvalidTags::Refused,
+        },
         attach_patience: config.attach_patience,
     };
     let controller = Arc::new(ControllerService::new(cloud, settings));

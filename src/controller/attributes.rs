@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::class_tags::ClassTags;
+use super::class_tags::{ClassTags, InvalidTags};
 use super::origin::ClaimNames;
 use super::params::Parameters;
 use super::speed::{Speed, TypeKeys};
@@ -20,8 +20,11 @@ impl Attributes {
     ///
     /// # Errors
     /// [`InvalidRequest`] for what is not known or cannot be read.
-    pub(super) fn parse(map: &HashMap<String, String>) -> Result<Self, InvalidRequest> {
-        Self::read(map, None)
+    pub(super) fn parse(
+        map: &HashMap<String, String>,
+        invalid: InvalidTags,
+    ) -> Result<Self, InvalidRequest> {
+        Self::read(map, None, invalid)
     }
 
     /// Reads the map for a volume that is to be made, whose claim the StorageClass' parameters name.
@@ -31,18 +34,20 @@ impl Attributes {
     pub(super) fn for_new(
         map: &HashMap<String, String>,
         claim: &ClaimNames,
+        invalid: InvalidTags,
     ) -> Result<Self, InvalidRequest> {
-        Self::read(map, Some(claim))
+        Self::read(map, Some(claim), invalid)
     }
 
     fn read(
         map: &HashMap<String, String>,
         claim: Option<&ClaimNames>,
+        invalid: InvalidTags,
     ) -> Result<Self, InvalidRequest> {
         let mut map = Parameters::new("mutable_parameters", map)?;
         let speed = Speed::take(&mut map, TypeKeys::WithDeprecated)?;
         let own = ClaimNames::take(&mut map);
-        let tags = ClassTags::take(&mut map, &claim.unwrap_or(&own).variables())?;
+        let tags = ClassTags::take(&mut map, &claim.unwrap_or(&own).variables(), invalid)?;
         map.finish()?;
         Ok(Self { speed, tags })
     }

@@ -11,6 +11,29 @@ use super::params::Parameters;
 use super::template::{Template, Variables};
 use crate::status::InvalidRequest;
 
+/// What becomes of a class' tag that cannot be had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum InvalidTags {
+    /// The request is refused.
+    #[default]
+    Refused,
+    /// The log warns of it, and everything else goes on without it.
+    LeftOut,
+}
+
+impl InvalidTags {
+    fn judge<T>(self, tag: Result<T, InvalidRequest>) -> Result<Option<T>, InvalidRequest> {
+        match (tag, self) {
+            (Ok(tag), _) => Ok(Some(tag)),
+            (Err(error), Self::Refused) => Err(error),
+            (Err(error), Self::LeftOut) => {
+                tracing::warn!(%error, "this tag is left out");
+                Ok(None)
+            }
+        }
+    }
+}
+
 /// The tags that a class names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ClassTags {
@@ -23,23 +46,16 @@ impl ClassTags {
     /// Takes `tagSpecification_…`, whatever comes after it, in the order of the keys: the last one of equal tags counts.
     ///
     /// # Errors
-    /// [`InvalidRequest`] for a value that is no `key=value`, or names a reserved key, or whose template is wrong.
+    /// Unless it is to be left out, [`InvalidRequest`] for a value that is no `key=value`, or names a reserved key, or whose
+    /// template is wrong.
     pub(super) fn take_set(
         map: &mut Parameters,
         variables: &Variables,
+        invalid: InvalidTags,
     ) -> Result<Self, InvalidRequest> {
         let mut set = Tags::new();
         for (field, text) in map.take_all("tagSpecification_") {
-            let refused = |why: &str| InvalidRequest::value(field.as_str(), text.as_str(), why);
-            let (key, template) = text
-                .split_once('=')
-                .ok_or_else(|| refused("write key=value"))?;
-            check(key).map_err(refused)?;
-            let value = Template::parse(template)
-                .and_then(|template| template.evaluate(variables))
-                .map_err(|error| refused(&error.to_string()))?;
-            set.set(key, value)
-                .map_err(|error| refused(&error.to_string()))?;
+            invalid.judge(add(&mut set, &field, &text, variables))?;
         }
         Ok(Self {
             set,
@@ -54,16 +70,12 @@ impl ClassTags {
     pub(super) fn take(
         map: &mut Parameters,
         variables: &Variables,
+        invalid: InvalidTags,
     ) -> Result<Self, InvalidRequest> {
-        let Self { set, mut delete } = Self::take_set(map, variables)?;
+        let Self { set, mut delete } = Self::take_set(map, variables, invalid)?;
         for (field, key) in map.take_all("tagDeletion_") {
-            let refused = |why: &str| InvalidRequest::value(field.as_str(), key.as_str(), why);
-            check(&key).map_err(refused)?;
-            // What no tag can be called is on no volume.
-            Tags::new()
-                .set(key.as_str(), "")
-                .map_err(|error| refused(&error.to_string()))?;
-            if set.get(&key).is_none() {
+            let can_go = invalid.judge(check_deletion(&field, &key))?.is_some();
+            if can_go && set.get(&key).is_none() {
                 delete.push(key);
             }
         }
@@ -108,6 +120,34 @@ impl ClassTags {
     }
 }
 
+/// Adds the tag that `text` gives.
+fn add(
+    tags: &mut Tags,
+    field: &str,
+    text: &str,
+    variables: &Variables,
+) -> Result<(), InvalidRequest> {
+    let refused = |why: &str| InvalidRequest::value(field, text, why);
+    let (key, template) = text
+        .split_once('=')
+        .ok_or_else(|| refused("write key=value"))?;
+    check(key).map_err(refused)?;
+    let value = Template::parse(template)
+        .and_then(|template| template.evaluate(variables))
+        .map_err(|error| refused(&error.to_string()))?;
+    tags.set(key, value)
+        .map_err(|error| refused(&error.to_string()))
+}
+
+fn check_deletion(field: &str, key: &str) -> Result<(), InvalidRequest> {
+    let refused = |why: &str| InvalidRequest::value(field, key, why);
+    check(key).map_err(refused)?;
+    // What no tag can be called is on no volume.
+    Tags::new()
+        .set(key, "")
+        .map_err(|error| refused(&error.to_string()))
+}
+
 fn check(key: &str) -> Result<(), &'static str> {
     if keys::is_reserved(key) {
         return Err("this key is reserved: drivers and clusters find their volumes by it");
@@ -127,7 +167,8 @@ mod tests {
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
         let mut map = Parameters::new("mutable_parameters", &map).unwrap();
-        let tags = ClassTags::take(&mut map, &Variables::default()).map_err(|e| e.to_string())?;
+        let tags = ClassTags::take(&mut map, &Variables::default(), InvalidTags::Refused)
+            .map_err(|e| e.to_string())?;
         map.finish().map_err(|e| e.to_string())?;
         Ok(tags)
     }

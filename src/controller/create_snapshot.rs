@@ -54,7 +54,7 @@ impl Spec {
         )?;
         let mut map = Parameters::new("parameters", &message.parameters)?;
         let variables = origin::snapshot_names(&mut map);
-        let class_tags = ClassTags::take_set(&mut map, &variables)?;
+        let class_tags = ClassTags::take_set(&mut map, &variables, settings.invalid_tags)?;
         let class = SnapshotClass::take(&mut map)?;
         map.finish()?;
         let mut tags = tags::snapshot(settings, name)?;

@@ -19,7 +19,8 @@ pub(super) async fn run(
     message: ControllerModifyVolumeRequest,
 ) -> Result<ControllerModifyVolumeResponse, Error> {
     let handle = request::volume_id(&message.volume_id)?;
-    let Attributes { speed, mut tags } = Attributes::parse(&message.mutable_parameters)?;
+    let Attributes { speed, mut tags } =
+        Attributes::parse(&message.mutable_parameters, service.settings.invalid_tags)?;
     tags.mark_growth(speed.grows, speed.per_gib())?;
     let id = request::volume(handle)?;
     let _guard = service.begin(Key::Modification(id.clone()), Rpc::ControllerModifyVolume)?;

@@ -59,6 +59,25 @@ impl Parameters {
             .map(|(_, value)| value)
     }
 
+    /// Takes the value of a parameter that has two names, with the one that it was given under.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`] where both are there.
+    pub(super) fn take_either(
+        &mut self,
+        names: [&'static str; 2],
+    ) -> Result<Option<(&'static str, String)>, InvalidRequest> {
+        let mut given = names.map(|name| self.take(name).map(|value| (name, value)));
+        if given.iter().all(Option::is_some) {
+            return Err(InvalidRequest::value(
+                self.field,
+                names.join(", "),
+                "these are the same; keep one of them",
+            ));
+        }
+        Ok(given.iter_mut().find_map(Option::take))
+    }
+
     /// The map's name in the request.
     pub(super) fn field(&self) -> &'static str {
         self.field

@@ -13,10 +13,11 @@ use super::params::Parameters;
 use crate::status::InvalidRequest;
 
 const ZONES: &str = "fastSnapshotRestoreAvailabilityZones";
-const MODE: &str = "lockMode";
-const DURATION: &str = "lockDuration";
-const EXPIRATION: &str = "lockExpirationDate";
-const COOL_OFF: &str = "lockCoolOffPeriod";
+/// The Go driver's documentation has had both names for each of these.
+const MODE: [&str; 2] = ["lockMode", "snapshotLockMode"];
+const DURATION: [&str; 2] = ["lockDuration", "snapshotLockDuration"];
+const EXPIRATION: [&str; 2] = ["lockExpirationDate", "snapshotLockExpirationDate"];
+const COOL_OFF: [&str; 2] = ["lockCoolOffPeriod", "snapshotLockCoolOffPeriod"];
 const OUTPOST: &str = "outpostArn";
 
 /// What a class asks for.
@@ -25,6 +26,8 @@ pub(super) struct SnapshotClass {
     /// Where volumes made from the snapshot begin with all their blocks; each once.
     pub(super) fast_restore_zones: Vec<Zone>,
     pub(super) lock: Option<SnapshotLock>,
+    /// The parameter that gives the time when the lock ends.
+    end_given_by: Option<&'static str>,
     /// The ARN of the Outpost that keeps the snapshot.
     pub(super) outpost: Option<String>,
 }
@@ -36,7 +39,7 @@ impl SnapshotClass {
     /// [`InvalidRequest`] for what EC2 could not be asked for, and for fast restores on an Outpost, where EBS has none.
     pub(super) fn take(map: &mut Parameters) -> Result<Self, InvalidRequest> {
         let fast_restore_zones = zones(map)?;
-        let lock = lock(map)?;
+        let (lock, end_given_by) = lock(map)?;
         let outpost = map.take(OUTPOST);
         if let Some(arn) = &outpost {
             let refused = |why| invalid(map, OUTPOST, arn, why);
@@ -54,6 +57,7 @@ impl SnapshotClass {
         Ok(Self {
             fast_restore_zones,
             lock,
+            end_given_by,
             outpost,
         })
     }
@@ -65,7 +69,7 @@ impl SnapshotClass {
     pub(super) fn check_at(&self, now: SystemTime) -> Result<(), InvalidRequest> {
         match &self.lock {
             Some(lock) if lock.is_over(now) => Err(InvalidRequest::value(
-                format!("parameters.{EXPIRATION}"),
+                format!("parameters.{}", self.end_given_by.unwrap_or("lockDuration")),
                 match lock.term {
                     LockTerm::Until(end) => utc::time(end),
                     LockTerm::Days(days) => days.to_string(),
@@ -102,15 +106,21 @@ fn zones(map: &mut Parameters) -> Result<Vec<Zone>, InvalidRequest> {
     Ok(zones)
 }
 
-fn lock(map: &mut Parameters) -> Result<Option<SnapshotLock>, InvalidRequest> {
-    let mode = map.take(MODE);
+/// A parameter that was given: its name and its value.
+type Given<T> = (&'static str, T);
+
+/// The lock, and which parameter gives the time when it ends.
+fn lock(
+    map: &mut Parameters,
+) -> Result<(Option<SnapshotLock>, Option<&'static str>), InvalidRequest> {
+    let mode = map.take_either(MODE)?;
     let days = number(
         map,
         DURATION,
         &SnapshotLock::DAYS,
         "a lock lasts 1 to 36500 days",
     )?;
-    let end = map.take(EXPIRATION);
+    let end = map.take_either(EXPIRATION)?;
     let hours = SnapshotLock::COOL_OFF_HOURS;
     let cool_off = number(
         map,
@@ -118,45 +128,46 @@ fn lock(map: &mut Parameters) -> Result<Option<SnapshotLock>, InvalidRequest> {
         &hours,
         "a cooling-off period has 1 to 72 hours",
     )?;
+    let end_given_by = end.as_ref().map(|(key, _)| *key);
     let Some(mode) = mode else {
-        let given = [
-            (DURATION, days.is_some()),
-            (EXPIRATION, end.is_some()),
-            (COOL_OFF, cool_off.is_some()),
-        ];
-        return match given.into_iter().find(|(_, given)| *given) {
-            None => Ok(None),
-            Some((key, _)) => Err(invalid(
+        let days = days.map(|(key, _)| key);
+        let others = [days, end_given_by, cool_off.map(|(key, _)| key)];
+        return match others.into_iter().flatten().next() {
+            None => Ok((None, None)),
+            Some(key) => Err(invalid(
                 map,
-                MODE,
+                "lockMode",
                 "",
                 &format!("with {key} say how to lock: governance or compliance"),
             )),
         };
     };
-    Ok(Some(SnapshotLock {
+    let lock = SnapshotLock {
         mode: lock_mode(map, &mode, cool_off)?,
-        term: lock_term(map, days, end.as_deref())?,
-    }))
+        term: lock_term(map, days.map(|(_, days)| days), end)?,
+    };
+    Ok((Some(lock), end_given_by))
 }
 
 fn lock_mode(
     map: &Parameters,
-    mode: &str,
-    cool_off: Option<u8>,
+    (key, mode): &Given<String>,
+    cool_off: Option<Given<u8>>,
 ) -> Result<LockMode, InvalidRequest> {
     match (mode.trim().to_lowercase().as_str(), cool_off) {
-        ("compliance", cool_off) => Ok(LockMode::Compliance { cool_off }),
+        ("compliance", cool_off) => Ok(LockMode::Compliance {
+            cool_off: cool_off.map(|(_, hours)| hours),
+        }),
         ("governance", None) => Ok(LockMode::Governance),
-        ("governance", Some(hours)) => Err(invalid(
+        ("governance", Some((cool_off, hours))) => Err(invalid(
             map,
-            COOL_OFF,
+            cool_off,
             &hours.to_string(),
             "a lock in governance mode can be undone at any time; leave this out, or use lockMode compliance",
         )),
         _ => Err(invalid(
             map,
-            MODE,
+            key,
             mode,
             "allowed are governance and compliance",
         )),
@@ -166,23 +177,23 @@ fn lock_mode(
 fn lock_term(
     map: &Parameters,
     days: Option<u16>,
-    end: Option<&str>,
+    end: Option<Given<String>>,
 ) -> Result<LockTerm, InvalidRequest> {
     match (days, end) {
         (Some(days), None) => Ok(LockTerm::Days(days)),
-        (None, Some(end)) => parse_instant(end)
+        (None, Some((key, end))) => parse_instant(&end)
             .map(LockTerm::Until)
-            .map_err(|error| invalid(map, EXPIRATION, end, &error.to_string())),
+            .map_err(|error| invalid(map, key, &end, &error.to_string())),
         (None, None) => Err(invalid(
             map,
-            DURATION,
+            "lockDuration",
             "",
             "a lock needs an end: give lockDuration in days, or lockExpirationDate",
         )),
-        (Some(_), Some(end)) => Err(invalid(
+        (Some(_), Some((key, end))) => Err(invalid(
             map,
-            EXPIRATION,
-            end,
+            key,
+            &end,
             "a lock has one end: give lockDuration or lockExpirationDate, not both",
         )),
     }
@@ -190,17 +201,17 @@ fn lock_term(
 
 fn number<T: FromStr + PartialOrd + Copy>(
     map: &mut Parameters,
-    key: &'static str,
+    names: [&'static str; 2],
     range: &RangeInclusive<T>,
     allowed: &'static str,
-) -> Result<Option<T>, InvalidRequest> {
-    let Some(text) = map.take(key) else {
+) -> Result<Option<Given<T>>, InvalidRequest> {
+    let Some((key, text)) = map.take_either(names)? else {
         return Ok(None);
     };
     let number = text.trim().parse().ok();
     let number = number.filter(|number| range.contains(number));
     number
-        .map(Some)
+        .map(|number| Some((key, number)))
         .ok_or_else(|| invalid(map, key, &text, allowed))
 }
 

@@ -8,7 +8,7 @@ use ebs_types::{
 use ec2::{CopyVolume, CreateVolume, Encryption, Volume};
 
 use super::attributes::Attributes;
-use super::class_tags::ClassTags;
+use super::class_tags::{ClassTags, InvalidTags};
 use super::content_source::Origin;
 use super::error::Error;
 use super::origin::ClaimNames;
@@ -48,7 +48,11 @@ impl VolumeSpec {
     pub(super) fn parse(message: &CreateVolumeRequest, settings: &Settings) -> Result<Self, Error> {
         let name = request::required("name", &message.name, "give the volume a name")?;
         let accesses = accesses(message)?;
-        let wishes = Wishes::parse(message, tags::volume(settings, name)?)?;
+        let wishes = Wishes::parse(
+            message,
+            tags::volume(settings, name)?,
+            settings.invalid_tags,
+        )?;
         check_fs(wishes.fs, &accesses)?;
         check_format(&wishes.format, &accesses)?;
         let range = message
@@ -241,17 +245,21 @@ struct Wishes {
 
 impl Wishes {
     /// `tags` are the driver's own, to which those of the classes are added: the VolumeAttributesClass has the last word.
-    fn parse(message: &CreateVolumeRequest, mut tags: Tags) -> Result<Self, Error> {
+    fn parse(
+        message: &CreateVolumeRequest,
+        mut tags: Tags,
+        invalid: InvalidTags,
+    ) -> Result<Self, Error> {
         let mut map = Parameters::new("parameters", &message.parameters)?;
         let claim = ClaimNames::take(&mut map);
         let Attributes { speed, tags: over } =
-            Attributes::for_new(&message.mutable_parameters, &claim)?;
+            Attributes::for_new(&message.mutable_parameters, &claim, invalid)?;
         let speed = speed.over(Speed::take(&mut map, TypeKeys::Current)?);
         let raise = map.take_parsed("allowAutoIOPSPerGBIncrease", "use true or false")?;
         let initialization_rate = initialization_rate(&mut map)?;
         // Of the time before io2 was always Block Express.
         map.take_parsed::<bool>("blockExpress", "use true or false, or leave it out")?;
-        let mut class = ClassTags::take_set(&mut map, &claim.variables())?;
+        let mut class = ClassTags::take_set(&mut map, &claim.variables(), invalid)?;
         class.mark_growth(speed.grows.filter(|grows| *grows), growth_ratio(speed))?;
         for (key, value) in class.set.iter().chain(&over.set) {
             tags.set(key, value)?;

@@ -34,6 +34,7 @@ mod moto;
 mod node;
 mod options;
 mod outage;
+mod parameters;
 mod params;
 mod placement;
 mod restart;

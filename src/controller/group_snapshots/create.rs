@@ -52,7 +52,7 @@ impl Spec {
         let volumes = volumes(&message.source_volume_ids)?;
         let mut map = Parameters::new("parameters", &message.parameters)?;
         let variables = origin::group_snapshot_names(&mut map);
-        let class_tags = ClassTags::take_set(&mut map, &variables)?;
+        let class_tags = ClassTags::take_set(&mut map, &variables, settings.invalid_tags)?;
         map.finish()?;
         let mut tags = tags::group_snapshot(settings, name, volumes.len())?;
         for (key, value) in &class_tags.set {

@@ -64,6 +64,9 @@ pub(crate) struct Volume {
     /// The volume it is a copy of; states saved before this was kept have none.
     #[serde(default)]
     pub(crate) copy_of: Option<VolumeId>,
+    /// In MiB/s, where one is paid for; states saved before this was kept have none.
+    #[serde(default)]
+    pub(crate) initialization_rate: Option<u32>,
     /// Whether blocks of a copy's source are still being brought over. That is told and counted; the bytes are there at once.
     #[serde(default)]
     pub(crate) initializing: bool,

@@ -72,6 +72,7 @@ impl RegionState {
             health: Health::Ok,
             modified: Vec::new(),
             copy_of: Some(source.id.clone()),
+            initialization_rate: None,
             initializing: true,
         })
     }

@@ -91,6 +91,7 @@ impl RegionState {
             health: Health::Ok,
             modified: Vec::new(),
             copy_of: None,
+            initialization_rate: request.initialization_rate,
             initializing: false,
         })
     }

@@ -225,6 +225,7 @@ fn volume() -> Volume {
         health: crate::model::Health::Ok,
         modified: Vec::new(),
         copy_of: None,
+        initialization_rate: None,
         initializing: false,
     }
 }

@@ -88,6 +88,15 @@ impl Cloud {
         Ok(())
     }
 
+    /// `aws ec2 describe-locked-snapshots`: what it says of a snapshot's lock by this element, such as `lockState`.
+    pub async fn lock(&self, id: &str, element: &str) -> Result<Option<String>> {
+        let reply = self
+            .ask("DescribeLockedSnapshots", &[("SnapshotId.1", id)])
+            .await?;
+        let locked = reply.items("snapshotSet").next();
+        Ok(locked.and_then(|locked| locked.optional(element).map(str::to_owned)))
+    }
+
     /// `aws ec2 describe-fast-snapshot-restores`: the zones where a snapshot has them.
     pub async fn fast_restores(&self, id: &str) -> Result<Vec<String>> {
         let of = [("Filter.1.Name", "snapshot-id"), ("Filter.1.Value.1", id)];

@@ -30,6 +30,8 @@ pub struct SeenVolume {
     pub copy_of: Option<String>,
     /// The key that it is encrypted with.
     pub key: Option<String>,
+    /// MiB per second at which the blocks of its snapshot are fetched, where somebody pays for that.
+    pub initialization_rate: Option<u32>,
     /// Its zone.
     pub zone: String,
     /// Where it is attached.
@@ -80,6 +82,7 @@ impl SeenVolume {
             snapshot: item.optional("snapshotId").map(str::to_owned),
             copy_of: item.optional("sourceVolumeId").map(str::to_owned),
             key: item.optional("kmsKeyId").map(str::to_owned),
+            initialization_rate: number("volumeInitializationRate")?,
             zone: item.text("availabilityZone")?.to_owned(),
             attachments: item
                 .items("attachmentSet")

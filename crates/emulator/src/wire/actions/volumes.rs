@@ -58,4 +58,8 @@ fn write(xml: &mut Xml, volume: &Volume) {
     xml.text("encrypted", volume.encrypted);
     xml.optional("kmsKeyId", volume.kms_key.as_ref());
     xml.text("multiAttachEnabled", volume.multi_attach);
+    xml.optional(
+        "volumeInitializationRate",
+        volume.initialization_rate.as_ref(),
+    );
 }
