@@ -1,6 +1,6 @@
 //! The reference model: what sidecars do with a few claims, whatever happens, against what EC2 has in the end.
 //!
-//! A sequence is a list of steps. A step changes wishes (claims, nodes, sizes, snapshots), sets faults, perhaps restarts the driver; then
+//! A sequence is a list of steps. A step changes wishes (claims, empty ones, clones and restored ones, nodes, sizes, classes, snapshots), sets faults, perhaps restarts the driver; then
 //! each sidecar makes the next call that it would make, all at once, some of them twice, each cut short at a deadline. After the last
 //! step nothing fails any more, and the sidecars go on until they have nothing to do.
 //!
@@ -25,6 +25,8 @@ use super::testing::{FakeEc2, Fault, service};
 const CLAIMS: usize = 3;
 /// Nodes in the zone of all volumes.
 const NODES: [&str; 2] = ["i-0000000a", "i-0000000c"];
+/// VolumeAttributesClasses: type, IOPS and the value of a tag.
+const CLASSES: [(&str, &str, &str); 2] = [("gp3", "4000", "fast"), ("io2", "5000", "faster")];
 /// So many rounds without faults are enough for everything that may be left to do.
 const ROUNDS: usize = 30;
 
@@ -32,10 +34,16 @@ const ROUNDS: usize = 30;
 #[derive(Clone, Copy, Debug)]
 enum Wish {
     Claim,
+    /// A claim for a copy of another claim's volume.
+    Clone(usize),
+    /// A claim for what another claim's snapshot holds.
+    Restore(usize),
     Unclaim,
     Node(usize),
     NoNode,
     Grow,
+    /// Another VolumeAttributesClass.
+    Class(usize),
     Snapshot,
     NoSnapshot,
 }
@@ -67,18 +75,23 @@ fn fault() -> impl Strategy<Value = (Action, Fault)> {
     ];
     let any_action = prop_oneof![
         Just(Action::CreateVolume),
+        Just(Action::CopyVolumes),
         Just(Action::DeleteVolume),
         Just(Action::AttachVolume),
         Just(Action::DetachVolume),
         Just(Action::ModifyVolume),
+        Just(Action::CreateTags),
         Just(Action::CreateSnapshot),
         Just(Action::DeleteSnapshot),
         Just(Action::DescribeVolumes),
         Just(Action::DescribeSnapshots),
+        Just(Action::DescribeVolumesModifications),
     ];
     let stuck = prop_oneof![
         Just((Action::CreateVolume, Fault::Stick)),
         Just((Action::CreateVolume, Fault::Vanish)),
+        Just((Action::CopyVolumes, Fault::Stick)),
+        Just((Action::CopyVolumes, Fault::Vanish)),
         Just((Action::AttachVolume, Fault::Stick)),
         Just((Action::DetachVolume, Fault::Stick)),
     ];
@@ -88,10 +101,13 @@ fn fault() -> impl Strategy<Value = (Action, Fault)> {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let wish = prop_oneof![
         6 => Just(Wish::Claim),
+        2 => (0..CLAIMS).prop_map(Wish::Clone),
+        2 => (0..CLAIMS).prop_map(Wish::Restore),
         2 => Just(Wish::Unclaim),
         3 => (0..NODES.len()).prop_map(Wish::Node),
         2 => Just(Wish::NoNode),
         1 => Just(Wish::Grow),
+        2 => (0..CLASSES.len()).prop_map(Wish::Class),
         2 => Just(Wish::Snapshot),
         1 => Just(Wish::NoSnapshot),
     ];
@@ -120,7 +136,7 @@ async fn play(steps: &[Step], lag: u64) {
     let mut world = World::new(fake);
     for step in steps {
         for (claim, wish) in &step.wishes {
-            world.claims[*claim].wish(*wish);
+            world.wish(*claim, *wish);
         }
         if step.restart {
             world.process = service(&world.fake);

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use csi::v1::controller_server::Controller;
+use csi::v1::volume_content_source::{SnapshotSource, Type, VolumeSource};
 use csi::v1::{
-    CapacityRange, ControllerExpandVolumeRequest, ControllerPublishVolumeRequest,
-    ControllerUnpublishVolumeRequest, CreateVolumeRequest, DeleteSnapshotRequest,
-    DeleteVolumeRequest, TopologyRequirement,
+    CapacityRange, ControllerExpandVolumeRequest, ControllerModifyVolumeRequest,
+    ControllerPublishVolumeRequest, ControllerUnpublishVolumeRequest, CreateVolumeRequest,
+    DeleteSnapshotRequest, DeleteVolumeRequest, TopologyRequirement, VolumeContentSource,
 };
 use futures::future::join_all;
 use tokio::time::timeout;
@@ -15,18 +16,27 @@ use tonic::{Code, Request, Status};
 use super::super::ControllerService;
 use super::super::testing::{capability, create, create_request, take};
 use super::super::topology::accessible_from;
-use super::NODES;
-use super::model::{Claim, World};
+use super::model::{Claim, Origin, World, has_class};
+use super::{CLASSES, NODES};
 use crate::status::is_final;
+
+/// A volume that external-provisioner asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Creation {
+    name: String,
+    size: i64,
+    origin: Origin,
+}
 
 /// A call that a sidecar makes for a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Call {
-    Create(String),
+    Create(Creation),
     Delete(String),
     Publish(String, usize),
     Unpublish(String, usize),
     Expand(String, i64),
+    Modify(String, usize),
     Snapshot(String, String),
     DeleteSnapshot(String),
 }
@@ -36,38 +46,53 @@ type Answer = Option<Result<String, Status>>;
 
 impl Call {
     /// What is due for a claim: one call of each sidecar at most.
-    pub(super) fn due(claim: &Claim) -> Vec<Self> {
+    pub(super) fn due(world: &World, number: usize) -> Vec<Self> {
+        let claim = &world.claims[number];
+        let mut due = Self::of_snapshot(claim, world.is_being_restored(number));
         let Some(volume) = &claim.volume else {
-            let create = claim.wanted || claim.in_background;
-            let mut due = Self::of_snapshot(claim, None);
-            due.extend(create.then(|| Self::Create(claim.name.clone())));
+            due.extend(claim.is_pending().then(|| Self::creation(claim)));
             return due;
         };
         if claim.is_deleting {
             return vec![Self::Delete(volume.clone())];
         }
-        let mut due = Self::of_snapshot(claim, Some(volume));
         let keeps = |node| claim.wanted && claim.node_wanted == Some(node) && !claim.is_detaching;
         match (claim.node, claim.node_wanted) {
             (Some(node), _) if !keeps(node) => due.push(Self::Unpublish(volume.clone(), node)),
             (Some(node), _) if !claim.is_attached => due.push(Self::Publish(volume.clone(), node)),
             (Some(_), _) => {}
             (None, Some(node)) if claim.wanted => due.push(Self::Publish(volume.clone(), node)),
-            // Nothing is deleted that is attached, or of which a snapshot is being taken.
+            // Nothing is deleted that is attached, or of which a snapshot or a copy is being made.
             (None, _) if !claim.wanted && !claim.snapshot_in_background => {
-                return vec![Self::Delete(volume.clone())];
+                if !world.is_being_copied(number) {
+                    return vec![Self::Delete(volume.clone())];
+                }
             }
             (None, _) => {}
         }
         if claim.wanted && claim.size_wanted > claim.size {
             due.push(Self::Expand(volume.clone(), claim.size_wanted));
         }
+        let class = claim.class_begun.or(claim.class_wanted);
+        if let (true, Some(class)) = (claim.wanted && class != claim.class, class) {
+            due.push(Self::Modify(volume.clone(), class));
+        }
         due
     }
 
-    fn of_snapshot(claim: &Claim, volume: Option<&String>) -> Vec<Self> {
-        match (&claim.snapshot, volume) {
-            (Some(id), _) if !claim.snapshot_wanted => vec![Self::DeleteSnapshot(id.clone())],
+    fn creation(claim: &Claim) -> Self {
+        Self::Create(Creation {
+            name: claim.volume_name(),
+            size: claim.size_made,
+            origin: claim.origin.clone(),
+        })
+    }
+
+    fn of_snapshot(claim: &Claim, is_being_restored: bool) -> Vec<Self> {
+        match (&claim.snapshot, &claim.volume) {
+            (Some(id), _) if !claim.snapshot_wanted && !is_being_restored => {
+                vec![Self::DeleteSnapshot(id.clone())]
+            }
             (None, Some(volume))
                 if claim.snapshot_in_background || (claim.snapshot_wanted && claim.wanted) =>
             {
@@ -80,7 +105,9 @@ impl Call {
     /// Makes the call: the id in its answer, if it has one.
     async fn make(&self, process: &ControllerService) -> Result<String, Status> {
         match self {
-            Self::Create(name) => return Ok(create(process, creation(name)).await?.volume_id),
+            Self::Create(wanted) => {
+                return Ok(create(process, wanted.request()).await?.volume_id);
+            }
             Self::Snapshot(volume, name) => {
                 return Ok(take(process, name, volume).await?.snapshot_id);
             }
@@ -98,23 +125,21 @@ impl Call {
                     .await?;
             }
             Self::Unpublish(volume, node) => {
-                let message = ControllerUnpublishVolumeRequest {
-                    volume_id: volume.clone(),
-                    node_id: NODES[*node].to_owned(),
-                    ..ControllerUnpublishVolumeRequest::default()
-                };
+                let message = unpublication(volume, *node);
                 process
                     .controller_unpublish_volume(Request::new(message))
                     .await?;
             }
             Self::Expand(volume, gib) => {
-                let message = ControllerExpandVolumeRequest {
-                    volume_id: volume.clone(),
-                    capacity_range: Some(gib_or_more(*gib)),
-                    ..ControllerExpandVolumeRequest::default()
-                };
+                let message = expansion(volume, *gib);
                 process
                     .controller_expand_volume(Request::new(message))
+                    .await?;
+            }
+            Self::Modify(volume, class) => {
+                let message = modification(volume, *class);
+                process
+                    .controller_modify_volume(Request::new(message))
                     .await?;
             }
             Self::DeleteSnapshot(snapshot) => {
@@ -143,14 +168,46 @@ impl Call {
     }
 }
 
-fn creation(name: &str) -> CreateVolumeRequest {
-    let mut request = create_request(name);
-    request.capacity_range = Some(gib_or_more(10));
-    request.accessibility_requirements = Some(TopologyRequirement {
-        requisite: accessible_from(&"z-a".parse().unwrap()),
-        preferred: vec![],
-    });
-    request
+impl Creation {
+    fn request(&self) -> CreateVolumeRequest {
+        let source = match &self.origin {
+            Origin::Nothing => None,
+            Origin::Volume(_, id) => Some(Type::Volume(VolumeSource {
+                volume_id: id.clone(),
+            })),
+            Origin::Snapshot(_, id) => Some(Type::Snapshot(SnapshotSource {
+                snapshot_id: id.clone(),
+            })),
+        };
+        CreateVolumeRequest {
+            capacity_range: Some(gib_or_more(self.size)),
+            accessibility_requirements: Some(TopologyRequirement {
+                requisite: accessible_from(&"z-a".parse().unwrap()),
+                preferred: vec![],
+            }),
+            volume_content_source: source.map(|source| VolumeContentSource {
+                r#type: Some(source),
+            }),
+            ..create_request(&self.name)
+        }
+    }
+}
+
+fn modification(volume: &str, class: usize) -> ControllerModifyVolumeRequest {
+    let (volume_type, iops, tag) = CLASSES[class];
+    let tag = format!("class={tag}");
+    let parameters = [
+        ("type", volume_type),
+        ("iops", iops),
+        ("tagSpecification_1", &tag),
+    ];
+    ControllerModifyVolumeRequest {
+        volume_id: volume.to_owned(),
+        mutable_parameters: parameters
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+        ..ControllerModifyVolumeRequest::default()
+    }
 }
 
 fn publication(volume: &str, node: usize) -> ControllerPublishVolumeRequest {
@@ -159,6 +216,22 @@ fn publication(volume: &str, node: usize) -> ControllerPublishVolumeRequest {
         node_id: NODES[node].to_owned(),
         volume_capability: Some(capability()),
         ..ControllerPublishVolumeRequest::default()
+    }
+}
+
+fn unpublication(volume: &str, node: usize) -> ControllerUnpublishVolumeRequest {
+    ControllerUnpublishVolumeRequest {
+        volume_id: volume.to_owned(),
+        node_id: NODES[node].to_owned(),
+        ..ControllerUnpublishVolumeRequest::default()
+    }
+}
+
+fn expansion(volume: &str, gib: i64) -> ControllerExpandVolumeRequest {
+    ControllerExpandVolumeRequest {
+        volume_id: volume.to_owned(),
+        capacity_range: Some(gib_or_more(gib)),
+        ..ControllerExpandVolumeRequest::default()
     }
 }
 
@@ -201,8 +274,8 @@ impl World {
             None => false,
         };
         match call {
-            Call::Create(name) if !succeeded && over && !twice => {
-                let there = self.volumes(name);
+            Call::Create(wanted) if !succeeded && over && !twice => {
+                let there = self.volumes(&wanted.name);
                 assert!(there.is_empty(), "{answer:?}, and there is {there:?}");
             }
             Call::Snapshot(_, name) if !succeeded && over && !twice => {
@@ -241,6 +314,7 @@ impl World {
             Call::Expand(id, gib) => {
                 volume(id).is_some_and(|volume| i64::from(volume.size.0) >= *gib)
             }
+            Call::Modify(id, class) => volume(id).is_some_and(|volume| has_class(volume, *class)),
             Call::DeleteSnapshot(id) => state.snapshots.keys().all(|known| known.as_str() != id),
         };
         assert!(done, "{call:?} is not done");
@@ -256,6 +330,7 @@ impl Claim {
             Call::Delete(_) => self.is_deleting = true,
             Call::Publish(_, node) => self.node = Some(*node),
             Call::Unpublish(..) => self.is_detaching = true,
+            Call::Modify(_, class) => self.class_begun = Some(*class),
             Call::Expand(..) | Call::DeleteSnapshot(_) => {}
         }
     }
@@ -263,9 +338,9 @@ impl Claim {
     /// The answer: an id, or nothing, which may be the end of it.
     fn hears(&mut self, call: &Call, id: Option<String>, over: bool) {
         match (call, id) {
-            (Call::Create(name), Some(id)) => {
+            (Call::Create(wanted), Some(id)) => {
                 let known = self.volume.get_or_insert_with(|| id.clone());
-                assert_eq!(*known, id, "two volumes of {name}");
+                assert_eq!(*known, id, "two volumes of {wanted:?}");
                 self.in_background = false;
             }
             (Call::Create(_), None) => self.in_background &= !over || self.volume.is_some(),
@@ -283,6 +358,11 @@ impl Claim {
                 self.is_detaching = false;
             }
             (Call::Expand(_, gib), Some(_)) => self.size = *gib,
+            (Call::Modify(_, class), Some(_)) => {
+                self.class = Some(*class);
+                self.class_begun = None;
+            }
+            (Call::Modify(..), None) if over => self.class_begun = None,
             (Call::DeleteSnapshot(_), Some(_)) => self.snapshot = None,
             _ => {}
         }
