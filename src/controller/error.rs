@@ -74,7 +74,8 @@ pub(crate) enum Error {
     },
     /// More burnt tokens than one request tries; the next one goes on where this one stopped.
     #[error(
-        "every client token tried for volume {name:?} belongs to a volume that is gone; the next try goes on with further ones"
+        "every client token tried for volume {name:?} belongs to a volume that is gone, as after many deletions under the name, or where an \
+         encryption key may not be used; the next try goes on with further ones"
     )]
     TokensBurnt { name: String },
     #[error("volume {volume} named {name:?} went away while it was being looked at: try again")]

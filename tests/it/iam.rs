@@ -1,6 +1,7 @@
 //! The policies of `deploy/`: with them everything works, and what they leave out is denied in words that name it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use csi::v1::{
     ControllerGetVolumeHealthRequest, ControllerGetVolumeRequest, ControllerModifyVolumeRequest,
@@ -355,7 +356,12 @@ async fn only_what_carries_the_mark_is_deleted_or_tagged() {
 
 #[tokio::test]
 async fn a_key_that_may_not_be_used_is_named() {
-    let world = world_with(|config| config.denied_keys = vec!["alias/locked".to_owned()]).await;
+    let world = world_with(|config| {
+        config.denied_keys = vec!["alias/locked".to_owned()];
+        // So that the driver sees it before it vanishes.
+        config.delays.create = Duration::from_secs(3);
+    })
+    .await;
     let once = world.controller.with(Patience::ONCE);
     let mut order = world.order("pvc-1");
     order.parameters = vec![("kmsKeyId", "alias/locked")];

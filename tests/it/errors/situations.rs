@@ -111,7 +111,7 @@ situations! { VOLUMES:
         restored(world, &id).await
     };
     "CreateVolume", "a KMS key that may not be used" => |world| {
-        world.cloud.delays(&json!({"denied_keys": ["locked"]})).await.unwrap();
+        world.cloud.delays(&json!({"denied_keys": ["locked"], "create_ms": 3_000})).await.unwrap();
         create(world, |r| drop(r.parameters.insert("kmsKeyId".to_owned(), "locked".to_owned()))).await
     };
     "CreateVolume", "EC2 accepts the volume and gives it up" => |world| {
@@ -120,7 +120,7 @@ situations! { VOLUMES:
         create(world, |_| {}).await
     };
     "CreateVolume", "another call for the name is running" => |world| {
-        world.cloud.delays(&json!({"create_ms": 1_000})).await.unwrap();
+        world.cloud.delays(&json!({"create_ms": 3_000})).await.unwrap();
         let (first, second) = futures::join!(create(world, |_| {}), create(world, |_| {}));
         first.and(second)
     };
