@@ -10,7 +10,6 @@ mod claims;
 mod imds;
 mod metrics;
 mod node_object;
-mod outpost;
 mod sources;
 
 use std::fmt;
@@ -18,7 +17,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ebs_types::{AttachmentLimit, InstanceId, InstanceType, ListedLimit, Zone};
+use ebs_types::{AttachmentLimit, InstanceId, InstanceType, ListedLimit, Outpost, Zone};
 use host::Hardware;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -31,7 +30,6 @@ use attach_limit::{Foreign, Known, Machine};
 use claims::Claims;
 pub(crate) use imds::Imds;
 pub(crate) use metrics::LimitMetrics;
-pub(crate) use outpost::Outpost;
 use sources::Facts;
 pub(crate) use sources::{MetadataError, Source, Sources};
 

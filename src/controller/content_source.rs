@@ -67,6 +67,11 @@ impl Origin {
         }
     }
 
+    /// Whether it is another volume.
+    pub(super) fn is_volume(&self) -> bool {
+        matches!(self, Self::Volume(..))
+    }
+
     /// As CSI writes it.
     pub(super) fn content_source(&self) -> Option<VolumeContentSource> {
         let source = match self {

@@ -3,6 +3,8 @@
 //! Answers for: one snapshot a name, whatever replies are lost. An empty look counts at once only where nothing of the name can be on
 //! its way; after a lost reply, and for a while after this process took up the work, it counts past EC2's consistency window.
 
+mod place;
+
 use std::time::SystemTime;
 
 use csi::v1::{CreateSnapshotRequest, CreateSnapshotResponse};
@@ -176,6 +178,17 @@ impl Taking<'_> {
                 id: snapshot.id.to_string(),
             });
         }
+        if snapshot.outpost != self.spec.class.outpost {
+            return Err(Error::Incompatible {
+                name: name(),
+                difference: format!(
+                    "it is kept {}, not {}",
+                    place::kept(snapshot.outpost.as_ref()),
+                    place::kept(self.spec.class.outpost.as_ref())
+                ),
+                id: snapshot.id.to_string(),
+            });
+        }
         if snapshot.state == SnapshotState::Error {
             return Err(Error::SnapshotFailed {
                 name: name(),
@@ -208,6 +221,9 @@ impl Taking<'_> {
             return Err(Error::TryAgain {
                 error: Box::new(refusal),
             });
+        }
+        if refusal.kind == ErrorKind::InvalidParameter {
+            return Err(self.refused(refusal).await);
         }
         Err(refusal.into())
     }

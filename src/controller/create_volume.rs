@@ -5,17 +5,18 @@
 //! first look afterwards goes by name, the oldest volume is kept, and a burnt token is rolled.
 
 mod clone;
+mod contents;
 mod placement;
 
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
 use csi::v1::{CreateVolumeRequest, CreateVolumeResponse};
-use ebs_types::{Gibibytes, SnapshotState, VolumeId, VolumeKind, VolumeState, Zone};
+use ebs_types::{Gibibytes, VolumeId, VolumeKind, VolumeState};
 use ec2::{Ec2Error, ErrorKind, Outcome, Volume};
 
-use super::content_source::Origin;
 use super::error::Error;
+use super::site::Site;
 use super::volume_spec::VolumeSpec;
 use super::{ControllerService, topology};
 use crate::inflight::Key;
@@ -55,7 +56,7 @@ fn render(spec: &VolumeSpec, volume: &Volume) -> CreateVolumeResponse {
             volume_id: volume.id.to_string(),
             volume_context: spec.context().collect(),
             content_source: spec.origin.content_source(),
-            accessible_topology: topology::accessible_from(&volume.zone),
+            accessible_topology: topology::accessible_from(&volume.into()),
         }),
     }
 }
@@ -87,9 +88,9 @@ enum Fate {
 /// Where and of what a volume is made.
 #[derive(Clone, Copy)]
 struct Place<'a> {
-    zone: &'a Zone,
+    site: &'a Site,
     size: Gibibytes,
-    /// The volume to clone, if it is to be a clone; it is in the zone.
+    /// The volume to clone, if it is to be a clone; it is there.
     source: Option<&'a Volume>,
 }
 
@@ -101,26 +102,23 @@ struct Creation<'a> {
 
 impl Creation<'_> {
     async fn create(&self) -> Result<Volume, Error> {
-        let source = self.source().await?;
-        let size = self.size(source.as_ref()).await?;
-        let zones = match &source {
-            Some(source) => vec![source.zone.clone()],
-            None => self.zones().await?,
-        };
+        let contents = self.contents().await?;
+        let size = self.spec.size(contents.size())?;
+        let sites = self.sites(&contents).await?;
         let name = &self.spec.name;
         let mut last = None;
-        for zone in zones {
+        for site in sites {
             let place = Place {
-                zone: &zone,
+                site: &site,
                 size,
-                source: source.as_ref(),
+                source: contents.volume(),
             };
             let refusal = match self.create_in(place).await {
-                Err(refusal) => self.of_zone(&zone, refusal).await?,
+                Err(refusal) => self.of_site(&site, refusal).await?,
                 made => return made,
             };
-            tracing::info!(zone = %zone, %refusal, "no volume can be made in this zone");
-            // An earlier attempt may still have made it, here or elsewhere. Until that is excluded no other zone is tried.
+            tracing::info!(%site, %refusal, "no volume can be made there");
+            // An earlier attempt may still have made it, here or elsewhere. Until that is excluded no other place is tried.
             if self.service.volumes.outcome(name) != Outcome::NotDone
                 && let Some(volume) = self.existing().await?
             {
@@ -147,37 +145,6 @@ impl Creation<'_> {
         Err(Error::TokensBurnt {
             name: self.spec.name.clone(),
         })
-    }
-
-    /// The volume to clone.
-    async fn source(&self) -> Result<Option<Volume>, Error> {
-        let Origin::Volume(id, _) = &self.spec.origin else {
-            return Ok(None);
-        };
-        let found = clone::source(self.service, id, &self.choice().await?).await;
-        found.map(Some)
-    }
-
-    /// The source's size is the least and the default. The look also tells why a snapshot cannot be restored better than EC2's refusal.
-    async fn size(&self, source: Option<&Volume>) -> Result<Gibibytes, Error> {
-        let Origin::Snapshot(id) = &self.spec.origin else {
-            return self.spec.size(source.map(|source| source.size));
-        };
-        let snapshot = self.service.cloud.snapshot(id).await?;
-        match snapshot.state {
-            SnapshotState::Completed => self.spec.size(Some(snapshot.size)),
-            SnapshotState::Error => Err(Error::SnapshotFailed {
-                name: snapshot.name().unwrap_or_default().to_owned(),
-                snapshot: snapshot.id,
-                state: snapshot.state,
-            }),
-            SnapshotState::Pending | SnapshotState::Recoverable | SnapshotState::Recovering => {
-                Err(Error::SnapshotNotReady {
-                    snapshot: snapshot.id,
-                    state: snapshot.state,
-                })
-            }
-        }
     }
 
     async fn call(&self, place: Place<'_>) -> Result<Made, Error> {
@@ -212,7 +179,7 @@ impl Creation<'_> {
         let (spec, cloud) = (self.spec, &self.service.cloud);
         match place.source {
             None => {
-                let plan = spec.plan(place.zone, place.size, kind, generation);
+                let plan = spec.plan(place.site, place.size, kind, generation);
                 cloud.api().create_volume(&plan).await
             }
             Some(source) => {
@@ -330,8 +297,8 @@ impl Creation<'_> {
 
     /// Answers with a volume that was there before, if it is what is wanted.
     async fn adopt(&self, volume: Volume) -> Result<Volume, Error> {
-        let zones = self.allowed().await?;
-        if let Some(difference) = self.spec.difference(&volume, &zones) {
+        let sites = self.allowed().await?;
+        if let Some(difference) = self.spec.difference(&volume, &sites) {
             return Err(Error::Incompatible {
                 name: self.spec.name.clone(),
                 id: volume.id.to_string(),

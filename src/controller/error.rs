@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use ebs_types::{
     AttachmentState, Gibibytes, InstanceId, InstanceState, InstanceType, InvalidId, InvalidKind,
-    InvalidTag, OutOfRange, SnapshotId, SnapshotState, VolumeId, Zone,
+    InvalidTag, OutOfRange, Outpost, SnapshotId, SnapshotState, VolumeId, VolumeType, Zone,
 };
 use ec2::Ec2Error;
 
+use super::site::Site;
 use crate::inflight::Busy;
 use crate::status::InvalidRequest;
 
@@ -171,10 +172,37 @@ pub(crate) enum Error {
         there: String,
     },
     #[error(
-        "volume {volume} is in zone {zone}, and EBS copies a volume within its zone, which accessibility_requirements does not allow: \
-         run the pod in {zone}, or restore a snapshot of the volume where the pod is to run"
+        "volume {volume} is in {site}, and EBS copies a volume where it is, which accessibility_requirements does not allow: \
+         run the pod in {site}, or restore a snapshot of the volume where the pod is to run"
     )]
-    SourceElsewhere { volume: VolumeId, zone: Zone },
+    SourceElsewhere { volume: VolumeId, site: Site },
+    #[error(
+        "Outpost {outpost} keeps snapshot {snapshot}, and EBS restores it there alone, which accessibility_requirements does not allow: \
+         run the pod on a node of that Outpost, or name its nodes' topology in the class' allowedTopologies"
+    )]
+    SnapshotElsewhere {
+        snapshot: SnapshotId,
+        outpost: Outpost,
+    },
+    #[error(
+        "EC2 makes no such volume in {site}: {}. EC2 said: {error}",
+        on_outposts(*.copied, *.volume_type)
+    )]
+    RefusedOnOutpost {
+        site: Site,
+        volume_type: VolumeType,
+        /// Whether it was to be a clone.
+        copied: bool,
+        error: Box<Ec2Error>,
+    },
+    #[error("no snapshot of volume {volume} can be kept {kept}: {why}. EC2 said: {error}")]
+    SnapshotPlace {
+        volume: VolumeId,
+        /// Where it was to be kept, with its preposition.
+        kept: String,
+        why: String,
+        error: Box<Ec2Error>,
+    },
     #[error("volume {volume} is in state error and holds nothing to clone: name another one")]
     SourceFailed { volume: VolumeId },
     #[error("volume {volume} is being deleted: nothing can be done with it any more")]
@@ -216,14 +244,14 @@ pub(crate) enum Error {
         instance: InstanceId,
     },
     #[error(
-        "volume {volume} is in zone {volume_zone} and node {instance} in zone {instance_zone}: \
-         run the pod in {volume_zone}, or restore a snapshot of the volume in {instance_zone}"
+        "volume {volume} is in {volume_site} and node {instance} in {instance_site}: \
+         run the pod in {volume_site}, or restore a snapshot of the volume in {instance_site}"
     )]
-    WrongZone {
+    Apart {
         volume: VolumeId,
-        volume_zone: Zone,
+        volume_site: Box<Site>,
         instance: InstanceId,
-        instance_zone: Zone,
+        instance_site: Box<Site>,
     },
     #[error("node {instance} is {state} in EC2: no volume can be attached to it again")]
     InstanceGone {
@@ -288,4 +316,17 @@ pub(crate) enum Error {
         "starting_token {token:?} does not name a place in the list: begin again without a token"
     )]
     BadToken { token: String },
+}
+
+/// What a volume on an Outpost may not be.
+fn on_outposts(copied: bool, volume_type: VolumeType) -> String {
+    if copied {
+        "AWS promises no copies of volumes on Outposts; restore a snapshot of the source there"
+            .to_owned()
+    } else {
+        format!(
+            "an Outpost offers only some types of volumes, racks of the first generation gp2 alone, and this one was to be {volume_type}; \
+             name a type that the Outpost has in parameters.type. What is restored of a snapshot that it keeps has that one's KMS key"
+        )
+    }
 }

@@ -162,7 +162,8 @@ impl Publication<'_> {
                 .release(self.instance, self.volume);
         }
         match refusal.kind {
-            ErrorKind::ZoneMismatch => self.wrong_zone(refusal).await,
+            // Which code EC2 has for a volume and a node on different Outposts, its reference does not say.
+            ErrorKind::ZoneMismatch | ErrorKind::InvalidParameter => self.apart(refusal).await,
             ErrorKind::AttachmentLimitExceeded => self.no_room(refusal).await,
             _ => refusal.into(),
         }

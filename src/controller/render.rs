@@ -29,7 +29,7 @@ pub(super) fn volume(volume: &Volume, handle: String) -> csi::v1::Volume {
         capacity_bytes: volume.size.bytes().to_csi(),
         volume_id: handle,
         content_source: Origin::of(volume).content_source(),
-        accessible_topology: topology::accessible_from(&volume.zone),
+        accessible_topology: topology::accessible_from(&volume.into()),
         ..csi::v1::Volume::default()
     }
 }

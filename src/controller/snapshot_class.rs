@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use ebs_types::{LockMode, LockTerm, SnapshotLock, Zone, parse_instant, utc};
+use ebs_types::{LockMode, LockTerm, Outpost, SnapshotLock, Zone, parse_instant, utc};
 
 use super::params::Parameters;
 use crate::status::InvalidRequest;
@@ -28,8 +28,8 @@ pub(super) struct SnapshotClass {
     pub(super) lock: Option<SnapshotLock>,
     /// The parameter that gives the time when the lock ends.
     end_given_by: Option<&'static str>,
-    /// The ARN of the Outpost that keeps the snapshot.
-    pub(super) outpost: Option<String>,
+    /// The Outpost that keeps the snapshot.
+    pub(super) outpost: Option<Outpost>,
 }
 
 impl SnapshotClass {
@@ -40,19 +40,19 @@ impl SnapshotClass {
     pub(super) fn take(map: &mut Parameters) -> Result<Self, InvalidRequest> {
         let fast_restore_zones = zones(map)?;
         let (lock, end_given_by) = lock(map)?;
-        let outpost = map.take(OUTPOST);
-        if let Some(arn) = &outpost {
-            let refused = |why| invalid(map, OUTPOST, arn, why);
-            if !is_outpost(arn) {
-                return Err(refused(
-                    "write the ARN of an Outpost, arn:PARTITION:outposts:REGION:ACCOUNT:outpost/op-…",
-                ));
-            }
-            if !fast_restore_zones.is_empty() {
-                return Err(refused(
-                    "an Outpost has no fast snapshot restore; leave fastSnapshotRestoreAvailabilityZones out",
-                ));
-            }
+        let outpost = map.take_parsed::<Outpost>(
+            OUTPOST,
+            "write the ARN of an Outpost, arn:PARTITION:outposts:REGION:ACCOUNT:outpost/op-…",
+        )?;
+        if let Some(outpost) = &outpost
+            && !fast_restore_zones.is_empty()
+        {
+            return Err(invalid(
+                map,
+                OUTPOST,
+                &outpost.to_string(),
+                "an Outpost has no fast snapshot restore; leave fastSnapshotRestoreAvailabilityZones out",
+            ));
         }
         Ok(Self {
             fast_restore_zones,
@@ -215,20 +215,6 @@ fn number<T: FromStr + PartialOrd + Copy>(
         .ok_or_else(|| invalid(map, key, &text, allowed))
 }
 
-fn is_outpost(arn: &str) -> bool {
-    let parts: Vec<&str> = arn.split(':').collect();
-    let [start, partition, service, region, account, resource] = parts.as_slice() else {
-        return false;
-    };
-    let named = |text: &str| {
-        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    let id = resource.strip_prefix("outpost/").unwrap_or_default();
-    (*start, *service) == ("arn", "outposts")
-        && [*partition, *region, *account, id].into_iter().all(named)
-        && id.starts_with("op-")
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -265,7 +251,7 @@ mod tests {
         assert_eq!(read(&[]).unwrap(), SnapshotClass::default());
         let arn = "arn:aws:outposts:us-west-2:123456789012:outpost/op-0123456789abcdef0";
         let class = read(&[("outpostarn", arn)]).unwrap();
-        assert_eq!(class.outpost.as_deref(), Some(arn));
+        assert_eq!(class.outpost.unwrap().to_string(), arn);
     }
 
     #[test]

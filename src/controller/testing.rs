@@ -13,7 +13,10 @@ use csi::v1::controller_server::Controller;
 use csi::v1::volume_capability::access_mode::Mode;
 use csi::v1::volume_capability::{AccessMode, AccessType, MountVolume};
 use csi::v1::volume_content_source::{Type, VolumeSource};
-use csi::v1::{CreateSnapshotRequest, CreateVolumeRequest, VolumeCapability, VolumeContentSource};
+use csi::v1::{
+    CreateSnapshotRequest, CreateVolumeRequest, Topology, VolumeCapability, VolumeContentSource,
+};
+use ebs_types::topology::ZONE_KEY;
 use ebs_types::{
     AttachmentState, InstanceId, InstanceState, ModificationState, SnapshotId, Source, VolumeId,
     VolumeState,
@@ -157,6 +160,7 @@ impl State {
             id: format!("vol-{}", self.id()).parse().unwrap(),
             state: VolumeState::Creating,
             zone: request.zone.clone(),
+            outpost: request.outpost.clone(),
             size: request.size,
             volume_type: request.kind.volume_type(),
             iops: request.kind.iops(),
@@ -193,6 +197,7 @@ impl State {
         let unlike = CreateVolume {
             token: request.token.clone(),
             zone: source.zone,
+            outpost: source.outpost,
             size: request.size,
             kind: request.kind,
             source: Source::Empty,
@@ -237,6 +242,7 @@ impl FakeEc2 {
                 instance_type: "m7i.large".parse().unwrap(),
                 zone: format!("z-{zone}").parse().unwrap(),
                 root_device: Some("/dev/sda1".to_owned()),
+                outpost: None,
                 block_devices: vec![BlockDevice {
                     name: "/dev/sda1".to_owned(),
                     volume: "vol-ffffffff".parse().unwrap(),
@@ -319,6 +325,13 @@ pub(super) fn capability() -> VolumeCapability {
         access_mode: Some(AccessMode {
             mode: Mode::SingleNodeWriter.into(),
         }),
+    }
+}
+
+/// A topology that names a zone.
+pub(super) fn in_zone(zone: &str) -> Topology {
+    Topology {
+        segments: HashMap::from([(ZONE_KEY.to_owned(), zone.to_owned())]),
     }
 }
 

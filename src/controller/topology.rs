@@ -1,54 +1,57 @@
-//! Zones in CSI's topology messages.
+//! Zones and Outposts in CSI's topology messages.
 //!
-//! Answers for: which zones a request allows and prefers, and how a volume's zone is answered.
-//! Doesn't answer for: which zones exist (`zones`).
+//! Answers for: which of them a request allows and prefers, and how a volume's is answered.
+//! Doesn't answer for: which zones exist (`zones`), how an Outpost is named (`site`).
 
 use std::collections::HashMap;
 
 use csi::v1::{Topology, TopologyRequirement};
-use ebs_types::Zone;
 use ebs_types::topology::{
-    EBS_ZONE_KEY, OS_KEY, OUTPOST_ACCOUNT_KEY, OUTPOST_KEY, OUTPOST_PARTITION_KEY,
-    OUTPOST_REGION_KEY, ZONE_ID_KEY, ZONE_KEY,
+    EBS_ZONE_KEY, OS_KEY, OUTPOST_ACCOUNT_KEY, OUTPOST_PARTITION_KEY, OUTPOST_REGION_KEY,
+    ZONE_ID_KEY, ZONE_KEY,
 };
+use ebs_types::{Outpost, Zone};
 use ec2::AvailabilityZone;
 
 use super::error::Error;
+use super::site::{self, Site};
 use super::zones;
 use crate::status::InvalidRequest;
 
 /// The request's field.
 const FIELD: &str = "accessibility_requirements";
 
-/// The zones that a request names, some perhaps by id.
+/// The places that a request names, some zones perhaps by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct ZoneWishes {
+pub(super) struct SiteWishes {
     requisite: Vec<Wish>,
     preferred: Vec<Wish>,
 }
 
-/// One topology, as far as volumes are concerned; without both anywhere.
+/// One topology, as far as volumes are concerned; without a zone anywhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Wish {
     zone: Option<Zone>,
     /// The zone's id, the same in all accounts.
     id: Option<String>,
+    /// Of that zone.
+    outpost: Option<Outpost>,
 }
 
-/// The zones that a volume may be made in.
+/// The places that a volume may be made in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct ZoneChoice {
+pub(super) struct SiteChoice {
     /// In the order to try; empty for "any".
-    pub(super) order: Vec<Zone>,
+    pub(super) order: Vec<Site>,
     /// Whether one of `order` is required.
     binding: bool,
 }
 
-impl ZoneWishes {
+impl SiteWishes {
     /// Reads the requirement.
     ///
     /// # Errors
-    /// [`InvalidRequest`] where one topology names two zones, or an Outpost, or what it names can be no zone, or nothing of what it says
+    /// [`InvalidRequest`] where one topology names two zones, what it names can be no zone or Outpost, or nothing of what it says
     /// is known here: a volume could be made anywhere then, and be of no use where it is wanted.
     pub(super) fn parse(requirement: Option<&TopologyRequirement>) -> Result<Self, InvalidRequest> {
         let Some(requirement) = requirement else {
@@ -66,30 +69,30 @@ impl ZoneWishes {
         all.any(|wish| wish.id.is_some())
     }
 
-    /// Preferred zones first, then requisite ones, where ids mean what `zones` says.
+    /// Preferred places first, then requisite ones, where ids mean what `zones` says.
     ///
     /// # Errors
     /// [`Error::NoSuchZone`] for an id that no zone of the region has, or another one than that which is named beside it.
-    pub(super) fn choice(&self, zones: &[AvailabilityZone]) -> Result<ZoneChoice, Error> {
+    pub(super) fn choice(&self, zones: &[AvailabilityZone]) -> Result<SiteChoice, Error> {
         let requisite = named(&self.requisite, zones)?;
         // One requisite topology without a zone allows all.
         let binding = !requisite.is_empty() && requisite.len() == self.requisite.len();
         let mut order = Vec::new();
-        for zone in named(&self.preferred, zones)?
+        for site in named(&self.preferred, zones)?
             .into_iter()
             .chain(requisite.clone())
         {
             // Preferred ones must be among the requisite ones, where there are any.
-            if !order.contains(&zone) && (!binding || requisite.contains(&zone)) {
-                order.push(zone);
+            if !order.contains(&site) && (!binding || requisite.contains(&site)) {
+                order.push(site);
             }
         }
-        Ok(ZoneChoice { order, binding })
+        Ok(SiteChoice { order, binding })
     }
 }
 
-impl ZoneChoice {
-    /// No zone will do.
+impl SiteChoice {
+    /// No place will do.
     pub(super) fn nowhere() -> Self {
         Self {
             order: Vec::new(),
@@ -97,9 +100,9 @@ impl ZoneChoice {
         }
     }
 
-    /// Whether a volume in `zone` satisfies the requirement.
-    pub(super) fn allows(&self, zone: &Zone) -> bool {
-        !self.binding || self.order.contains(zone)
+    /// Whether a volume that is there satisfies the requirement.
+    pub(super) fn allows(&self, site: &Site) -> bool {
+        !self.binding || self.order.contains(site)
     }
 }
 
@@ -108,11 +111,15 @@ fn wishes(topologies: &[Topology]) -> Result<Vec<Wish>, InvalidRequest> {
     wishes.collect()
 }
 
-fn named(wishes: &[Wish], zones: &[AvailabilityZone]) -> Result<Vec<Zone>, Error> {
-    let named = wishes
-        .iter()
-        .filter_map(|wish| wish.named(zones).transpose());
-    named.collect()
+fn named(wishes: &[Wish], zones: &[AvailabilityZone]) -> Result<Vec<Site>, Error> {
+    let mut named = Vec::new();
+    for wish in wishes {
+        if let Some(zone) = wish.named(zones)? {
+            let outpost = wish.outpost.clone();
+            named.push(Site { zone, outpost });
+        }
+    }
+    Ok(named)
 }
 
 impl Wish {
@@ -137,13 +144,7 @@ impl Wish {
 }
 
 fn wish(segments: &HashMap<String, String>) -> Result<Wish, InvalidRequest> {
-    if let Some(outpost) = segments.get(OUTPOST_KEY) {
-        return Err(InvalidRequest::value(
-            FIELD,
-            format!("{OUTPOST_KEY}={outpost}"),
-            "this driver makes no volumes on Outposts: run the pod on a node of the region, or make the volume by hand with a static PV",
-        ));
-    }
+    let outpost = site::outpost(FIELD, segments)?;
     let zone = match (segments.get(ZONE_KEY), segments.get(EBS_ZONE_KEY)) {
         (Some(one), Some(other)) if one != other => {
             return Err(InvalidRequest::value(
@@ -156,7 +157,10 @@ fn wish(segments: &HashMap<String, String>) -> Result<Wish, InvalidRequest> {
     };
     let id = segments.get(ZONE_ID_KEY);
     if zone.is_none() && id.is_none() {
-        known(segments)?;
+        match &outpost {
+            None => known(segments)?,
+            Some(outpost) => return Err(without_zone(outpost)),
+        }
     }
     // Ids are of the same letters as names.
     let read = |text: &String| {
@@ -166,7 +170,20 @@ fn wish(segments: &HashMap<String, String>) -> Result<Wish, InvalidRequest> {
     Ok(Wish {
         zone: zone.map(read).transpose()?,
         id: id.map(read).transpose()?.map(|id| id.to_string()),
+        outpost,
     })
+}
+
+/// EC2 makes volumes in zones, those on an Outpost in its own, which its ARN does not tell.
+fn without_zone(outpost: &Outpost) -> InvalidRequest {
+    InvalidRequest::value(
+        FIELD,
+        outpost.to_string(),
+        format!(
+            "an Outpost belongs to a zone: name that, too, by {ZONE_KEY} among the class' allowedTopologies, or let the class wait for \
+             the first consumer (volumeBindingMode)"
+        ),
+    )
 }
 
 /// Without a zone, a topology says nothing, or the operating system, which every volume is fit for. Anything else is a wish that is not
@@ -195,15 +212,16 @@ fn known(segments: &HashMap<String, String>) -> Result<(), InvalidRequest> {
     ))
 }
 
-/// Where a volume of this zone is accessible from.
-pub(super) fn accessible_from(zone: &Zone) -> Vec<Topology> {
+/// Where a volume that is there is accessible from.
+pub(super) fn accessible_from(site: &Site) -> Vec<Topology> {
     vec![Topology {
-        segments: HashMap::from([(ZONE_KEY.to_owned(), zone.to_string())]),
+        segments: site.segments(),
     }]
 }
 
 #[cfg(test)]
 mod tests {
+    use ebs_types::topology::OUTPOST_KEY;
     use proptest::prelude::*;
 
     use super::*;
@@ -220,14 +238,14 @@ mod tests {
     fn wishes(
         requisite: &[Topology],
         preferred: &[Topology],
-    ) -> Result<ZoneWishes, InvalidRequest> {
-        ZoneWishes::parse(Some(&TopologyRequirement {
+    ) -> Result<SiteWishes, InvalidRequest> {
+        SiteWishes::parse(Some(&TopologyRequirement {
             requisite: requisite.to_vec(),
             preferred: preferred.to_vec(),
         }))
     }
 
-    fn choice(requisite: &[Topology], preferred: &[Topology]) -> Result<ZoneChoice, Error> {
+    fn choice(requisite: &[Topology], preferred: &[Topology]) -> Result<SiteChoice, Error> {
         let zones = ["a", "b", "c"].map(|letter| AvailabilityZone {
             name: format!("z-{letter}").parse().unwrap(),
             id: format!("id-{letter}"),
@@ -237,8 +255,19 @@ mod tests {
         wishes(requisite, preferred)?.choice(&zones)
     }
 
-    fn names(choice: &ZoneChoice) -> Vec<&str> {
-        choice.order.iter().map(Zone::as_str).collect()
+    fn zone(name: &str) -> Site {
+        Site::in_region(name.parse().unwrap())
+    }
+
+    fn outpost() -> Site {
+        Site {
+            outpost: Some("arn:aws:outposts:r:1:outpost/op-1".parse().unwrap()),
+            ..zone("z-a")
+        }
+    }
+
+    fn names(choice: &SiteChoice) -> Vec<&str> {
+        choice.order.iter().map(|site| site.zone.as_str()).collect()
     }
 
     #[test]
@@ -246,7 +275,7 @@ mod tests {
         let [a, b, c] = ["z-a", "z-b", "z-c"].map(|zone| topology(&[(ZONE_KEY, zone)]));
         let choice = choice(&[a.clone(), b.clone(), c], &[b, a]).unwrap();
         assert_eq!(names(&choice), ["z-b", "z-a", "z-c"]);
-        assert!(!choice.allows(&"z-d".parse().unwrap()));
+        assert!(!choice.allows(&zone("z-d")));
     }
 
     #[test]
@@ -263,10 +292,10 @@ mod tests {
         assert_eq!(names(&named), ["z-c", "z-a", "z-b"]);
         for anywhere in [topology(&[(OS_KEY, "linux")]), topology(&[])] {
             let any = choice(std::slice::from_ref(&anywhere), &[]).unwrap();
-            assert!(any.order.is_empty() && any.allows(&"z-x".parse().unwrap()));
+            assert!(any.order.is_empty() && any.allows(&zone("z-x")));
             let either = choice(&[anywhere, topology(&[(ZONE_KEY, "z-b")])], &[]).unwrap();
             assert_eq!(names(&either), ["z-b"]);
-            assert!(either.allows(&"z-a".parse().unwrap()));
+            assert!(either.allows(&zone("z-a")));
         }
     }
 
@@ -287,13 +316,43 @@ mod tests {
     }
 
     #[test]
+    fn an_outpost_is_another_place_than_its_zone() {
+        let [region, there] = [zone("z-a"), outpost()].map(|site| accessible_from(&site).remove(0));
+        let both = choice(
+            &[region.clone(), there.clone()],
+            std::slice::from_ref(&there),
+        )
+        .unwrap();
+        assert_eq!(both.order, [outpost(), zone("z-a")]);
+        for (only, allowed, not) in [
+            (region, zone("z-a"), outpost()),
+            (there, outpost(), zone("z-a")),
+        ] {
+            let choice = choice(&[only], &[]).unwrap();
+            assert!(
+                choice.allows(&allowed) && !choice.allows(&not),
+                "{choice:?}"
+            );
+        }
+        let mut by_id = accessible_from(&outpost()).remove(0);
+        by_id.segments.remove(ZONE_KEY);
+        by_id
+            .segments
+            .insert(ZONE_ID_KEY.to_owned(), "id-a".to_owned());
+        assert_eq!(choice(&[], &[by_id]).unwrap().order, [outpost()]);
+    }
+
+    #[test]
     fn topologies_that_are_not_understood_are_refused() {
         let rack = topology(&[("example.com/rack", "7"), (OS_KEY, "linux")]);
-        let outpost = topology(&[(ZONE_KEY, "z-a"), (OUTPOST_KEY, "op-1")]);
+        let part = topology(&[(ZONE_KEY, "z-a"), (OUTPOST_KEY, "op-1")]);
+        let mut no_zone = accessible_from(&outpost()).remove(0);
+        no_zone.segments.remove(ZONE_KEY);
         let two = topology(&[(ZONE_KEY, "z-a"), (EBS_ZONE_KEY, "z-b")]);
         for (wrong, words) in [
             (rack, ["example.com/rack", ZONE_KEY]),
-            (outpost, ["op-1", "Outposts"]),
+            (part, ["op-1", OUTPOST_PARTITION_KEY]),
+            (no_zone, ["outpost/op-1", ZONE_KEY]),
             (two, ["z-a", "z-b"]),
         ] {
             let refusal = wishes(std::slice::from_ref(&wrong), &[])
@@ -308,7 +367,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_topology_panics(a in ".*", b in ".*", key in ".*") {
-            let _ = wishes(&[topology(&[(ZONE_KEY, &a), (&key, &b)])], &[topology(&[(EBS_ZONE_KEY, &b)])]);
+            let _ = wishes(&[topology(&[(ZONE_KEY, &a), (&key, &b)])], &[topology(&[(EBS_ZONE_KEY, &b), (OUTPOST_KEY, &a)])]);
         }
     }
 }

@@ -3,7 +3,7 @@
 use csi::v1::CreateVolumeRequest;
 use ebs_types::{
     Access, CapacityRange, ClientToken, FormatParameters, FsType, Gibibytes, InvalidKind, Source,
-    Tags, VolumeKind, VolumeType, Zone,
+    Tags, VolumeKind, VolumeType,
 };
 use ec2::{CopyVolume, CreateVolume, Encryption, Volume};
 
@@ -13,8 +13,9 @@ use super::content_source::Origin;
 use super::error::Error;
 use super::origin::ClaimNames;
 use super::params::Parameters;
+use super::site::Site;
 use super::speed::{Iops, Speed, TypeKeys};
-use super::topology::{ZoneChoice, ZoneWishes};
+use super::topology::{SiteChoice, SiteWishes};
 use super::{Settings, initialization, request, tags};
 use crate::capability::{Capability, FS_TYPES};
 use crate::status::InvalidRequest;
@@ -26,7 +27,7 @@ const DEFAULT_SIZE: Gibibytes = Gibibytes(100);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct VolumeSpec {
     pub(super) name: String,
-    pub(super) zones: ZoneWishes,
+    pub(super) sites: SiteWishes,
     pub(super) origin: Origin,
     range: CapacityRange,
     speed: Speed,
@@ -61,7 +62,7 @@ impl VolumeSpec {
             .map_or((0, 0), |range| (range.required_bytes, range.limit_bytes));
         let spec = Self {
             name: name.to_owned(),
-            zones: ZoneWishes::parse(message.accessibility_requirements.as_ref())?,
+            sites: SiteWishes::parse(message.accessibility_requirements.as_ref())?,
             origin: Origin::parse(message.volume_content_source.as_ref())?,
             range: CapacityRange::new(range.0, range.1)?,
             speed: wishes.speed,
@@ -91,7 +92,8 @@ impl VolumeSpec {
         Ok(self.range.pick(default, min, *offered.end())?)
     }
 
-    fn volume_type(&self) -> VolumeType {
+    /// The type that is asked for, gp3 where nothing is said of it.
+    pub(super) fn volume_type(&self) -> VolumeType {
         self.speed.volume_type.unwrap_or(VolumeType::Gp3)
     }
 
@@ -108,7 +110,7 @@ impl VolumeSpec {
     /// The call that makes it of nothing or of a snapshot.
     pub(super) fn plan(
         &self,
-        zone: &Zone,
+        site: &Site,
         size: Gibibytes,
         kind: VolumeKind,
         generation: u32,
@@ -119,7 +121,8 @@ impl VolumeSpec {
         };
         CreateVolume {
             token: ClientToken::for_name(&self.name, generation),
-            zone: zone.clone(),
+            zone: site.zone.clone(),
+            outpost: site.outpost.clone(),
             size,
             kind,
             // Without a snapshot there is nothing to fetch; one class may serve both.
@@ -163,7 +166,8 @@ impl VolumeSpec {
     }
 
     /// Why an existing volume of this name is not what is wanted; `None` if it is.
-    pub(super) fn difference(&self, volume: &Volume, zones: &ZoneChoice) -> Option<String> {
+    pub(super) fn difference(&self, volume: &Volume, sites: &SiteChoice) -> Option<String> {
+        let there = Site::from(volume);
         let wanted_type = self.volume_type();
         // IOPS per GiB follow the size, and what the region offers.
         let iops = match self.speed.iops {
@@ -176,10 +180,9 @@ impl VolumeSpec {
                 "it has {}, outside of the requested capacity_range",
                 volume.size
             ))
-        } else if !zones.allows(&volume.zone) {
+        } else if !sites.allows(&there) {
             Some(format!(
-                "it is in zone {}, which accessibility_requirements does not allow",
-                volume.zone
+                "it is in {there}, which accessibility_requirements does not allow"
             ))
         } else if !self.origin.is_that_of(volume) {
             Some(format!(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ebs_types::{InstanceId, InstanceType, Region, Zone};
+use ebs_types::{InstanceId, InstanceType, Outpost, Region, Zone};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
@@ -11,7 +11,6 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 
-use super::outpost::Outpost;
 use super::sources::{Facts, InUse, Teller};
 use crate::cause::innermost;
 
@@ -164,7 +163,7 @@ impl Imds {
             }
             arn => arn?,
         };
-        let outpost = arn.parse();
+        let outpost = arn.trim().parse();
         if let Err(error) = &outpost {
             tracing::warn!(%error, "instance metadata names an Outpost that is left out of this node's topology");
         }

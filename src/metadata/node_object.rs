@@ -1,6 +1,9 @@
 //! What this node's object in Kubernetes tells of its instance. The cloud controller manager fills it in.
 
-use ebs_types::{InstanceId, InstanceType, InvalidPlace, Region, Zone};
+use ebs_types::topology::{
+    OUTPOST_ACCOUNT_KEY, OUTPOST_KEY, OUTPOST_PARTITION_KEY, OUTPOST_REGION_KEY,
+};
+use ebs_types::{InstanceId, InstanceType, InvalidPlace, Outpost, Region, Zone};
 
 use super::sources::{Facts, InUse, Teller};
 use crate::kubernetes::Node;
@@ -108,9 +111,20 @@ pub(super) fn facts(node: &Node) -> Result<Facts, NodeObjectError> {
         instance,
         zone: zone(node, named)?,
         instance_type: instance_type(node)?,
-        outpost: None,
+        outpost: outpost(node),
         in_use: None,
     })
+}
+
+/// The Outpost that an earlier answer to NodeGetInfo put on the Node, by all four labels.
+fn outpost(node: &Node) -> Option<Outpost> {
+    Outpost::new(
+        node.label(OUTPOST_PARTITION_KEY)?,
+        node.label(OUTPOST_REGION_KEY)?,
+        node.label(OUTPOST_ACCOUNT_KEY)?,
+        node.label(OUTPOST_KEY)?,
+    )
+    .ok()
 }
 
 /// What the labels count, which something in the cluster has to keep up.

@@ -7,14 +7,13 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use ebs_types::{InstanceId, InstanceType, Region, Zone};
+use ebs_types::{InstanceId, InstanceType, Outpost, Region, Zone};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use super::imds::{Imds, ImdsError};
 use super::node_object::{self, NodeObjectError};
-use super::outpost::Outpost;
 use crate::kubernetes::{Kubernetes, KubernetesError};
 
 /// How often a source is asked before its failure is told, and the first pause between two attempts; each further one is twice as long.

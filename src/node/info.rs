@@ -1,12 +1,13 @@
 //! What the scheduler learns of this node.
 
 use csi::v1::{NodeGetInfoResponse, Topology};
+use ebs_types::Outpost;
 use ebs_types::topology::{
     EBS_ZONE_KEY, OS_KEY, OUTPOST_ACCOUNT_KEY, OUTPOST_KEY, OUTPOST_PARTITION_KEY,
     OUTPOST_REGION_KEY, ZONE_KEY,
 };
 
-use crate::metadata::{NodeIdentity, Outpost};
+use crate::metadata::NodeIdentity;
 
 /// The answer to NodeGetInfo.
 pub(super) fn response(identity: &NodeIdentity) -> NodeGetInfoResponse {
@@ -29,10 +30,10 @@ pub(super) fn response(identity: &NodeIdentity) -> NodeGetInfoResponse {
 
 fn of_outpost(outpost: &Outpost) -> [(&'static str, &str); 4] {
     [
-        (OUTPOST_KEY, &outpost.id),
-        (OUTPOST_REGION_KEY, &outpost.region),
-        (OUTPOST_ACCOUNT_KEY, &outpost.account),
-        (OUTPOST_PARTITION_KEY, &outpost.partition),
+        (OUTPOST_KEY, outpost.id()),
+        (OUTPOST_REGION_KEY, outpost.region()),
+        (OUTPOST_ACCOUNT_KEY, outpost.account()),
+        (OUTPOST_PARTITION_KEY, outpost.partition()),
     ]
 }
 

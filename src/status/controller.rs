@@ -33,6 +33,8 @@ pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
         | Error::Tag(_)
         | Error::NotMembers { .. }
         | Error::OtherMembers { .. }
+        | Error::RefusedOnOutpost { .. }
+        | Error::SnapshotPlace { .. }
         | Error::NodeLocal { .. } => Code::InvalidArgument,
         Error::OutOfRange(_) | Error::WouldShrink { .. } => Code::OutOfRange,
         Error::NoSuchId(_)
@@ -44,12 +46,13 @@ pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
         // The CSI specification's code for "not in accessible_topology", which sends the scheduler to another zone.
         Error::ZoneUnavailable { .. }
         | Error::SourceElsewhere { .. }
+        | Error::SnapshotElsewhere { .. }
         | Error::NoDeviceName { .. }
         | Error::InstanceFull { .. } => Code::ResourceExhausted,
         Error::SnapshotLocked { .. }
         | Error::AttachedTo { .. }
-        | Error::WrongZone { .. }
         | Error::NotTogether { .. }
+        | Error::Apart { .. }
         | Error::NoZone
         | Error::SourceFailed { .. } => Code::FailedPrecondition,
         Error::CreationFailed { .. }

@@ -15,7 +15,8 @@ use tonic::{Code, Status};
 
 use self::situations::{Named, refused};
 use self::table::Row;
-use crate::world::{World, leaves_open, snapshots, volumes, world};
+use crate::outposts::world;
+use crate::world::{World, leaves_open, snapshots, volumes};
 
 /// How many situations are brought about at once.
 const AT_ONCE: usize = 8;
@@ -108,9 +109,10 @@ fn the_table_has_every_situation_once() {
 fn codes_mean_to_the_sidecars_what_the_situations_are() {
     for row in table::rows() {
         let wrong = match (row.call.as_str(), row.code.as_str()) {
-            // external-provisioner: the scheduler looks for another node on these alone, if EC2 has no room there.
+            // external-provisioner: the scheduler looks for another node on these alone, if EC2 makes it elsewhere.
             ("CreateVolume", "RESOURCE_EXHAUSTED") => {
-                !row.situation.contains("Exceeded") && !row.situation.contains("Insufficient")
+                let elsewhere = ["Exceeded", "Insufficient", "another place"];
+                !elsewhere.iter().any(|part| row.situation.contains(part))
             }
             // external-resizer: infeasible, which lets the user take the size back. Only what never can be had.
             ("ControllerExpandVolume", "INVALID_ARGUMENT" | "OUT_OF_RANGE") => {

@@ -34,6 +34,7 @@ mod moto;
 mod node;
 mod options;
 mod outage;
+mod outposts;
 mod parameters;
 mod params;
 mod placement;

@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 
 use crate::world::{World, calls, snapshots, world};
 
-type Class<'a> = &'a [(&'a str, &'a str)];
+pub(crate) type Class<'a> = &'a [(&'a str, &'a str)];
 
 const ALL: Class<'_> = &[
     (
@@ -19,7 +19,7 @@ const ALL: Class<'_> = &[
     ("lockDuration", "1"),
 ];
 
-async fn take(
+pub(crate) async fn take(
     world: &World,
     claim: &Claim,
     name: &str,

@@ -1,7 +1,7 @@
 //! What the driver asks of EC2.
 
 use ebs_types::{
-    ClientToken, DeviceName, Gibibytes, InstanceId, Performance, SnapshotId, Source, Tags,
+    ClientToken, DeviceName, Gibibytes, InstanceId, Outpost, Performance, SnapshotId, Source, Tags,
     VolumeId, VolumeKind, VolumeState, VolumeType, Zone,
 };
 
@@ -26,6 +26,8 @@ pub struct CreateVolume {
     pub token: ClientToken,
     /// Where the volume will live.
     pub zone: Zone,
+    /// The Outpost of that zone that it will be on; the region otherwise.
+    pub outpost: Option<Outpost>,
     /// Its size.
     pub size: Gibibytes,
     /// Its type and speed.
@@ -90,8 +92,8 @@ pub struct CreateSnapshot {
     pub volume: VolumeId,
     /// What the console shows, at most 255 characters.
     pub description: String,
-    /// The ARN of the Outpost that keeps it, for a volume that is there; the region keeps it where `None`.
-    pub outpost: Option<String>,
+    /// The Outpost that keeps it, for a volume that is there; the region keeps it where `None`.
+    pub outpost: Option<Outpost>,
     /// Its tags, set in the same call.
     pub tags: Tags,
 }

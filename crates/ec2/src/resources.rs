@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use ebs_types::{
     AttachmentState, DeviceName, FastRestoreState, Gibibytes, InstanceId, InstanceState,
-    InstanceType, LockState, ModificationState, SnapshotId, SnapshotState, VolumeId, VolumeState,
-    VolumeType, Zone, keys,
+    InstanceType, LockState, ModificationState, Outpost, SnapshotId, SnapshotState, VolumeId,
+    VolumeState, VolumeType, Zone, keys,
 };
 
 /// A volume.
@@ -18,6 +18,8 @@ pub struct Volume {
     pub state: VolumeState,
     /// Its zone.
     pub zone: Zone,
+    /// The Outpost of that zone that it is on; most are in the region.
+    pub outpost: Option<Outpost>,
     /// Its size. After a modification the new size, from `optimizing` on.
     pub size: Gibibytes,
     /// Its type.
@@ -153,6 +155,8 @@ pub struct Snapshot {
     pub state: SnapshotState,
     /// The size of the volume it was taken of.
     pub size: Gibibytes,
+    /// The Outpost that keeps it, where alone it can be restored; the region keeps most.
+    pub outpost: Option<Outpost>,
     /// The point in time it holds.
     pub started: SystemTime,
     /// All of its tags, AWS's own ones included.
@@ -210,6 +214,8 @@ pub struct Instance {
     pub zone: Zone,
     /// The name that its root volume has in the mapping; instances that start from an instance store have none there.
     pub root_device: Option<String>,
+    /// The Outpost of that zone that it is on; most are in the region.
+    pub outpost: Option<Outpost>,
     /// Its block device mapping: EBS volumes, the root included.
     pub block_devices: Vec<BlockDevice>,
 }

@@ -3,12 +3,16 @@
 //! Answers for: the size of the emulated cloud, where it listens and where it keeps its state, and how long things take.
 //! Doesn't answer for: reading a command line; `ebs-lab emulate` does.
 
+mod outpost;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ebs_types::{InstanceType, Region};
 use serde::{Deserialize, Serialize};
+
+pub use outpost::{InvalidOutpostConfig, OutpostConfig};
 
 /// What [`crate::Emulator::start`] needs to know.
 #[derive(Clone, Debug)]
@@ -19,7 +23,9 @@ pub struct Config {
     pub zones: usize,
     /// Instances that run in each region from the start, spread over its zones in turn.
     pub instances: usize,
-    /// The type of those instances.
+    /// The account's Outposts, each in the region that its zone is of, with instances of its own after those of the zones.
+    pub outposts: Vec<OutpostConfig>,
+    /// The type of all of these instances.
     pub instance_type: InstanceType,
     /// The cluster that those instances say they belong to: security group `nodes.NAME`, tag `KubernetesCluster=NAME`.
     pub cluster: String,
@@ -55,6 +61,7 @@ impl Default for Config {
             regions: "eu-central-1".parse().into_iter().collect(),
             zones: 3,
             instances: 4,
+            outposts: Vec::new(),
             instance_type: crate::state::default_instance_type(),
             cluster: "lab".to_owned(),
             listen: any,

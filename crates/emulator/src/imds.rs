@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE, SERVER};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use ebs_types::{DeviceName, InstanceId, InstanceType, Region, VolumeId, Zone};
+use ebs_types::{DeviceName, InstanceId, InstanceType, Outpost, Region, VolumeId, Zone};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +33,8 @@ pub(crate) struct InstanceFacts {
     pub(crate) zone: Zone,
     /// The zone's id, which is the same place in every account, e.g. `euc1-az2`.
     pub(crate) zone_id: String,
+    /// The Outpost that it is on.
+    pub(crate) outpost: Option<Outpost>,
     /// The image it was started from, `ami-…`.
     pub(crate) image_id: String,
     /// When it was started, e.g. `2026-11-21T09:30:00Z`.

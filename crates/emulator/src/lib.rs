@@ -23,10 +23,10 @@ mod wire;
 
 use std::path::PathBuf;
 
-use ebs_types::{InstanceId, InstanceType, Zone};
+use ebs_types::{InstanceId, InstanceType, Outpost, Zone};
 use serde::Serialize;
 
-pub use config::{BackingKind, Config, Delays};
+pub use config::{BackingKind, Config, Delays, InvalidOutpostConfig, OutpostConfig};
 pub use journal::JournalError;
 pub use start::{Emulator, Running, StartError};
 
@@ -37,6 +37,9 @@ pub struct InstanceView {
     pub id: InstanceId,
     /// Its zone.
     pub zone: Zone,
+    /// The Outpost that it is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outpost: Option<Outpost>,
     /// Its type.
     pub instance_type: InstanceType,
     /// Its `/dev`; empty with a backing of none.

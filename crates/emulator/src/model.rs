@@ -20,7 +20,8 @@ pub(crate) use command::{
 pub(crate) use effect::{Effect, Report};
 pub(crate) use error::ApiError;
 pub(crate) use instance::{
-    AvailabilityZone, Instance, ROOT_DEVICE, SecurityGroup, ZoneState, private_dns_name, region_of,
+    AvailabilityZone, Instance, OutpostRack, ROOT_DEVICE, SecurityGroup, ZoneState,
+    private_dns_name, region_of,
 };
 pub(crate) use query::{Filter, Page, Paging, Query, Selection};
 pub(crate) use reply::{
@@ -29,6 +30,6 @@ pub(crate) use reply::{
 pub(crate) use snapshot::{FastRestore, Lock, LockMode, LockTerm, LockedSnapshot, Snapshot};
 pub(crate) use timestamp::Timestamp;
 pub(crate) use volume::{
-    Attachment, Health, Initialization, Lifecycle, Modification, Phase, Progress, Shape, Volume,
-    VolumeStatus,
+    Attachment, Health, Initialization, Lifecycle, Modification, Phase, Progress, Shape, Store,
+    Volume, VolumeStatus,
 };

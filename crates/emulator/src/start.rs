@@ -5,18 +5,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
+use ebs_types::Region;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backing::{Backing, BackingError, InstanceDirs, LoopBacking, NoBacking, holds_images};
-use crate::config::{BackingKind, Config, Settings};
+use crate::config::{BackingKind, Config, OutpostConfig, Settings};
 use crate::engine::{Engine, Fleet, Worker};
 use crate::iam::Policy;
 use crate::journal::{Journal, JournalError};
 use crate::server::Front;
-use crate::state::{Input, SetUp, World};
+use crate::state::{Input, SetUp, World, zones};
 use crate::{InstanceView, control};
 
 /// The emulator.
@@ -149,6 +150,7 @@ impl Running {
                 instances: config.instances,
                 instance_type: config.instance_type.clone(),
                 cluster: config.cluster.clone(),
+                outposts: outposts_of(config, region),
             };
             if let Some(made) = self.engine.inner().world.made_otherwise(&asked) {
                 tracing::warn!(%region, %made, %asked, "the region is there already and stays as it was made");
@@ -211,11 +213,29 @@ fn check(config: &Config) -> Result<Option<Policy>, StartError> {
     if !(1..=26).contains(&config.zones) {
         return wrong("a region has 1 to 26 zones");
     }
+    let nowhere = |outpost: &&OutpostConfig| {
+        let zones = |region| zones(region, config.zones);
+        let mut there = config.regions.iter().flat_map(zones);
+        outpost.volume_types.is_empty() || !there.any(|zone| zone.name == outpost.zone)
+    };
+    if let Some(outpost) = config.outposts.iter().find(nowhere) {
+        return wrong(&format!(
+            "the Outpost {outpost} needs a zone of a region that is served, and a type of volumes"
+        ));
+    }
     if config.backing == BackingKind::Loop && config.data.is_none() {
         return wrong("a backing by loop devices needs a data directory");
     }
     let policy = config.policy.as_deref().map(str::parse).transpose();
     policy.map_err(|error: String| StartError::Config(format!("the policy: {error}")))
+}
+
+/// Those in a region's zones.
+fn outposts_of(config: &Config, region: &Region) -> Vec<OutpostConfig> {
+    let zones = zones(region, config.zones);
+    let mut outposts = config.outposts.clone();
+    outposts.retain(|outpost| zones.iter().any(|zone| zone.name == outpost.zone));
+    outposts
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -16,6 +16,7 @@ mod instances;
 mod limits;
 mod locks;
 mod modifications;
+mod outposts;
 mod overview;
 mod queries;
 mod region;
@@ -37,7 +38,7 @@ pub(crate) use self::agenda::{Agenda, Event, Link};
 pub(crate) use self::create_volume::ACCOUNT;
 pub(crate) use self::ids::Ids;
 pub(crate) use self::region::RegionState;
-pub(crate) use self::setup::{SetUp, default_instance_type};
+pub(crate) use self::setup::{SetUp, default_instance_type, zones};
 use crate::config::Settings;
 use crate::model::{
     ApiError, Command, Effect, Health, Query, Reply, Report, Script, Timestamp, ZoneState,

@@ -1,32 +1,33 @@
-//! The source of a clone, looked at before it is copied: its zone and size are the clone's bounds, and what is wrong with it can be
-//! said better than EC2's refusal does.
+//! The source of a clone, looked at before it is copied.
 
 use ebs_types::{VolumeId, VolumeState};
 use ec2::Volume;
 
 use super::super::ControllerService;
 use super::super::error::Error;
-use super::super::topology::ZoneChoice;
+use super::super::site::Site;
+use super::super::topology::SiteChoice;
 
 /// The volume to copy. EBS copies within a zone.
 ///
 /// # Errors
 /// [`Error::Ec2`] and [`Error::VolumeGone`] where it is not there, surely; [`Error::SourceFailed`]; [`Error::SourceElsewhere`] where
-/// its zone is none of those that the request allows.
+/// it is in none of the places that the request allows.
 pub(super) async fn source(
     service: &ControllerService,
     id: &VolumeId,
-    zones: &ZoneChoice,
+    sites: &SiteChoice,
 ) -> Result<Volume, Error> {
     let source = service.cloud.volume(id).await?;
+    let site = Site::from(&source);
     match source.state {
         VolumeState::Deleting | VolumeState::Deleted => {
             Err(Error::VolumeGone { volume: source.id })
         }
         VolumeState::Error => Err(Error::SourceFailed { volume: source.id }),
-        _ if !zones.allows(&source.zone) => Err(Error::SourceElsewhere {
+        _ if !sites.allows(&site) => Err(Error::SourceElsewhere {
             volume: source.id,
-            zone: source.zone,
+            site,
         }),
         // That it is not ready yet is EC2's to say.
         VolumeState::Creating | VolumeState::Available | VolumeState::InUse => Ok(source),

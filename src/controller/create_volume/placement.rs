@@ -1,17 +1,18 @@
-//! In which zones CreateVolume tries, and after which refusals another one is tried.
+//! Where CreateVolume tries, and after which refusals another place is tried.
 
-use ebs_types::Zone;
-use ec2::ErrorKind;
+use ec2::{Ec2Error, ErrorKind};
 
 use super::super::error::Error;
-use super::super::topology::ZoneChoice;
+use super::super::site::Site;
+use super::super::topology::SiteChoice;
 use super::super::zones;
 use super::Creation;
+use super::contents::Contents;
 
 impl Creation<'_> {
-    /// What the request says of zones.
-    pub(super) async fn choice(&self) -> Result<ZoneChoice, Error> {
-        let wishes = &self.spec.zones;
+    /// What the request says of places.
+    pub(super) async fn choice(&self) -> Result<SiteChoice, Error> {
+        let wishes = &self.spec.sites;
         if !wishes.name_ids() {
             return wishes.choice(&[]);
         }
@@ -19,24 +20,37 @@ impl Creation<'_> {
         wishes.choice(&known)
     }
 
-    /// The zones to try, in this order; not empty.
-    pub(super) async fn zones(&self) -> Result<Vec<Zone>, Error> {
-        let chosen = self.choice().await?.order;
+    /// The places to try, in this order; not empty.
+    pub(super) async fn sites(&self, contents: &Contents) -> Result<Vec<Site>, Error> {
+        if let Some(source) = contents.volume() {
+            return Ok(vec![source.into()]);
+        }
+        let mut chosen = self.choice().await?.order;
+        if let Some((snapshot, outpost)) = contents.local() {
+            chosen.retain(|site| site.outpost.as_ref() == Some(outpost));
+            if chosen.is_empty() {
+                return Err(Error::SnapshotElsewhere {
+                    snapshot: snapshot.clone(),
+                    outpost: outpost.clone(),
+                });
+            }
+        }
         if !chosen.is_empty() {
             return Ok(chosen);
         }
         let known = self.service.zones.read(&self.service.cloud).await?;
-        match zones::anywhere(&known, &self.spec.name) {
-            none if none.is_empty() => Err(Error::NoZone),
-            zones => Ok(zones),
+        let anywhere = zones::anywhere(&known, &self.spec.name);
+        match anywhere.into_iter().map(Site::in_region).collect() {
+            none if Vec::is_empty(&none) => Err(Error::NoZone),
+            sites => Ok(sites),
         }
     }
 
-    /// A refusal after which another zone may do, in words that tell what is wrong with this one.
+    /// A refusal after which another place may do, in words that tell what is wrong with this one.
     ///
     /// # Errors
-    /// The refusal, if it is not the zone's fault.
-    pub(super) async fn of_zone(&self, zone: &Zone, refusal: Error) -> Result<Error, Error> {
+    /// The refusal, if it is not the place's fault, or one that would come again on the next Outpost.
+    pub(super) async fn of_site(&self, site: &Site, refusal: Error) -> Result<Error, Error> {
         let Error::Ec2(error) = &refusal else {
             return Err(refusal);
         };
@@ -44,21 +58,34 @@ impl Creation<'_> {
             ErrorKind::InsufficientCapacity => Ok(refusal),
             // EC2's words do not always name the parameter, so the zones are looked at.
             ErrorKind::InvalidParameter => {
-                match self.service.zones.read(&self.service.cloud).await {
-                    Ok(known) => zones::objection(&known, zone).ok_or(refusal),
-                    Err(_) => Err(refusal),
+                let known = self.service.zones.read(&self.service.cloud).await;
+                let objection = known.map(|known| zones::objection(&known, &site.zone));
+                match (objection, &site.outpost) {
+                    (Ok(Some(objection)), _) => Ok(objection),
+                    (_, Some(_)) => Err(self.refused_on_outpost(site, error)),
+                    (_, None) => Err(refusal),
                 }
             }
             _ => Err(refusal),
         }
     }
 
-    /// What the request says of zones, to compare a volume with that exists.
-    pub(super) async fn allowed(&self) -> Result<ZoneChoice, Error> {
+    /// An Outpost has less to offer than the region, and EC2 does not say what it has.
+    fn refused_on_outpost(&self, site: &Site, error: &Ec2Error) -> Error {
+        Error::RefusedOnOutpost {
+            site: site.clone(),
+            volume_type: self.spec.volume_type(),
+            copied: self.spec.origin.is_volume(),
+            error: Box::new(error.clone()),
+        }
+    }
+
+    /// What the request says of places, to compare a volume with that exists.
+    pub(super) async fn allowed(&self) -> Result<SiteChoice, Error> {
         match self.choice().await {
             Err(Error::Ec2(error)) => Err(self.in_doubt(error)),
             // Zones that are not there are not where the volume is.
-            Err(_) => Ok(ZoneChoice::nowhere()),
+            Err(_) => Ok(SiteChoice::nowhere()),
             choice => choice,
         }
     }

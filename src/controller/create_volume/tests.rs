@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use csi::v1::volume_content_source::{SnapshotSource, Type};
 use csi::v1::{CapacityRange, Topology, TopologyRequirement, VolumeContentSource};
+use ebs_types::SnapshotState;
 use ec2::Action;
 use rstest::rstest;
 use tonic::Code;
@@ -233,7 +234,8 @@ async fn the_oldest_of_doubles_is_kept_and_the_new_one_deleted() {
     )
     .unwrap();
     let gp3 = spec.kind(Gibibytes(100)).unwrap();
-    let mut made = spec.plan(&"z-a".parse().unwrap(), Gibibytes(100), gp3, 0);
+    let site = Site::in_region("z-a".parse().unwrap());
+    let mut made = spec.plan(&site, Gibibytes(100), gp3, 0);
     // Made so long ago that EC2 has forgotten the token.
     made.token = ebs_types::ClientToken::for_name("expired", 0);
     let oldest = fake.state().make(&made);

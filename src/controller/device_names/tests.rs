@@ -21,6 +21,7 @@ fn described(block_devices: Vec<BlockDevice>) -> Instance {
         instance_type: "m8gn.48xlarge".parse().unwrap(),
         zone: "z-a".parse().unwrap(),
         root_device: None,
+        outpost: None,
         block_devices,
     }
 }

@@ -12,7 +12,6 @@ use ec2::Action;
 use tonic::{Code, Request, Status};
 
 use super::super::testing::{FakeEc2, capability, create, create_request, service};
-use super::super::topology;
 use super::*;
 
 const NODE: &str = "i-0000000a";
@@ -67,7 +66,7 @@ async fn unpublish(service: &ControllerService, handle: &str, node: &str) {
 async fn made(service: &ControllerService, name: &str) -> String {
     let mut request = create_request(name);
     request.accessibility_requirements = Some(TopologyRequirement {
-        requisite: topology::accessible_from(&"z-a".parse().unwrap()),
+        requisite: vec![super::super::testing::in_zone("z-a")],
         preferred: Vec::new(),
     });
     create(service, request).await.unwrap().volume_id

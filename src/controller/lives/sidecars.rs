@@ -14,8 +14,7 @@ use tokio::time::timeout;
 use tonic::{Code, Request, Status};
 
 use super::super::ControllerService;
-use super::super::testing::{capability, create, create_request, take};
-use super::super::topology::accessible_from;
+use super::super::testing::{capability, create, create_request, in_zone, take};
 use super::model::{Claim, Origin, World, has_class};
 use super::{CLASSES, NODES};
 use crate::status::is_final;
@@ -182,7 +181,7 @@ impl Creation {
         CreateVolumeRequest {
             capacity_range: Some(gib_or_more(self.size)),
             accessibility_requirements: Some(TopologyRequirement {
-                requisite: accessible_from(&"z-a".parse().unwrap()),
+                requisite: vec![in_zone("z-a")],
                 preferred: vec![],
             }),
             volume_content_source: source.map(|source| VolumeContentSource {

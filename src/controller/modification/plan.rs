@@ -184,6 +184,7 @@ mod tests {
             id: "vol-00000001".parse().unwrap(),
             state: VolumeState::InUse,
             zone: "eu-central-1a".parse().unwrap(),
+            outpost: None,
             size: Gibibytes(100),
             volume_type: VolumeType::Gp3,
             iops: Some(3_000),

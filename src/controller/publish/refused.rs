@@ -6,6 +6,7 @@ use ebs_types::{AttachmentLimit, AttachmentState, InstanceType};
 use ec2::{Ec2Error, ErrorKind, Instance, Volume};
 
 use super::super::error::Error;
+use super::super::site::Site;
 use super::{Next, Publication};
 
 /// The most instances that share a Multi-Attach volume (EBS user guide, "Multi-Attach").
@@ -65,17 +66,22 @@ impl Publication<'_> {
         })
     }
 
-    /// Both zones, for the message; EC2's own words where they cannot be had.
-    pub(super) async fn wrong_zone(&self, refusal: Ec2Error) -> Error {
+    /// Where both are, for the message, if that is not the same place; EC2's own words otherwise.
+    pub(super) async fn apart(&self, refusal: Ec2Error) -> Error {
         let cloud = &self.service.cloud;
-        match tokio::join!(cloud.volume(self.volume), cloud.instance(self.instance)) {
-            (Ok(volume), Ok(instance)) => Error::WrongZone {
-                volume: volume.id,
-                volume_zone: volume.zone,
-                instance: instance.id,
-                instance_zone: instance.zone,
-            },
-            _ => refusal.into(),
+        let looks = tokio::join!(cloud.volume(self.volume), cloud.instance(self.instance));
+        let (Ok(volume), Ok(instance)) = looks else {
+            return refusal.into();
+        };
+        let (volume_site, instance_site) = (Site::from(&volume), Site::from(&instance));
+        if volume_site == instance_site {
+            return refusal.into();
+        }
+        Error::Apart {
+            volume: volume.id,
+            volume_site: Box::new(volume_site),
+            instance: instance.id,
+            instance_site: Box::new(instance_site),
         }
     }
 

@@ -30,7 +30,7 @@ async fn publish(service: &ControllerService, volume: &str, node: &str) -> Resul
 async fn volume(service: &ControllerService, name: &str) -> String {
     let mut request = create_request(name);
     request.accessibility_requirements = Some(csi::v1::TopologyRequirement {
-        requisite: super::super::topology::accessible_from(&"z-a".parse().unwrap()),
+        requisite: vec![super::super::testing::in_zone("z-a")],
         preferred: vec![],
     });
     create(service, request).await.unwrap().volume_id

@@ -268,6 +268,7 @@ impl Ec2 for FakeEc2 {
                 volume: Some(request.volume.clone()),
                 state: SnapshotState::Pending,
                 size,
+                outpost: request.outpost.clone(),
                 started: SystemTime::UNIX_EPOCH,
                 tags: request
                     .tags

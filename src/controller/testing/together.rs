@@ -66,6 +66,7 @@ impl State {
                     false => SnapshotState::Pending,
                 },
                 size,
+                outpost: None,
                 started: SystemTime::UNIX_EPOCH + Duration::from_secs(self.ids.into()),
                 tags: tags.clone(),
             };

@@ -26,7 +26,7 @@ async fn unpublish(service: &ControllerService, volume: &str, node: &str) -> Res
 async fn attached(service: &ControllerService) -> String {
     let mut request = create_request("pvc");
     request.accessibility_requirements = Some(csi::v1::TopologyRequirement {
-        requisite: super::super::topology::accessible_from(&"z-a".parse().unwrap()),
+        requisite: vec![super::super::testing::in_zone("z-a")],
         preferred: vec![],
     });
     let volume_id = create(service, request).await.unwrap().volume_id;

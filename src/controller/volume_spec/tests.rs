@@ -28,7 +28,8 @@ fn parse(message: &CreateVolumeRequest) -> Result<VolumeSpec, Error> {
 
 fn plan(spec: &VolumeSpec) -> CreateVolume {
     let size = spec.size(None).unwrap();
-    spec.plan(&"z-a".parse().unwrap(), size, spec.kind(size).unwrap(), 0)
+    let site = Site::in_region("z-a".parse().unwrap());
+    spec.plan(&site, size, spec.kind(size).unwrap(), 0)
 }
 
 fn words(message: &CreateVolumeRequest) -> String {

@@ -52,6 +52,24 @@ fn labels_are_read_by_their_old_names_too() {
 }
 
 #[test]
+fn labels_of_an_earlier_registration_name_the_outpost() {
+    let id = "aws:///i-0123456789abcdef0";
+    let on_outpost = [
+        ALL[0],
+        ALL[1],
+        ("topology.ebs.csi.aws.com/outpost-id", "op-1"),
+        ("topology.ebs.csi.aws.com/region", "eu-central-1"),
+        ("topology.ebs.csi.aws.com/account-id", "123456789012"),
+        ("topology.ebs.csi.aws.com/partition", "aws"),
+    ];
+    let outpost = |labels| facts(&node(id, labels)).unwrap().outpost;
+    let arn = "arn:aws:outposts:eu-central-1:123456789012:outpost/op-1";
+    assert_eq!(outpost(&on_outpost), Some(arn.parse().unwrap()));
+    assert_eq!(outpost(&on_outpost[..5]), None);
+    assert_eq!(outpost(&ALL), None);
+}
+
+#[test]
 fn the_provider_id_alone_names_the_zone() {
     let facts = facts(&node("aws:///eu-central-1b/i-01234567", &ALL[1..])).unwrap();
     assert_eq!(facts.zone.as_str(), "eu-central-1b");

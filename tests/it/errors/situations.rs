@@ -7,6 +7,8 @@ use serde_json::json;
 
 use super::groups::{GROUPS, delete_group, get_group, group};
 use super::requests::*;
+use crate::outposts;
+use crate::snapshot_class::take;
 use crate::world::World;
 
 /// A situation that has a name, and the call in it.
@@ -114,6 +116,15 @@ situations! { VOLUMES:
         world.cloud.delays(&json!({"denied_keys": ["locked"], "create_ms": 3_000})).await.unwrap();
         create(world, |r| drop(r.parameters.insert("kmsKeyId".to_owned(), "locked".to_owned()))).await
     };
+    "CreateVolume", "the Outpost does not offer the type" => |world| {
+        create(world, |r| {
+            r.accessibility_requirements = outposts::request(world, "", &[outposts::outpost()]).accessibility_requirements;
+        }).await
+    };
+    "CreateVolume", "an Outpost keeps the snapshot, and another place is asked for" => |world| {
+        let id = kept_on_outpost(world).await;
+        restored(world, &id).await
+    };
     "CreateVolume", "EC2 accepts the volume and gives it up" => |world| {
         let rule = json!({"action": "CreateVolume", "kind": "create-failure"});
         world.cloud.fault(&rule).await.unwrap();
@@ -163,6 +174,10 @@ situations! { ATTACHMENTS:
     };
     "ControllerPublishVolume", "the node is in another zone" => |world| {
         publish(world, &ready(world).await.id, &node(world, 1), |_| {}).await
+    };
+    "ControllerPublishVolume", "the volume is on an Outpost, and the node is not" => |world| {
+        let claim = outposts::made(world, "there", outposts::outpost()).await;
+        publish(world, &claim.id, &node(world, 0), |_| {}).await
     };
     "ControllerUnpublishVolume", "there is no such volume" => |world| {
         unpublish(world, NO_VOLUME, &node(world, 0)).await
@@ -226,6 +241,10 @@ situations! { SNAPSHOTS:
         taken(world).await;
         snapshot(world, &ready(world).await.id, "taken").await
     };
+    "CreateSnapshot", "the class names an Outpost that the volume is not on" => |world| {
+        let claim = ready(world).await;
+        take(world, &claim, "snapshot-1", &[("outpostArn", outposts::ARN)]).await.map(drop)
+    };
     "DeleteSnapshot", "there is no such snapshot" => |world| delete_snapshot(world, NO_SNAPSHOT).await;
     "DeleteSnapshot", "no snapshot can have the id" => |world| delete_snapshot(world, "nightly").await;
     "GetSnapshot", "there is no such snapshot" => |world| get_snapshot(world, NO_SNAPSHOT).await;
@@ -252,6 +271,16 @@ async fn taken(world: &World) -> String {
     let volume = ready(world).await.id;
     snapshot(world, &volume, "taken").await.unwrap();
     world.cloud.snapshots().await.unwrap().remove(0).id
+}
+
+/// A snapshot that the Outpost keeps, of a volume that is gone.
+async fn kept_on_outpost(world: &World) -> String {
+    let at_once = json!({"snapshot_ms": 0});
+    world.cloud.delays(&at_once).await.unwrap();
+    let claim = outposts::made(world, "there", outposts::outpost()).await;
+    let taken = take(world, &claim, "taken", &[("outpostArn", outposts::ARN)]).await;
+    world.controller.delete(&claim).await.unwrap();
+    taken.unwrap().snapshot_id
 }
 
 async fn restored(world: &World, id: &str) -> Answer {

@@ -62,6 +62,7 @@ pub(super) fn volume(number: usize, name: &str) -> Volume {
         id: volume_id(number),
         state: VolumeState::Creating,
         zone: "eu-central-1a".parse().unwrap(),
+        outpost: None,
         size: Gibibytes(1),
         volume_type: VolumeType::Gp3,
         iops: Some(3_000),
@@ -116,6 +117,7 @@ impl Fake {
             instance_type: "m7i.large".parse().unwrap(),
             zone: "eu-central-1a".parse().unwrap(),
             root_device: None,
+            outpost: None,
             block_devices: Vec::new(),
         };
         let mut state = self.state.lock().unwrap();

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use aws_sdk_ec2::operation::RequestId;
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
-use ebs_types::{Gibibytes, Tags};
+use ebs_types::{Gibibytes, Outpost, Tags};
 
 use super::failure::unreadable;
 use crate::{Action, Ec2Error};
@@ -50,6 +50,12 @@ where
             field,
             problem: problem.to_string(),
         })
+}
+
+/// The Outpost that something is on, if it is on one. Some endpoints write the element empty for the region.
+pub(super) fn outpost(arn: Option<&str>) -> Result<Option<Outpost>, Unreadable> {
+    let arn = arn.filter(|arn| !arn.is_empty());
+    arn.map(|arn| parsed(Some(arn), "outpostArn")).transpose()
 }
 
 /// A count, which the SDK holds in a signed number.

@@ -4,7 +4,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types;
 use ebs_types::InstanceId;
 
-use super::convert::{Unreadable, optional_count, parsed, read, required};
+use super::convert::{Unreadable, optional_count, outpost, parsed, read, required};
 use super::pages::{self, page};
 use super::retry::call;
 use crate::{Action, BlockDevice, Ec2Error, Instance};
@@ -49,6 +49,7 @@ fn instance(instance: types::Instance) -> Result<Instance, Unreadable> {
         )?,
         zone: parsed(zone, "placement.availabilityZone")?,
         root_device: instance.root_device_name,
+        outpost: outpost(instance.outpost_arn.as_deref())?,
         block_devices: mappings
             .into_iter()
             .filter_map(|mapping| block_device(mapping).transpose())

@@ -10,7 +10,9 @@ use aws_sdk_ec2::operation::describe_snapshots::builders::DescribeSnapshotsFluen
 use aws_sdk_ec2::types::{self, ResourceType};
 use ebs_types::{SnapshotId, keys};
 
-use super::convert::{Unreadable, filter, parsed, read, size, tag_specifications, tags, time};
+use super::convert::{
+    Unreadable, filter, outpost, parsed, read, size, tag_specifications, tags, time,
+};
 use super::pages::{self, page};
 use super::retry::call;
 use crate::{Action, CreateSnapshot, Ec2Error, Page, Snapshot, SnapshotQuery};
@@ -30,7 +32,7 @@ pub(super) async fn create(
         .create_snapshot()
         .volume_id(request.volume.as_str())
         .description(&request.description)
-        .set_outpost_arn(request.outpost.clone())
+        .set_outpost_arn(request.outpost.as_ref().map(ToString::to_string))
         .set_tag_specifications(tag_specifications(ResourceType::Snapshot, &request.tags));
     let reply = call(action, || builder.clone().send()).await?;
     read(action, reply, |reply| snapshot(described(reply)))
@@ -106,6 +108,7 @@ fn described(reply: CreateSnapshotOutput) -> types::Snapshot {
         .set_volume_id(reply.volume_id)
         .set_state(reply.state)
         .set_volume_size(reply.volume_size)
+        .set_outpost_arn(reply.outpost_arn)
         .set_start_time(reply.start_time)
         .set_tags(reply.tags)
         .build()
@@ -120,6 +123,7 @@ fn snapshot(snapshot: types::Snapshot) -> Result<Snapshot, Unreadable> {
         volume: volume.map(|id| parsed(Some(&id), "volumeId")).transpose()?,
         state: parsed(snapshot.state.as_ref().map(AsRef::as_ref), "status")?,
         size: size(snapshot.volume_size, "volumeSize")?,
+        outpost: outpost(snapshot.outpost_arn.as_deref())?,
         started: time(snapshot.start_time, "startTime")?,
         tags: tags(snapshot.tags),
     })

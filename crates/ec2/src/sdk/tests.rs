@@ -44,6 +44,7 @@ fn create_volume() -> CreateVolume {
     CreateVolume {
         token: ClientToken::for_name("pvc-1", 0),
         zone: "eu-central-1a".parse().unwrap(),
+        outpost: None,
         size: Gibibytes(4),
         kind: VolumeKind::Gp3 {
             iops: Some(4_000),
@@ -109,7 +110,9 @@ async fn a_volume_is_asked_for_and_read() {
     );
     let token = format!("ClientToken={}", ClientToken::for_name("pvc-1", 0).as_str());
     has(&request, &[&token]);
-    assert!(!request.contains("Throughput") && !request.contains("SnapshotId"));
+    for absent in ["Throughput", "SnapshotId", "OutpostArn"] {
+        assert!(!request.contains(absent), "{request}");
+    }
 }
 
 #[tokio::test]

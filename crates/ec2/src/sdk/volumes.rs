@@ -12,8 +12,8 @@ use aws_sdk_ec2::types::{self, ResourceType};
 use ebs_types::{Source, VolumeId, VolumeType, keys};
 
 use super::convert::{
-    Unreadable, filter, optional_count, parsed, read, required, signed, size, tag_specifications,
-    tags, time,
+    Unreadable, filter, optional_count, outpost, parsed, read, required, signed, size,
+    tag_specifications, tags, time,
 };
 use super::pages::{self, page};
 use super::retry::call;
@@ -35,6 +35,7 @@ pub(super) async fn create(client: &Client, request: &CreateVolume) -> Result<Vo
         .create_volume()
         .client_token(request.token.as_str())
         .availability_zone(request.zone.as_str())
+        .set_outpost_arn(request.outpost.as_ref().map(ToString::to_string))
         .size(signed(request.size.0))
         .volume_type(sdk_type(request.kind.volume_type()))
         .set_iops(request.kind.iops().map(signed))
@@ -145,6 +146,7 @@ fn described(reply: CreateVolumeOutput) -> types::Volume {
         .set_volume_id(reply.volume_id)
         .set_state(reply.state)
         .set_availability_zone(reply.availability_zone)
+        .set_outpost_arn(reply.outpost_arn)
         .set_size(reply.size)
         .set_volume_type(reply.volume_type)
         .set_iops(reply.iops)
@@ -168,6 +170,7 @@ fn volume(volume: types::Volume) -> Result<Volume, Unreadable> {
         id: parsed(volume.volume_id.as_deref(), "volumeId")?,
         state: parsed(volume.state.as_ref().map(AsRef::as_ref), "status")?,
         zone: parsed(volume.availability_zone.as_deref(), "availabilityZone")?,
+        outpost: outpost(volume.outpost_arn.as_deref())?,
         size: size(volume.size, "size")?,
         volume_type: parsed(volume.volume_type.as_ref().map(AsRef::as_ref), "volumeType")?,
         iops: optional_count(volume.iops, "iops")?,

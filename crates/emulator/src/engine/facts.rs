@@ -28,6 +28,7 @@ impl Engine {
         Some(InstanceFacts {
             region,
             zone_id,
+            outpost: instance.outpost.clone(),
             macs: vec![mac(instance.private_ip.parse().ok()?)],
             private_ip: instance.private_ip.clone(),
             launched: instance.launched.to_string(),
@@ -48,6 +49,7 @@ impl Engine {
             Some(InstanceView {
                 id: instance.id.clone(),
                 zone: instance.zone.clone(),
+                outpost: instance.outpost.clone(),
                 instance_type: instance.instance_type.clone(),
                 dev_dir: member.dirs.dev,
                 sys_dir: member.dirs.sys,

@@ -22,6 +22,8 @@ impl Drop for Service {
     }
 }
 
+const OUTPOST: &str = "arn:aws:outposts:eu-central-1:000000000000:outpost/op-0123456789abcdef0";
+
 fn facts() -> InstanceFacts {
     InstanceFacts {
         id: "i-0123456789abcdef0".parse().unwrap(),
@@ -29,6 +31,7 @@ fn facts() -> InstanceFacts {
         region: "eu-central-1".parse().unwrap(),
         zone: "eu-central-1b".parse().unwrap(),
         zone_id: "euc1-az3".to_owned(),
+        outpost: Some(OUTPOST.parse().unwrap()),
         image_id: "ami-0123456789abcdef0".to_owned(),
         launched: "2026-11-21T09:30:00Z".to_owned(),
         private_ip: "10.0.1.7".to_owned(),
@@ -95,6 +98,7 @@ async fn values_are_told_to_who_has_a_token() {
         ("placement/availability-zone-id", "euc1-az3"),
         ("placement/region", "eu-central-1"),
         ("block-device-mapping/root", "/dev/xvda"),
+        ("outpost-arn", OUTPOST),
         ("block-device-mapping/ebs1", "xvdba"),
         (
             "network/interfaces/macs/02:00:00:00:00:02/device-number",

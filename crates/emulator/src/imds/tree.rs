@@ -48,6 +48,9 @@ fn leaves(facts: &InstanceFacts) -> BTreeMap<String, String> {
     add("meta-data/instance-type", facts.instance_type.as_str());
     add("meta-data/local-hostname", &host);
     add("meta-data/local-ipv4", &facts.private_ip);
+    if let Some(outpost) = &facts.outpost {
+        add("meta-data/outpost-arn", &outpost.to_string());
+    }
     add("meta-data/placement/availability-zone", facts.zone.as_str());
     add("meta-data/placement/availability-zone-id", &facts.zone_id);
     add("meta-data/placement/region", facts.region.as_str());

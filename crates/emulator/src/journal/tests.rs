@@ -25,6 +25,7 @@ fn inputs() -> Vec<Input> {
         command: Command::CreateVolume(CreateVolume {
             token: None,
             zone: "eu-central-1a".parse().unwrap(),
+            outpost: None,
             size: Some(ebs_types::Gibibytes(size)),
             volume_type: ebs_types::VolumeType::Gp3,
             iops: None,
@@ -44,6 +45,7 @@ fn inputs() -> Vec<Input> {
         instances: 1,
         instance_type: config.instance_type,
         cluster: config.cluster,
+        outposts: config.outposts,
     });
     vec![setup, create(1), create(2), create(0), create(3)]
 }

@@ -1,7 +1,8 @@
 //! The calls that change something. They are what the journal holds, so their serialised form is a file format.
 
 use ebs_types::{
-    DeviceName, Gibibytes, InstanceId, InstanceType, SnapshotId, Tags, VolumeId, VolumeType, Zone,
+    DeviceName, Gibibytes, InstanceId, InstanceType, Outpost, SnapshotId, Tags, VolumeId,
+    VolumeType, Zone,
 };
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,9 @@ pub(crate) enum Command {
 pub(crate) struct CreateVolume {
     pub(crate) token: Option<String>,
     pub(crate) zone: Zone,
+    /// The Outpost it is to be on; calls recorded before this was read don't say.
+    #[serde(default)]
+    pub(crate) outpost: Option<Outpost>,
     pub(crate) size: Option<Gibibytes>,
     pub(crate) volume_type: VolumeType,
     pub(crate) iops: Option<u32>,
@@ -104,7 +108,7 @@ pub(crate) struct CreateSnapshot {
     pub(crate) description: String,
     /// The Outpost that is to keep it; calls recorded before this was read don't say.
     #[serde(default)]
-    pub(crate) outpost: Option<String>,
+    pub(crate) outpost: Option<Outpost>,
     pub(crate) tags: Tags,
 }
 
@@ -117,7 +121,7 @@ pub(crate) struct CreateSnapshots {
     pub(crate) excluded: Vec<VolumeId>,
     pub(crate) description: String,
     /// The Outpost that is to keep them.
-    pub(crate) outpost: Option<String>,
+    pub(crate) outpost: Option<Outpost>,
     /// Whether each snapshot gets its volume's tags too.
     pub(crate) copy_tags: bool,
     pub(crate) tags: Tags,

@@ -1,6 +1,8 @@
 //! Instances and the zones they run in.
 
-use ebs_types::{Gibibytes, InstanceId, InstanceState, InstanceType, Tags, VolumeId, Zone};
+use ebs_types::{
+    Gibibytes, InstanceId, InstanceState, InstanceType, Outpost, Tags, VolumeId, VolumeType, Zone,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Timestamp;
@@ -42,6 +44,15 @@ impl ZoneState {
     }
 }
 
+/// An Outpost: racks of AWS at a customer's place, which belong to a zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OutpostRack {
+    pub(crate) arn: Outpost,
+    pub(crate) zone: Zone,
+    /// The types of volumes that it offers.
+    pub(crate) volume_types: Vec<VolumeType>,
+}
+
 /// A security group, as an instance names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SecurityGroup {
@@ -55,6 +66,9 @@ pub(crate) struct SecurityGroup {
 pub(crate) struct Instance {
     pub(crate) id: InstanceId,
     pub(crate) zone: Zone,
+    /// The Outpost that it is on; states saved before this was kept have none.
+    #[serde(default)]
+    pub(crate) outpost: Option<Outpost>,
     pub(crate) instance_type: InstanceType,
     pub(crate) state: InstanceState,
     pub(crate) image: String,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ebs_types::{
-    FastRestoreState, Gibibytes, LockState, SnapshotId, SnapshotState, Tags, VolumeId, Zone,
+    FastRestoreState, Gibibytes, LockState, Outpost, SnapshotId, SnapshotState, Tags, VolumeId,
+    Zone,
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,9 @@ pub(crate) struct Snapshot {
     pub(crate) fast_restores: BTreeMap<Zone, Timestamp>,
     #[serde(default)]
     pub(crate) lock: Option<Lock>,
+    /// The Outpost that keeps it, the region otherwise; states saved before this was kept have none.
+    #[serde(default)]
+    pub(crate) outpost: Option<Outpost>,
 }
 
 /// How a snapshot was locked.

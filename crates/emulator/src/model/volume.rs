@@ -1,8 +1,8 @@
 //! Volumes, their attachments and their modifications.
 
 use ebs_types::{
-    AttachmentState, DeviceName, Gibibytes, InstanceId, ModificationState, SnapshotId, Tags,
-    VolumeId, VolumeState, VolumeType, Zone,
+    AttachmentState, DeviceName, Gibibytes, InstanceId, ModificationState, Outpost, SnapshotId,
+    Tags, VolumeId, VolumeState, VolumeType, Zone,
 };
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,22 @@ pub(crate) struct Volume {
     /// Whether blocks of a copy's source are still being brought over. That is told and counted; the bytes are there at once.
     #[serde(default)]
     pub(crate) initializing: bool,
+    /// The Outpost that it is on; states saved before this was kept have none.
+    #[serde(default)]
+    pub(crate) outpost: Option<Outpost>,
+    /// Where all further snapshots of a volume on an Outpost are kept: where its latest one is, or the one that it was made from
+    /// (EBS user guide, "Local snapshots on Outposts", rules for storing snapshots).
+    #[serde(default)]
+    pub(crate) lineage: Option<Store>,
+}
+
+/// Where a snapshot is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Store {
+    Region,
+    /// On the Outpost that the volume is on.
+    Outpost,
 }
 
 impl Volume {

@@ -4,7 +4,7 @@ use ebs_types::{
     AttachmentLimit, Hypervisor, InstanceId, InstanceState, InstanceType, VolumeId, VolumeState,
 };
 
-use super::{Ctx, Event, Link, RegionState};
+use super::{Ctx, Event, Link, RegionState, outposts};
 use crate::model::{
     ApiError, AttachVolume, Attachment, DetachVolume, Effect, Instance, Phase, ROOT_DEVICE, Reply,
     Script, Volume,
@@ -274,7 +274,7 @@ fn check_volume(volume: &Volume, instance: &Instance) -> Result<(), ApiError> {
         }
     }
     if volume.zone == instance.zone {
-        Ok(())
+        outposts::check_together(volume, instance)
     } else {
         Err(ApiError::client(
             "InvalidVolume.ZoneMismatch",

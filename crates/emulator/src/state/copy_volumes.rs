@@ -4,7 +4,7 @@ use ebs_types::{Gibibytes, VolumeId, VolumeState};
 
 use super::create_volume::{default_key, key_arn};
 use super::limits::{self, Asked};
-use super::{Ctx, Event, RegionState};
+use super::{Ctx, Event, RegionState, outposts};
 use crate::model::{
     ApiError, CopyVolumes, Effect, Health, Lifecycle, Progress, Reply, Script, Volume,
 };
@@ -44,6 +44,7 @@ impl RegionState {
     fn plan_copy(&self, ctx: &mut Ctx<'_>, request: &CopyVolumes) -> Result<Volume, ApiError> {
         let source = self.volume(&request.source)?;
         check_source(source)?;
+        outposts::refuse_copy(source)?;
         self.check_room_for_copy(&source.id)?;
         let shape = limits::shape(Asked {
             volume_type: request.volume_type,
@@ -74,6 +75,8 @@ impl RegionState {
             copy_of: Some(source.id.clone()),
             initialization_rate: None,
             initializing: true,
+            outpost: None,
+            lineage: None,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use ebs_types::{InstanceState, Tags, VolumeId};
 
-use super::snapshots::{plan, refuse_outpost};
+use super::snapshots::plan;
 use super::{Ctx, RegionState};
 use crate::model::{ApiError, CreateSnapshots, Effect, Instance, Phase, Reply, Script, Volume};
 
@@ -19,7 +19,6 @@ impl RegionState {
     ) -> Result<Reply, ApiError> {
         let instance = self.instance(&request.instance)?;
         check_instance(instance)?;
-        refuse_outpost(request.outpost.as_deref(), &instance.id)?;
         self.check_excluded(instance, request)?;
         let volumes: Vec<_> = self.volumes_taken(request).collect();
         if volumes.is_empty() {
@@ -31,7 +30,8 @@ impl RegionState {
         let mut snapshots = Vec::with_capacity(volumes.len());
         for volume in volumes {
             let tags = tags_of(volume, request)?;
-            snapshots.push(plan(ctx, volume, &request.description, tags));
+            let outpost = request.outpost.as_ref();
+            snapshots.push(plan(ctx, volume, outpost, &request.description, tags)?);
         }
         let of = snapshots.iter().map(|s| (s.volume.clone(), s.id.clone()));
         ctx.effects

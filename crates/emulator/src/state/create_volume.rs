@@ -3,7 +3,7 @@
 use ebs_types::{Gibibytes, SnapshotId, SnapshotState, VolumeId, Zone};
 
 use super::limits::{self, Asked};
-use super::{Ctx, Event, RegionState};
+use super::{Ctx, Event, RegionState, outposts};
 use crate::model::{
     ApiError, CreateFailure, CreateVolume, Effect, Health, Lifecycle, Reply, Script, Snapshot,
     Volume, ZoneState,
@@ -63,6 +63,7 @@ impl RegionState {
             None => None,
         };
         check_rate(request)?;
+        self.check_outpost(ctx, request, &zone, source)?;
         let shape = limits::shape(Asked {
             volume_type: request.volume_type,
             size: size_of(request, source)?,
@@ -70,7 +71,13 @@ impl RegionState {
             throughput: request.throughput,
             multi_attach: request.multi_attach,
         })?;
-        self.check_zone(&zone, shape.size)?;
+        // How much room an Outpost has is nothing of the zone's.
+        let more = if request.outpost.is_none() {
+            shape.size
+        } else {
+            Gibibytes(0)
+        };
+        self.check_zone(&zone, more)?;
         let (encrypted, kms_key) = encryption_of(ctx, request, source)?;
         Ok(Volume {
             id: ctx.ids.draw(VolumeId::PREFIX),
@@ -93,6 +100,8 @@ impl RegionState {
             copy_of: None,
             initialization_rate: request.initialization_rate,
             initializing: false,
+            outpost: request.outpost.clone(),
+            lineage: outposts::lineage(request, source),
         })
     }
 
@@ -106,7 +115,8 @@ impl RegionState {
                 "Invalid availability zone: [{name}]"
             )));
         }
-        let there = self.volumes.values().filter(|volume| volume.zone == *name);
+        let there = self.volumes.values();
+        let there = there.filter(|volume| volume.zone == *name && volume.outpost.is_none());
         let used: u32 = there.map(|volume| volume.size.0).sum();
         match zone.capacity {
             // One of the codes that EC2 counts among its own failures (EC2 API reference, "Server error codes").

@@ -55,6 +55,11 @@ impl RegionState {
         let full = others.count() >= MOST;
         let snapshot = self.snapshots.get_mut(id);
         let snapshot = snapshot.ok_or_else(|| ApiError::no_snapshot(id))?;
+        if let Some(arn) = &snapshot.outpost {
+            return Err(ApiError::value(format!(
+                "Snapshot '{id}' is stored on the Outpost '{arn}', which has no fast snapshot restore"
+            )));
+        }
         if snapshot.size > LARGEST {
             return Err(ApiError::value(format!(
                 "Snapshot '{id}' has {} GiB; fast snapshot restore takes at most {}",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ebs_types::{InstanceId, InstanceState, InstanceType, Tags, VolumeId, Zone};
+use ebs_types::{InstanceId, InstanceState, InstanceType, Outpost, Tags, VolumeId, Zone};
 
 use super::{Ctx, Event, RegionState};
 use crate::model::{
@@ -16,6 +16,7 @@ const MEMORY: Duration = Duration::from_hours(1);
 /// What an instance is started from.
 pub(super) struct Launch<'a> {
     pub(super) zone: &'a Zone,
+    pub(super) outpost: Option<&'a Outpost>,
     pub(super) instance_type: &'a InstanceType,
     pub(super) image: &'a str,
     pub(super) groups: &'a [String],
@@ -49,6 +50,7 @@ impl RegionState {
                 ctx,
                 Launch {
                     zone: &zone,
+                    outpost: None,
                     instance_type: &request.instance_type,
                     image: &request.image,
                     groups: &request.groups,
@@ -82,6 +84,7 @@ impl RegionState {
         let instance = Instance {
             id: id.clone(),
             zone: launch.zone.clone(),
+            outpost: launch.outpost.cloned(),
             instance_type: launch.instance_type.clone(),
             state: launch.state,
             image: launch.image.to_owned(),

@@ -23,6 +23,9 @@ impl RegionState {
         script: Script,
     ) -> Result<Reply, ApiError> {
         let id = &request.volume;
+        let there = self.volume(id)?;
+        let wanted = request.volume_type.unwrap_or(there.volume_type);
+        self.check_offered(there.outpost.as_ref(), wanted)?;
         let volume = self
             .volumes
             .get_mut(id)

@@ -8,14 +8,17 @@ use serde::{Deserialize, Serialize};
 use super::tokens::Tokens;
 use super::{Ctx, Event, SetUp};
 use crate::model::{
-    ApiError, AvailabilityZone, Command, CopyVolumes, CreateVolume, Instance, Reply, Report,
-    RunInstances, Script, Snapshot, Volume,
+    ApiError, AvailabilityZone, Command, CopyVolumes, CreateVolume, Instance, OutpostRack, Reply,
+    Report, RunInstances, Script, Snapshot, Volume,
 };
 
 /// Everything in one region.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RegionState {
     pub(crate) zones: Vec<AvailabilityZone>,
+    /// States saved before there were any have none.
+    #[serde(default)]
+    pub(crate) outposts: Vec<OutpostRack>,
     pub(crate) volumes: BTreeMap<VolumeId, Volume>,
     pub(crate) snapshots: BTreeMap<SnapshotId, Snapshot>,
     pub(crate) instances: BTreeMap<InstanceId, Instance>,

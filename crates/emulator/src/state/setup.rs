@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use ebs_types::{InstanceState, InstanceType, Region, Tags, keys};
+use ebs_types::{InstanceState, InstanceType, Outpost, Region, Tags, Zone, keys};
 use serde::{Deserialize, Serialize};
 
 use super::instances::Launch;
-use super::{RegionState, World};
-use crate::model::{AvailabilityZone, Effect, Timestamp, ZoneState};
+use super::{RegionState, World, outposts};
+use crate::config::OutpostConfig;
+use crate::model::{AvailabilityZone, Effect, OutpostRack, Timestamp, ZoneState};
 
 /// A region that is to exist. It is written as the flags that ask for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,9 @@ pub(crate) struct SetUp {
     pub(crate) instances: usize,
     pub(crate) instance_type: InstanceType,
     pub(crate) cluster: String,
+    /// States saved before there were any have none.
+    #[serde(default)]
+    pub(crate) outposts: Vec<OutpostConfig>,
 }
 
 impl fmt::Display for SetUp {
@@ -26,7 +30,9 @@ impl fmt::Display for SetUp {
             f,
             "--zones {} --instances {} --instance-type {} --cluster {}",
             self.zones, self.instances, self.instance_type, self.cluster
-        )
+        )?;
+        let mut outposts = self.outposts.iter();
+        outposts.try_for_each(|outpost| write!(f, " --outpost {outpost}"))
     }
 }
 
@@ -54,6 +60,7 @@ impl World {
         }
         let state = RegionState {
             zones: zones(&setup.region, setup.zones),
+            outposts: racks(setup),
             made_as: Some(setup.clone()),
             ..RegionState::default()
         };
@@ -64,13 +71,13 @@ impl World {
         let Some((state, mut ctx)) = self.region_at(&setup.region, now, effects) else {
             return;
         };
-        let names: Vec<_> = state.zones.iter().map(|zone| zone.name.clone()).collect();
         let groups = [format!("nodes.{}", setup.cluster)];
-        for (number, zone) in names.iter().cycle().take(setup.instances).enumerate() {
+        for (number, (zone, outpost)) in places(setup, state).iter().enumerate() {
             state.launch(
                 &mut ctx,
                 Launch {
                     zone,
+                    outpost: outpost.as_ref(),
                     instance_type: &setup.instance_type,
                     image: "ami-00000000000000000",
                     groups: &groups,
@@ -81,6 +88,29 @@ impl World {
             );
         }
     }
+}
+
+/// Where each instance is: those of the zones in turn, then those of the Outposts.
+fn places(setup: &SetUp, state: &RegionState) -> Vec<(Zone, Option<Outpost>)> {
+    let zones = state.zones.iter().map(|zone| (zone.name.clone(), None));
+    let there = setup.outposts.iter().zip(&state.outposts);
+    let on_racks = there.flat_map(|(config, rack)| {
+        let place = (rack.zone.clone(), Some(rack.arn.clone()));
+        std::iter::repeat_n(place, config.instances)
+    });
+    zones
+        .cycle()
+        .take(setup.instances)
+        .chain(on_racks)
+        .collect()
+}
+
+/// The Outposts of a region, numbered from 1.
+fn racks(setup: &SetUp) -> Vec<OutpostRack> {
+    let numbered = (1..).zip(&setup.outposts);
+    numbered
+        .filter_map(|(number, config)| outposts::rack(number, setup.region.as_str(), config))
+        .collect()
 }
 
 fn hour_ms() -> u64 {
@@ -98,7 +128,7 @@ fn tags(cluster: &str, number: usize) -> Tags {
 }
 
 /// The zones `a`, `b`, … of a region.
-fn zones(region: &Region, count: usize) -> Vec<AvailabilityZone> {
+pub(crate) fn zones(region: &Region, count: usize) -> Vec<AvailabilityZone> {
     ('a'..='z')
         .take(count)
         .zip(1..)

@@ -1,13 +1,12 @@
 //! CreateSnapshot, DeleteSnapshot, and the way of a snapshot from `pending` to `completed`.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 
-use ebs_types::{SnapshotId, SnapshotState, Tags, VolumeState};
+use ebs_types::{Outpost, SnapshotId, SnapshotState, Tags, VolumeState};
 
-use super::{Ctx, Event, RegionState};
+use super::{Ctx, Event, RegionState, outposts};
 use crate::model::{
-    ApiError, CreateFailure, CreateSnapshot, Effect, Reply, Script, Snapshot, Volume,
+    ApiError, CreateFailure, CreateSnapshot, Effect, Reply, Script, Snapshot, Store, Volume,
 };
 
 impl RegionState {
@@ -25,8 +24,9 @@ impl RegionState {
                 volume.state()
             )));
         }
-        refuse_outpost(request.outpost.as_deref(), &volume.id)?;
-        let snapshot = plan(ctx, volume, &request.description, request.tags.clone());
+        let outpost = request.outpost.as_ref();
+        let tags = request.tags.clone();
+        let snapshot = plan(ctx, volume, outpost, &request.description, tags)?;
         ctx.effects.push(Effect::CreateSnapshots {
             of: vec![(volume.id.clone(), snapshot.id.clone())],
         });
@@ -41,6 +41,14 @@ impl RegionState {
         snapshot: &Snapshot,
         script: Script,
     ) {
+        if let Some(volume) = self.volumes.get_mut(&snapshot.volume)
+            && volume.outpost.is_some()
+        {
+            volume.lineage = Some(match snapshot.outpost {
+                Some(_) => Store::Outpost,
+                None => Store::Region,
+            });
+        }
         let id = snapshot.id.clone();
         let delay = ctx.settings.delays.snapshot;
         match (script.failure, script.stuck) {
@@ -94,31 +102,28 @@ impl RegionState {
     }
 }
 
-/// A snapshot of the volume, as it begins.
-pub(super) fn plan(ctx: &mut Ctx<'_>, volume: &Volume, description: &str, tags: Tags) -> Snapshot {
-    Snapshot {
+/// A snapshot of the volume, as it begins, where it is to be kept.
+pub(super) fn plan(
+    ctx: &mut Ctx<'_>,
+    volume: &Volume,
+    outpost: Option<&Outpost>,
+    description: &str,
+    tags: Tags,
+) -> Result<Snapshot, ApiError> {
+    let store = outposts::store(outpost, volume)?;
+    Ok(Snapshot {
         id: ctx.ids.draw(SnapshotId::PREFIX),
         volume: volume.id.clone(),
         size: volume.size,
         state: SnapshotState::Pending,
         description: description.to_owned(),
-        encrypted: volume.encrypted,
-        kms_key: volume.kms_key.clone(),
+        encrypted: volume.encrypted || store == Store::Outpost,
+        kms_key: outposts::key_of(ctx, store, volume),
         tags,
         started: ctx.now,
         completed: None,
         fast_restores: BTreeMap::new(),
         lock: None,
-    }
-}
-
-/// No volume here is on an Outpost (EC2 API reference, "CreateSnapshot": leave `OutpostArn` out for such a volume). `what` is where
-/// the snapshots would be from.
-pub(super) fn refuse_outpost(outpost: Option<&str>, what: impl Display) -> Result<(), ApiError> {
-    match outpost {
-        None => Ok(()),
-        Some(arn) => Err(ApiError::value(format!(
-            "'{what}' is not on the Outpost '{arn}'"
-        ))),
-    }
+        outpost: outpost.cloned(),
+    })
 }

@@ -4,6 +4,7 @@ mod copies;
 mod create_snapshots;
 mod laws;
 mod life;
+mod outposts;
 mod refusals;
 mod snapshots;
 
@@ -50,6 +51,7 @@ impl Lab {
             instances: config.instances,
             instance_type: config.instance_type,
             cluster: config.cluster,
+            outposts: config.outposts,
         };
         lab.input(Input::SetUp(setup)).unwrap();
         lab
@@ -201,6 +203,7 @@ fn gp3(size: u32) -> CreateVolume {
     CreateVolume {
         token: None,
         zone: "eu-central-1a".parse().unwrap(),
+        outpost: None,
         size: Some(Gibibytes(size)),
         volume_type: VolumeType::Gp3,
         iops: None,

@@ -227,6 +227,8 @@ fn volume() -> Volume {
         copy_of: None,
         initialization_rate: None,
         initializing: false,
+        outpost: None,
+        lineage: None,
     }
 }
 

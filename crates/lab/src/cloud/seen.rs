@@ -34,6 +34,8 @@ pub struct SeenVolume {
     pub initialization_rate: Option<u32>,
     /// Its zone.
     pub zone: String,
+    /// The ARN of the Outpost that it is on.
+    pub outpost: Option<String>,
     /// Where it is attached.
     pub attachments: Vec<SeenAttachment>,
     /// Its tags.
@@ -64,6 +66,8 @@ pub struct SeenSnapshot {
     pub volume: String,
     /// That volume's size.
     pub gib: u32,
+    /// The ARN of the Outpost that keeps it.
+    pub outpost: Option<String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -84,6 +88,7 @@ impl SeenVolume {
             key: item.optional("kmsKeyId").map(str::to_owned),
             initialization_rate: number("volumeInitializationRate")?,
             zone: item.text("availabilityZone")?.to_owned(),
+            outpost: item.optional("outpostArn").map(str::to_owned),
             attachments: item
                 .items("attachmentSet")
                 .map(SeenAttachment::read)
@@ -111,6 +116,7 @@ impl SeenSnapshot {
             state: item.text("status")?.to_owned(),
             volume: item.text("volumeId")?.to_owned(),
             gib: item.text("volumeSize")?.parse()?,
+            outpost: item.optional("outpostArn").map(str::to_owned),
             tags: tags(item)?,
         })
     }

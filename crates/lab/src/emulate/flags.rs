@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::builder::RangedU64ValueParser;
 use ebs_types::{InstanceType, Region};
-use emulator::{BackingKind, Config, Delays};
+use emulator::{BackingKind, Config, Delays, OutpostConfig};
 
 /// Flags of `ebs-lab emulate`.
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,10 @@ pub(crate) struct Args {
     /// Instances that run in each new region from the start, 0 to 1000, spread over its zones
     #[arg(long, value_name = "COUNT", default_value = "4", value_parser = RangedU64ValueParser::<usize>::new().range(0..=1000))]
     instances: usize,
-    /// The type of those instances
+    /// An Outpost in a zone, with instances of its own after the others, and the types of volumes that it offers; may be repeated
+    #[arg(long = "outpost", value_name = "ZONE:INSTANCES:TYPE,…")]
+    outposts: Vec<OutpostConfig>,
+    /// The type of all these instances
     #[arg(long, value_name = "TYPE", default_value = "m7i.large")]
     instance_type: InstanceType,
     /// The cluster that those instances belong to, by security group and tags
@@ -155,6 +158,7 @@ impl Args {
             regions: self.regions,
             zones: self.zones,
             instances: self.instances,
+            outposts: self.outposts,
             instance_type: self.instance_type,
             cluster: self.cluster,
             listen: self.listen,

@@ -130,16 +130,47 @@ async fn locks_are_read() {
 }
 
 #[tokio::test]
-async fn an_outpost_keeps_a_snapshot() {
-    let server = Server::start([refusal(400, "InvalidParameterValue", "No.")]).await;
-    let arn = "arn:aws:outposts:eu-central-1:1:outpost/op-1";
+async fn what_is_on_an_outpost_is_asked_for_and_read() {
+    const ARN: &str = "arn:aws:outposts:eu-central-1:1:outpost/op-1";
+    let here = format!("<outpostArn>{ARN}</outpostArn>");
+    let volume = format!("{VOLUME_FIELDS}{here}");
+    let snapshot = format!(
+        "<snapshotId>snap-0123456789abcdef0</snapshotId><status>pending</status>\
+         <startTime>2026-11-21T09:00:00.000Z</startTime><volumeSize>4</volumeSize>{here}"
+    );
+    let instance = format!(
+        "<reservationSet><item><instancesSet><item><instanceId>i-0123456789abcdef0</instanceId>\
+         <instanceState><name>running</name></instanceState><instanceType>m5.large</instanceType>\
+         <placement><availabilityZone>eu-central-1a</availabilityZone></placement>{here}</item></instancesSet></item></reservationSet>"
+    );
+    let replies = [
+        done("CreateVolume", &volume),
+        done("CreateSnapshot", &snapshot),
+        done("DescribeInstances", &instance),
+        done(
+            "CreateVolume",
+            &format!("{VOLUME_FIELDS}<outpostArn></outpostArn>"),
+        ),
+    ];
+    let server = Server::start(replies).await;
+    let ec2 = &server.ec2;
+    let outpost = Some(ARN.parse().unwrap());
+    let request = CreateVolume {
+        outpost: outpost.clone(),
+        ..create_volume()
+    };
+    assert_eq!(ec2.create_volume(&request).await.unwrap().outpost, outpost);
     let request = CreateSnapshot {
-        outpost: Some(arn.to_owned()),
+        outpost: outpost.clone(),
         ..create_snapshot()
     };
-    server.ec2.create_snapshot(&request).await.unwrap_err();
-    let sent = "OutpostArn=arn%3Aaws%3Aoutposts%3Aeu-central-1%3A1%3Aoutpost%2Fop-1";
-    has(&server.requests()[0], &[sent]);
+    let made = ec2.create_snapshot(&request).await.unwrap();
+    assert_eq!(made.outpost, outpost);
+    let ids = ["i-0123456789abcdef0".parse().unwrap()];
+    let found = ec2.describe_instances(&ids).await.unwrap();
+    assert_eq!(found[0].outpost, outpost);
+    let in_the_region = ec2.create_volume(&create_volume()).await.unwrap();
+    assert_eq!(in_the_region.outpost, None);
 }
 
 #[tokio::test]

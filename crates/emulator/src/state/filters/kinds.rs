@@ -180,6 +180,7 @@ impl Filtered for InstanceDetails {
         "instance-state-name",
         "instance-type",
         "instance.group-name",
+        "outpost-arn",
         "private-ip-address",
     ];
 
@@ -202,6 +203,7 @@ impl Filtered for InstanceDetails {
             "instance-id" => vec![i.id.to_string()],
             "instance-state-name" => vec![i.state.to_string()],
             "instance-type" => vec![i.instance_type.to_string()],
+            "outpost-arn" => i.outpost.iter().map(ToString::to_string).collect(),
             "private-ip-address" => vec![i.private_ip.clone()],
             _ => Vec::new(),
         }

@@ -98,7 +98,7 @@ fn where_one_fails_the_others_are_completed() {
 #[case::no_instance(|r: &mut CreateSnapshots| r.instance = "i-00000000".parse().unwrap(), "InvalidInstanceID.NotFound")]
 #[case::not_attached(|r: &mut CreateSnapshots| r.excluded = vec!["vol-00000000".parse().unwrap()], "InvalidParameterValue")]
 #[case::too_many(|r: &mut CreateSnapshots| r.excluded = vec![r.excluded[0].clone(); 41], "InvalidParameterValue")]
-#[case::outpost(|r: &mut CreateSnapshots| r.outpost = Some("arn".to_owned()), "InvalidParameterValue")]
+#[case::outpost(|r: &mut CreateSnapshots| r.outpost = "arn:aws:outposts:r:1:outpost/op-1".parse().ok(), "InvalidParameterValue")]
 fn what_cannot_be_had_is_refused(#[case] change: fn(&mut CreateSnapshots), #[case] expected: &str) {
     let mut lab = Lab::new(Delays::none());
     let (instance, volumes) = with_volumes(&mut lab, 2);

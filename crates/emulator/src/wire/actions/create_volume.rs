@@ -12,6 +12,7 @@ pub(in crate::wire) fn parse(form: &mut Form) -> Result<Request, ApiError> {
         zone: form
             .named::<Zone>("AvailabilityZone")?
             .ok_or_else(|| ApiError::missing("AvailabilityZone"))?,
+        outpost: form.named("OutpostArn")?,
         size: form.number("Size")?.map(Gibibytes),
         volume_type: type_or_default(volume_type)?,
         iops: form.number("Iops")?,

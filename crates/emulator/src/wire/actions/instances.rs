@@ -91,6 +91,7 @@ fn write(xml: &mut Xml, item: &InstanceDetails) {
         xml.text("availabilityZone", &instance.zone);
         xml.text("tenancy", "default");
     });
+    xml.optional("outpostArn", instance.outpost.as_ref());
     xml.text("privateIpAddress", &instance.private_ip);
     xml.list("groupSet", &instance.groups, group);
     xml.text("architecture", "x86_64");

@@ -14,7 +14,7 @@ pub(in crate::wire) fn parse_create(form: &mut Form) -> Result<Request, ApiError
     Ok(Request::Change(Command::CreateSnapshot(CreateSnapshot {
         volume: form.id("VolumeId")?,
         description: description(form)?,
-        outpost: form.take("OutpostArn"),
+        outpost: form.named("OutpostArn")?,
         tags: form.tags("snapshot")?,
     })))
 }
@@ -29,7 +29,7 @@ pub(in crate::wire) fn parse_create_set(form: &mut Form) -> Result<Request, ApiE
         exclude_boot: exclude_boot.unwrap_or(false),
         excluded: form.ids("InstanceSpecification.ExcludeDataVolumeId")?,
         description: description(form)?,
-        outpost: form.take("OutpostArn"),
+        outpost: form.named("OutpostArn")?,
         copy_tags,
         tags: form.tags("snapshot")?,
     })))
@@ -118,6 +118,7 @@ fn write(xml: &mut Xml, snapshot: &Snapshot) {
     xml.text("description", &snapshot.description);
     xml.text("encrypted", snapshot.encrypted);
     xml.optional("kmsKeyId", snapshot.kms_key.as_ref());
+    xml.optional("outpostArn", snapshot.outpost.as_ref());
     xml.text("storageTier", "standard");
     xml.tags(&snapshot.tags);
 }

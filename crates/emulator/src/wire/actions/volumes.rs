@@ -45,6 +45,7 @@ fn write(xml: &mut Xml, volume: &Volume) {
     let source = volume.snapshot.as_ref().map(ToString::to_string);
     xml.text("snapshotId", source.unwrap_or_default());
     xml.optional("sourceVolumeId", volume.copy_of.as_ref());
+    xml.optional("outpostArn", volume.outpost.as_ref());
     xml.text("availabilityZone", &volume.zone);
     xml.text("status", volume.state());
     xml.text("createTime", volume.created);
