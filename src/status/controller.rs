@@ -27,6 +27,17 @@ pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
     match error {
         Error::Ec2(error) => ec2::code(rpc, error),
         Error::SnapshotTakenBack { error, .. } => ec2::code(rpc, error),
+        // Nothing of this request has begun. external-resizer must not take it for begun where it keeps to the class that it has
+        // begun with: its user may choose another one meanwhile. FAILED_PRECONDITION to an expansion means "only offline" to it.
+        Error::TooSoon { .. } if rpc == Rpc::ControllerExpandVolume => Code::ResourceExhausted,
+        Error::ModificationUnderWay { .. } if rpc == Rpc::ControllerExpandVolume => Code::Aborted,
+        other => in_every_call(other),
+    }
+}
+
+/// The code of an error whose meaning is the same in every call. What EC2 said is for `ec2` to judge; unjudged it is INTERNAL.
+fn in_every_call(error: &Error) -> Code {
+    match error {
         Error::Invalid(_)
         | Error::NoSuchZone { .. }
         | Error::Kind(_)
@@ -59,12 +70,10 @@ pub(crate) fn code(rpc: Rpc, error: &Error) -> Code {
         | Error::SnapshotFailed { .. }
         | Error::GroupFailed { .. }
         | Error::GroupIncomplete { .. }
-        | Error::ModificationFailed { .. } => Code::Internal,
+        | Error::ModificationFailed { .. }
+        | Error::Ec2(_)
+        | Error::SnapshotTakenBack { .. } => Code::Internal,
         Error::Busy(_) | Error::BadToken { .. } => Code::Aborted,
-        // Nothing of this request has begun. external-resizer must not take it for begun where it keeps to the class that it has
-        // begun with: its user may choose another one meanwhile. FAILED_PRECONDITION to an expansion means "only offline" to it.
-        Error::TooSoon { .. } if rpc == Rpc::ControllerExpandVolume => Code::ResourceExhausted,
-        Error::ModificationUnderWay { .. } if rpc == Rpc::ControllerExpandVolume => Code::Aborted,
         Error::TooSoon { .. } | Error::ModificationUnderWay { .. } => Code::FailedPrecondition,
         // "Not now": an attempt may be under way, or the next one has a good chance.
         Error::InDoubt { .. }
