@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ebs_types::{
     AttachmentState, Gibibytes, InstanceId, InstanceState, InstanceType, InvalidId, InvalidKind,
-    InvalidTag, OutOfRange, Outpost, SnapshotId, SnapshotState, VolumeId, VolumeType, Zone,
+    InvalidTag, OutOfRange, Outpost, SnapshotId, SnapshotState, VolumeId, Zone,
 };
 use ec2::Ec2Error;
 
@@ -184,25 +184,9 @@ pub(crate) enum Error {
         snapshot: SnapshotId,
         outpost: Outpost,
     },
-    #[error(
-        "EC2 makes no such volume in {site}: {}. EC2 said: {error}",
-        on_outposts(*.copied, *.volume_type)
-    )]
-    RefusedOnOutpost {
-        site: Site,
-        volume_type: VolumeType,
-        /// Whether it was to be a clone.
-        copied: bool,
-        error: Box<Ec2Error>,
-    },
-    #[error("no snapshot of volume {volume} can be kept {kept}: {why}. EC2 said: {error}")]
-    SnapshotPlace {
-        volume: VolumeId,
-        /// Where it was to be kept, with its preposition.
-        kept: String,
-        why: String,
-        error: Box<Ec2Error>,
-    },
+    /// EC2 refused what an Outpost does not have, or its rules forbid.
+    #[error("{why}. EC2 said: {error}")]
+    OutpostRefuses { why: String, error: Box<Ec2Error> },
     #[error("volume {volume} is in state error and holds nothing to clone: name another one")]
     SourceFailed { volume: VolumeId },
     #[error("volume {volume} is being deleted: nothing can be done with it any more")]
@@ -316,17 +300,4 @@ pub(crate) enum Error {
         "starting_token {token:?} does not name a place in the list: begin again without a token"
     )]
     BadToken { token: String },
-}
-
-/// What a volume on an Outpost may not be.
-fn on_outposts(copied: bool, volume_type: VolumeType) -> String {
-    if copied {
-        "AWS promises no copies of volumes on Outposts; restore a snapshot of the source there"
-            .to_owned()
-    } else {
-        format!(
-            "an Outpost offers only some types of volumes, racks of the first generation gp2 alone, and this one was to be {volume_type}; \
-             name a type that the Outpost has in parameters.type. What is restored of a snapshot that it keeps has that one's KMS key"
-        )
-    }
 }

@@ -44,8 +44,7 @@ fn in_every_call(error: &Error) -> Code {
         | Error::Tag(_)
         | Error::NotMembers { .. }
         | Error::OtherMembers { .. }
-        | Error::RefusedOnOutpost { .. }
-        | Error::SnapshotPlace { .. }
+        | Error::OutpostRefuses { .. }
         | Error::NodeLocal { .. } => Code::InvalidArgument,
         Error::OutOfRange(_) | Error::WouldShrink { .. } => Code::OutOfRange,
         Error::NoSuchId(_)

@@ -14,10 +14,13 @@ impl Taking<'_> {
         let looked = self.service.cloud.volume(&self.spec.volume).await;
         match (looked, wanted) {
             (Ok(volume), wanted) if wanted.is_some() || volume.outpost.is_some() => {
-                Error::SnapshotPlace {
-                    kept: kept(wanted),
-                    why: rule(&volume, wanted),
-                    volume: volume.id,
+                Error::OutpostRefuses {
+                    why: format!(
+                        "no snapshot of volume {} can be kept {}: {}",
+                        volume.id,
+                        kept(wanted),
+                        rule(&volume, wanted)
+                    ),
                     error: Box::new(refusal),
                 }
             }

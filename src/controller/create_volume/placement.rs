@@ -72,10 +72,18 @@ impl Creation<'_> {
 
     /// An Outpost has less to offer than the region, and EC2 does not say what it has.
     fn refused_on_outpost(&self, site: &Site, error: &Ec2Error) -> Error {
-        Error::RefusedOnOutpost {
-            site: site.clone(),
-            volume_type: self.spec.volume_type(),
-            copied: self.spec.origin.is_volume(),
+        let rule = if self.spec.origin.is_volume() {
+            "AWS promises no copies of volumes on Outposts; restore a snapshot of the source there"
+                .to_owned()
+        } else {
+            format!(
+                "an Outpost offers only some types of volumes, racks of the first generation gp2 alone, and this one was to be {}; name a type \
+                 that the Outpost has in parameters.type. What is restored of a snapshot that it keeps has that one's KMS key",
+                self.spec.volume_type()
+            )
+        };
+        Error::OutpostRefuses {
+            why: format!("EC2 makes no such volume in {site}: {rule}"),
             error: Box::new(error.clone()),
         }
     }
