@@ -121,7 +121,8 @@ version_of_driver() {
 # The IAM policy allows every call that the driver makes to EC2.
 policy_complete() {
     diff <(
-        sed -nE '/^pub enum Action \{/,/^\}/ s/^ +([A-Z][A-Za-z]+),.*/ec2:\1/p' crates/ec2/src/error.rs | sort -u
+        sed -nE '/^pub enum Action \{/,/^\}/ { s/^ +(List[A-Za-z]+Blocks),.*/ebs:\1/p; s/^ +([A-Z][A-Za-z]+),.*/ec2:\1/p; }' \
+            crates/ec2/src/error.rs | sort -u
     ) <(jq -r '.Statement[].Action | if type == "array" then .[] else . end' deploy/iam-policy.json | sort -u) \
         --unchanged-line-format= --old-line-format='missing: %L' --new-line-format='not needed: %L'
 }

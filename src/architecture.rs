@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module at the top of `src`, and which others it may name. `cli` wires everything and is free.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("capability", &["status"]),
     ("cause", &[]),
     ("cluster", &["controller", "kubernetes", "metadata"]),
@@ -37,9 +37,13 @@ const MAY_USE: [(&str, &[&str]); 16] = [
         ],
     ),
     ("server", &["cause", "telemetry"]),
+    ("snapshot_metadata", &["inflight", "status", "telemetry"]),
     ("statistics", &["identity", "kubernetes", "telemetry"]),
-    // It maps the errors of both services to codes, so it knows their types.
-    ("status", &["controller", "inflight", "node"]),
+    // It maps the errors of all services to codes, so it knows their types.
+    (
+        "status",
+        &["controller", "inflight", "node", "snapshot_metadata"],
+    ),
     ("telemetry", &["config", "inflight"]),
     ("utc", &[]),
     ("architecture", &[]),
@@ -47,7 +51,16 @@ const MAY_USE: [(&str, &[&str]); 16] = [
 
 /// Crates that only some modules may name: the controller knows no kernel, the node no cloud.
 const CRATES: [(&str, &[&str]); 3] = [
-    ("ec2", &["cli", "cluster", "controller", "status"]),
+    (
+        "ec2",
+        &[
+            "cli",
+            "cluster",
+            "controller",
+            "snapshot_metadata",
+            "status",
+        ],
+    ),
     ("host", &["cli", "metadata", "node", "statistics", "status"]),
     ("rustls", &["kubernetes"]),
 ];

@@ -98,6 +98,8 @@ pub(crate) struct Controller {
     pub(crate) region: Option<Region>,
     /// URL of EC2's endpoint in place of the region's.
     pub(crate) ec2_endpoint: Option<String>,
+    /// URL of the EBS direct APIs, in place of the region's.
+    pub(crate) ebs_endpoint: Option<String>,
     /// What the user agent carries after the driver's name.
     pub(crate) user_agent_extra: Option<String>,
     /// How long EC2 may take to show what it has accepted.

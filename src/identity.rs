@@ -37,17 +37,17 @@ impl IdentityService {
     }
 
     fn capabilities(self) -> Vec<PluginCapability> {
-        let controller = [
-            service(service::Type::ControllerService),
-            service(service::Type::GroupControllerService),
-        ];
-        let controls = match self.role {
-            Role::Controller | Role::All => true,
-            Role::Node => false,
+        let of_controller: &[_] = match self.role {
+            Role::Controller | Role::All => &[
+                service::Type::ControllerService,
+                service::Type::GroupControllerService,
+                service::Type::SnapshotMetadataService,
+            ],
+            Role::Node => &[],
         };
-        controller
-            .into_iter()
-            .filter(|_| controls)
+        of_controller
+            .iter()
+            .map(|kind| service(*kind))
             .chain([
                 service(service::Type::VolumeAccessibilityConstraints),
                 expansion(volume_expansion::Type::Online),
@@ -120,18 +120,18 @@ mod tests {
     }
 
     #[test]
-    fn only_a_controller_offers_the_controller_services() {
-        let offers = |role| {
-            let all = IdentityService::new(role).capabilities();
-            let of_controller = [
-                service(service::Type::ControllerService),
-                service(service::Type::GroupControllerService),
-            ];
-            let offered = of_controller.map(|wanted| all.iter().any(|c| c.r#type == Some(wanted)));
-            assert_eq!(offered[0], offered[1]);
-            offered[0]
-        };
-        assert!(offers(Role::Controller) && offers(Role::All) && !offers(Role::Node));
+    fn only_a_controller_offers_what_takes_the_cloud() {
+        for kind in [
+            service::Type::ControllerService,
+            service::Type::GroupControllerService,
+            service::Type::SnapshotMetadataService,
+        ] {
+            let offers = |role| {
+                let all = IdentityService::new(role).capabilities();
+                all.iter().any(|c| c.r#type == Some(service(kind)))
+            };
+            assert!(offers(Role::Controller) && offers(Role::All) && !offers(Role::Node));
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod kubernetes;
 mod metadata;
 mod node;
 mod server;
+mod snapshot_metadata;
 mod statistics;
 mod status;
 mod telemetry;

@@ -9,12 +9,14 @@
 mod controller;
 mod ec2;
 mod node;
+mod snapshot_metadata;
 
 use std::fmt;
 
 use tonic::{Code, Status};
 
 pub(crate) use self::controller::{code as controller_code, controller};
+pub(crate) use self::snapshot_metadata::snapshot_metadata;
 use crate::inflight::Busy;
 
 /// An RPC whose errors depend on EC2.
@@ -38,6 +40,8 @@ pub(crate) enum Rpc {
     ControllerGetVolume,
     ControllerGetVolumeHealth,
     ControllerListVolumeHealth,
+    GetMetadataAllocated,
+    GetMetadataDelta,
 }
 
 impl Rpc {
@@ -62,6 +66,8 @@ impl Rpc {
             Self::ControllerGetVolume => "ControllerGetVolume",
             Self::ControllerGetVolumeHealth => "ControllerGetVolumeHealth",
             Self::ControllerListVolumeHealth => "ControllerListVolumeHealth",
+            Self::GetMetadataAllocated => "GetMetadataAllocated",
+            Self::GetMetadataDelta => "GetMetadataDelta",
         }
     }
 }

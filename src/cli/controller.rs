@@ -35,6 +35,10 @@ pub(super) struct ControllerArgs {
     #[arg(long, hide = true, env = "AWS_EC2_ENDPOINT", value_name = "URL", value_parser = http_url)]
     aws_ec2_endpoint: Option<OrUnset<String>>,
 
+    /// Endpoint of the EBS direct APIs, which list blocks of snapshots, in place of the region's.
+    #[arg(long, env = "AWS_ENDPOINT_URL_EBS", value_name = "URL", value_parser = http_url)]
+    ebs_endpoint: Option<OrUnset<String>>,
+
     /// Appended to the user agent of calls to AWS.
     #[arg(long, value_name = "TEXT")]
     user_agent_extra: Option<String>,
@@ -83,6 +87,7 @@ impl ControllerArgs {
                 .ec2_endpoint
                 .and_then(OrUnset::given)
                 .or(self.aws_ec2_endpoint.and_then(OrUnset::given)),
+            ebs_endpoint: self.ebs_endpoint.and_then(OrUnset::given),
             user_agent_extra: self.user_agent_extra,
             consistency_window: self.consistency_window,
             attach_patience: self.attach_patience,

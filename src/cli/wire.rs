@@ -9,8 +9,9 @@ use csi::v1::controller_server::ControllerServer;
 use csi::v1::group_controller_server::GroupControllerServer;
 use csi::v1::identity_server::IdentityServer;
 use csi::v1::node_server::NodeServer;
+use csi::v1::snapshot_metadata_server::SnapshotMetadataServer;
 use ebs_types::{Bytes, Region};
-use ec2::{Cloud, CloudSettings, Ec2, SdkEc2, SdkSettings};
+use ec2::{Blocks, Cloud, CloudSettings, Ec2, SdkEc2, SdkSettings};
 use host::{Hardware, HostSettings, Kernel, LinuxHost, Programs};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,7 @@ use crate::kubernetes::Kubernetes;
 use crate::metadata::{self, Imds, LimitMetrics, Metadata, Source, Sources};
 use crate::node::{self, NodeService};
 use crate::server::{self, Health, HttpListener, Listener, Pages, Signals};
+use crate::snapshot_metadata::SnapshotMetadataService;
 use crate::statistics::{Collector, Owners};
 use crate::telemetry::Metrics;
 
@@ -185,9 +187,10 @@ async fn services(
 ) -> anyhow::Result<Services> {
     Ok(match role {
         Role::Controller(controller) => {
-            let (controller, cluster) = serve_controller(controller, surroundings).await?;
+            let routes = identity(identity::Role::Controller);
+            let (routes, cluster) = serve_controller(routes, controller, surroundings).await?;
             Services {
-                routes: controlling(identity(identity::Role::Controller), controller),
+                routes,
                 operations: InFlight::default(),
                 cluster: Some(cluster),
             }
@@ -202,11 +205,11 @@ async fn services(
         }
         Role::All(controller, node) => {
             let node = node_service(node, surroundings, metrics)?;
-            let (controller, cluster) = serve_controller(controller, surroundings).await?;
+            let routes = identity(identity::Role::All);
+            let (routes, cluster) = serve_controller(routes, controller, surroundings).await?;
             Services {
                 operations: node.operations(),
-                routes: controlling(identity(identity::Role::All), controller)
-                    .add_service(NodeServer::new(node)),
+                routes: routes.add_service(NodeServer::new(node)),
                 cluster: Some(cluster),
             }
         }
@@ -217,17 +220,12 @@ fn identity(role: identity::Role) -> Routes {
     Routes::new(IdentityServer::new(IdentityService::new(role)))
 }
 
-/// One controller serves volumes and groups of them.
-fn controlling(routes: Routes, controller: Arc<ControllerService>) -> Routes {
-    routes
-        .add_service(GroupControllerServer::from_arc(Arc::clone(&controller)))
-        .add_service(ControllerServer::from_arc(controller))
-}
-
+/// Adds the services of a controller.
 async fn serve_controller(
+    routes: Routes,
     config: config::Controller,
     surroundings: &Surroundings,
-) -> anyhow::Result<(Arc<ControllerService>, ClusterWork)> {
+) -> anyhow::Result<(Routes, ClusterWork)> {
     let region = match config.region {
         Some(region) => region,
         None => surroundings.region().await?,
@@ -235,10 +233,12 @@ async fn serve_controller(
     let ec2 = SdkEc2::connect(SdkSettings {
         region,
         endpoint: config.ec2_endpoint,
+        blocks_endpoint: config.ebs_endpoint,
         imds_endpoint: surroundings.imds_endpoint.clone(),
         user_agent_extra: config.user_agent_extra,
     })
     .context("cannot set up the client of EC2")?;
+    let blocks: Arc<dyn Blocks> = Arc::new(ec2.clone());
     let ec2: Arc<dyn Ec2> = Arc::new(ec2);
     let cloud = Cloud::new(
         Arc::clone(&ec2),
@@ -257,6 +257,7 @@ async fn serve_controller(
         },
         attach_patience: config.attach_patience,
     };
+    let metadata = SnapshotMetadataService::new(cloud.clone(), blocks);
     let controller = Arc::new(ControllerService::new(cloud, settings));
     let health = HealthSettings {
         every: config.health_interval,
@@ -267,7 +268,12 @@ async fn serve_controller(
     surroundings
         .metrics
         .register(|registry| cluster.register(registry));
-    Ok((controller, cluster))
+    let routes = routes
+        // One controller serves volumes and groups of them.
+        .add_service(GroupControllerServer::from_arc(Arc::clone(&controller)))
+        .add_service(ControllerServer::from_arc(controller))
+        .add_service(SnapshotMetadataServer::new(metadata));
+    Ok((routes, cluster))
 }
 
 fn node_service(

@@ -1,11 +1,14 @@
 //! What an RPC's log lines share, and at its end a log line and a count: method, ids, code, milliseconds. Never a request's contents.
+//!
+//! An RPC ends with its trailers: behind the one message of most, behind the last of a stream.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
-use tonic::codegen::http::{HeaderMap, Request, Response};
+use tonic::codegen::http::{Request, Response};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
@@ -46,10 +49,11 @@ impl<S, In, Out> Service<Request<In>> for RpcLog<S>
 where
     S: Service<Request<In>, Response = Response<Out>>,
     S::Future: Send + 'static,
+    Out: Body + Unpin,
 {
-    type Response = S::Response;
+    type Response = Response<Logged<Out>>;
     type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -67,13 +71,65 @@ where
         let mut call = Call::begin(method, self.metrics.clone());
         // The service's own future does nothing before it is awaited.
         let answer = self.inner.call(request);
-        Box::pin(rpc.scope(async move {
-            let answer = answer.await;
-            if let Ok(response) = &answer {
-                call.end(response.headers());
+        Box::pin(rpc.clone().scope(async move {
+            let response = answer.await?;
+            // A refusal says so at once, and has no trailers.
+            if let Some(status) = Status::from_header_map(response.headers()) {
+                call.end(&status);
             }
-            answer
+            Ok(response.map(|body| Logged {
+                body,
+                rpc,
+                call: Some(call),
+            }))
         }))
+    }
+}
+
+/// The body of an answer, up to the end of its RPC.
+pub(super) struct Logged<B> {
+    body: B,
+    rpc: Rpc,
+    /// There until it is dropped, as part of the RPC.
+    call: Option<Call>,
+}
+
+impl<B: Body + Unpin> Body for Logged<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.get_mut();
+        let (rpc, body, call) = (&this.rpc, &mut this.body, &mut this.call);
+        rpc.enter(|| {
+            let polled = Pin::new(body).poll_frame(context);
+            if let Poll::Ready(Some(Ok(frame))) = &polled
+                && let Some(trailers) = frame.trailers_ref()
+                && let Some(status) = Status::from_header_map(trailers)
+                && let Some(call) = call
+            {
+                call.end(&status);
+            }
+            polled
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<B> Drop for Logged<B> {
+    fn drop(&mut self) {
+        let call = self.call.take();
+        self.rpc.enter(|| drop(call));
     }
 }
 
@@ -96,11 +152,10 @@ impl Call {
         }
     }
 
-    /// Logs the end. A failed unary call carries its status in the headers, a successful one in the trailers.
-    fn end(&mut self, headers: &HeaderMap) {
+    /// Logs the end.
+    fn end(&mut self, status: &Status) {
         self.ended = true;
         let ms = self.milliseconds();
-        let status = Status::from_header_map(headers).unwrap_or_else(|| Status::ok(""));
         let (code, reason) = (status.code(), status.message());
         self.metrics.ended(&self.method, code, self.began.elapsed());
         match code {

@@ -18,6 +18,7 @@ pub(super) fn code(rpc: Rpc, error: &Ec2Error) -> Code {
         | ErrorKind::Unreadable
         | ErrorKind::IncorrectState
         | ErrorKind::DeviceNameTaken
+        | ErrorKind::PageToken
         | ErrorKind::SnapshotRateExceeded => Code::Unavailable,
         // Without a code of EC2's the request never left: credentials could not be had.
         ErrorKind::Unauthorized if error.code.is_none() => Code::Unavailable,
@@ -46,6 +47,7 @@ pub(super) fn code(rpc: Rpc, error: &Ec2Error) -> Code {
         // external-resizer takes OUT_OF_RANGE as "cannot be had", which lets the user ask for less.
         ErrorKind::ModificationSizeLimitExceeded => Code::OutOfRange,
         ErrorKind::InvalidParameter => invalid_parameter(rpc),
+        ErrorKind::UnrelatedSnapshots => Code::InvalidArgument,
         ErrorKind::DryRun | ErrorKind::Other => Code::Internal,
     }
 }
@@ -70,7 +72,9 @@ fn invalid_parameter(rpc: Rpc) -> Code {
         | Rpc::ListVolumes
         | Rpc::ControllerGetVolume
         | Rpc::ControllerGetVolumeHealth
-        | Rpc::ControllerListVolumeHealth => Code::InvalidArgument,
+        | Rpc::ControllerListVolumeHealth
+        | Rpc::GetMetadataAllocated
+        | Rpc::GetMetadataDelta => Code::InvalidArgument,
     }
 }
 
@@ -86,7 +90,7 @@ pub(super) fn advice(error: &Ec2Error) -> &'static str {
         ErrorKind::Unreadable => {
             "a newer driver may know what EC2 says; it is asked again with the next try"
         }
-        ErrorKind::IncorrectState | ErrorKind::ModificationInProgress => {
+        ErrorKind::IncorrectState | ErrorKind::ModificationInProgress | ErrorKind::PageToken => {
             "it is asked again with the next try, when the state may have changed"
         }
         ErrorKind::DeviceNameTaken => "another device name is tried next time",
@@ -115,12 +119,11 @@ pub(super) fn advice(error: &Ec2Error) -> &'static str {
              (aws ec2 describe-volume-status), or raise the account's quota"
         }
         ErrorKind::InsufficientCapacity => "use another zone or volume type, or wait",
-        ErrorKind::AttachmentLimitExceeded => {
-            "move a workload to another node, and check the node's attachment limit"
-        }
+        ErrorKind::AttachmentLimitExceeded => "move a workload, and check the attachment limit",
         ErrorKind::ModificationRateExceeded => {
             "EBS limits how often a volume can be modified: wait, or ask for less"
         }
+        ErrorKind::UnrelatedSnapshots => "name two snapshots of one volume or of its copies",
         ErrorKind::InvalidParameter => "correct the request as EC2's words say",
         ErrorKind::DryRun | ErrorKind::Other => {
             "look the code up in the EC2 API reference, \"Error codes\""

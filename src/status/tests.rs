@@ -6,7 +6,7 @@ use rstest::rstest;
 use super::*;
 use crate::controller::Error;
 
-const RPCS: [Rpc; 18] = [
+const RPCS: [Rpc; 20] = [
     Rpc::CreateVolume,
     Rpc::DeleteVolume,
     Rpc::ControllerPublishVolume,
@@ -25,9 +25,11 @@ const RPCS: [Rpc; 18] = [
     Rpc::ControllerGetVolume,
     Rpc::ControllerGetVolumeHealth,
     Rpc::ControllerListVolumeHealth,
+    Rpc::GetMetadataAllocated,
+    Rpc::GetMetadataDelta,
 ];
 
-const KINDS: [ErrorKind; 27] = [
+const KINDS: [ErrorKind; 29] = [
     ErrorKind::VolumeNotFound,
     ErrorKind::SnapshotNotFound,
     ErrorKind::InstanceNotFound,
@@ -49,6 +51,8 @@ const KINDS: [ErrorKind; 27] = [
     ErrorKind::SnapshotRateExceeded,
     ErrorKind::SnapshotInUse,
     ErrorKind::InvalidParameter,
+    ErrorKind::UnrelatedSnapshots,
+    ErrorKind::PageToken,
     ErrorKind::DryRun,
     ErrorKind::Unauthorized,
     ErrorKind::Throttled,

@@ -39,6 +39,11 @@ impl Rpc {
         RPC.scope(self, work).await
     }
 
+    /// Does a step of the work, which doesn't wait, as part of this RPC.
+    pub(crate) fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
+        RPC.sync_scope(self.clone(), work)
+    }
+
     /// Adds what it is about; of two values for one field the later counts.
     pub(super) fn about(&self, field: &'static str, value: &dyn Display) {
         let mut about = self.about.lock().unwrap_or_else(PoisonError::into_inner);

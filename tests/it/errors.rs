@@ -3,6 +3,7 @@
 //! A row that nothing here can bring about fails, and so does a situation here that the table lacks. What the sidecars do with a code is
 //! modelled too: where they take an answer of CreateVolume, CreateSnapshot or CreateVolumeGroupSnapshot for "nothing was made", nothing is there.
 
+mod blocks;
 mod groups;
 mod requests;
 mod situations;

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use csi::v1::snapshot_metadata_client::SnapshotMetadataClient;
 use csi::v1::{
     ControllerGetVolumeHealthRequest, ControllerGetVolumeRequest, ControllerModifyVolumeRequest,
     CreateSnapshotRequest, CreateVolumeGroupSnapshotRequest, CreateVolumeRequest,
-    DeleteVolumeGroupSnapshotRequest, GetSnapshotRequest, ListSnapshotsRequest, ListVolumesRequest,
+    DeleteVolumeGroupSnapshotRequest, GetMetadataAllocatedRequest, GetMetadataDeltaRequest,
+    GetSnapshotRequest, ListSnapshotsRequest, ListVolumesRequest,
 };
 use lab::cloud::NewVolume;
 use lab::orchestrator::{Claim, Controller, Use, gib_or_more};
-use lab::socket::Patience;
+use lab::socket::{Patience, channel};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
@@ -91,7 +93,34 @@ async fn looks(world: &World, claim: &Claim, snapshot: &str) -> Result<(), Statu
     client
         .controller_get_volume(ControllerGetVolumeRequest { volume_id })
         .await?;
+    blocks(world, "ebs:ListSnapshotBlocks", [snapshot, snapshot]).await?;
     health(world, claim).await
+}
+
+/// The call that takes this action, of two snapshots of this volume.
+async fn of_two(world: &World, action: &str, claim: &Claim) -> anyhow::Result<()> {
+    let first = world.controller.snapshot(claim, "snapshot-1").await?;
+    let second = world.controller.snapshot(claim, "snapshot-2").await?;
+    Ok(blocks(world, action, [&first, &second]).await?)
+}
+
+/// The same of these snapshots.
+async fn blocks(world: &World, action: &str, ids: [&str; 2]) -> Result<(), Status> {
+    let [base, target] = ids.map(str::to_owned);
+    let mut client = SnapshotMetadataClient::new(channel(&world.socket()).unwrap());
+    if action == "ebs:ListSnapshotBlocks" {
+        let request = GetMetadataAllocatedRequest {
+            snapshot_id: target,
+            ..GetMetadataAllocatedRequest::default()
+        };
+        return client.get_metadata_allocated(request).await.map(drop);
+    }
+    let request = GetMetadataDeltaRequest {
+        base_snapshot_id: base,
+        target_snapshot_id: target,
+        ..GetMetadataDeltaRequest::default()
+    };
+    client.get_metadata_delta(request).await.map(drop)
 }
 
 async fn health(world: &World, claim: &Claim) -> Result<(), Status> {
@@ -129,6 +158,10 @@ async fn a_volume_and_its_snapshot_live_under_the_policy() {
     let cloned = world.order("pvc-3").clone_of(&claim.id);
     let cloned = controller.create(&cloned).await.unwrap();
     looks(&world, &claim, &snapshot).await.unwrap();
+    let later = controller.snapshot(&claim, "snapshot-2").await.unwrap();
+    let both = [snapshot.as_str(), later.as_str()];
+    blocks(&world, "ebs:ListChangedBlocks", both).await.unwrap();
+    controller.delete_snapshot(&later).await.unwrap();
     let locked = with_class(&world, &claim).await.unwrap();
     assert_eq!(with_class(&world, &claim).await.unwrap(), locked);
     world.cloud.unlock_snapshot(&locked).await.unwrap();
@@ -235,6 +268,7 @@ async fn attempt(world: &World, action: &str) -> anyhow::Result<()> {
             controller.attach(&claim, &elsewhere).await.map(drop)
         }
         "ec2:DescribeVolumeStatus" => Ok(health(world, &claim).await?),
+        "ebs:ListSnapshotBlocks" | "ebs:ListChangedBlocks" => of_two(world, action, &claim).await,
         other => panic!("no call is known that takes {other}"),
     }
 }
@@ -303,9 +337,13 @@ async fn each_action_that_is_left_out_is_named_by_the_call_that_takes_it() {
             denied == Code::PermissionDenied || in_doubt,
             "{action}: {denied:?} {words}"
         );
+        let refusal = match action.starts_with("ebs:") {
+            true => "AccessDeniedException",
+            false => "UnauthorizedOperation",
+        };
         for part in [
             action.as_str(),
-            "UnauthorizedOperation",
+            refusal,
             "request id 00000000-",
             "decode-authorization-message",
         ] {

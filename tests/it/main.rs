@@ -40,6 +40,7 @@ mod params;
 mod placement;
 mod restart;
 mod snapshot_class;
+mod snapshot_metadata;
 mod tags;
 mod volume_health;
 mod world;

@@ -1,6 +1,7 @@
 //! EC2's error codes, sorted by what the caller must do about each: the one table.
 //!
-//! Source: the EC2 API reference, "Error codes for the Amazon EC2 API".
+//! Sources: the EC2 API reference, "Error codes for the Amazon EC2 API"; the EBS direct APIs' reference, whose codes have their reason
+//! behind a dot here.
 //! Doesn't answer for: calls that EC2 did not answer (`sdk::failure`).
 
 use crate::{Action, Ec2Error, ErrorKind, Outcome};
@@ -8,7 +9,10 @@ use crate::{Action, Ec2Error, ErrorKind, Outcome};
 /// Kinds with the codes that mean them. Codes that belong to several kinds are in [`kind_of`].
 const KINDS: &[(ErrorKind, &[&str])] = &[
     (ErrorKind::VolumeNotFound, &["InvalidVolume.NotFound"]),
-    (ErrorKind::SnapshotNotFound, &["InvalidSnapshot.NotFound"]),
+    (
+        ErrorKind::SnapshotNotFound,
+        &["InvalidSnapshot.NotFound", "ResourceNotFoundException"],
+    ),
     (ErrorKind::InstanceNotFound, &["InvalidInstanceID.NotFound"]),
     (
         ErrorKind::AttachmentNotFound,
@@ -51,6 +55,7 @@ const KINDS: &[(ErrorKind, &[&str])] = &[
             "MaxIOPSLimitExceeded",
             "SnapshotLimitExceeded",
             "ResourceLimitExceeded",
+            "ServiceQuotaExceededException",
         ],
     ),
     (
@@ -98,9 +103,18 @@ const KINDS: &[(ErrorKind, &[&str])] = &[
             "TagLimitExceeded",
             "InvalidZone.NotFound",
             "ValidationError",
+            "ValidationException",
             "InvalidNextToken",
             "InvalidPaginationToken",
         ],
+    ),
+    (
+        ErrorKind::UnrelatedSnapshots,
+        &["ValidationException.UNRELATED_SNAPSHOTS"],
+    ),
+    (
+        ErrorKind::PageToken,
+        &["ValidationException.INVALID_PAGE_TOKEN"],
     ),
     (ErrorKind::DryRun, &["DryRunOperation"]),
     (
@@ -121,6 +135,9 @@ const KINDS: &[(ErrorKind, &[&str])] = &[
             "UnrecognizedClientException",
             "AccessDenied",
             "AccessDeniedException",
+            // Of the EBS direct APIs: what is not found is the key, or a grant of it.
+            "ResourceNotFoundException.DEPENDENCY_RESOURCE_NOT_FOUND",
+            "ResourceNotFoundException.GRANT_NOT_FOUND",
         ],
     ),
     (
@@ -134,6 +151,7 @@ const KINDS: &[(ErrorKind, &[&str])] = &[
             "RequestThrottledException",
             "EC2ThrottledException",
             "TooManyRequestsException",
+            "ConcurrentLimitExceededException",
         ],
     ),
     (
@@ -142,6 +160,7 @@ const KINDS: &[(ErrorKind, &[&str])] = &[
             "InternalError",
             "InternalFailure",
             "InternalServerError",
+            "InternalServerException",
             "Unavailable",
             "ServiceUnavailable",
             "RequestTimeout",
@@ -160,8 +179,11 @@ fn kind_of(action: Action, status: u16, code: &str, message: &str) -> ErrorKind 
     if code.starts_with("InvalidKmsKey.") {
         return ErrorKind::InvalidParameter;
     }
-    let known = KINDS.iter().find(|(_, codes)| codes.contains(&code));
-    match known {
+    // A reason that says no more than its code (EBS direct APIs).
+    let without_reason = code.split_once('.').map(|(code, _)| code);
+    let without_reason = without_reason.filter(|code| code.ends_with("Exception"));
+    let known = |code| KINDS.iter().find(|(_, codes)| codes.contains(&code));
+    match known(code).or_else(|| known(without_reason?)) {
         Some((kind, _)) => *kind,
         None if status >= 500 => ErrorKind::Service,
         // Quotas have codes of their own, which EC2's reference does not list all.

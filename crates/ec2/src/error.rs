@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// An action of the EC2 API that the driver calls.
+/// An action of the EC2 API, or of the EBS direct APIs, that the driver calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names are EC2's own")]
 pub enum Action {
@@ -28,6 +28,8 @@ pub enum Action {
     DescribeInstances,
     DescribeAvailabilityZones,
     DescribeInstanceTypes,
+    ListSnapshotBlocks,
+    ListChangedBlocks,
 }
 
 impl Action {
@@ -56,7 +58,17 @@ impl Action {
             | Self::DescribeLockedSnapshots
             | Self::DescribeInstances
             | Self::DescribeAvailabilityZones
-            | Self::DescribeInstanceTypes => false,
+            | Self::DescribeInstanceTypes
+            | Self::ListSnapshotBlocks
+            | Self::ListChangedBlocks => false,
+        }
+    }
+
+    /// The service whose action it is.
+    fn service(self) -> &'static str {
+        match self {
+            Self::ListSnapshotBlocks | Self::ListChangedBlocks => "EBS",
+            _ => "EC2",
         }
     }
 }
@@ -81,7 +93,7 @@ pub enum Outcome {
 pub enum ErrorKind {
     /// `InvalidVolume.NotFound`.
     VolumeNotFound,
-    /// `InvalidSnapshot.NotFound`.
+    /// `InvalidSnapshot.NotFound`, `ResourceNotFoundException`.
     SnapshotNotFound,
     /// `InvalidInstanceID.NotFound`.
     InstanceNotFound,
@@ -123,6 +135,10 @@ pub enum ErrorKind {
     /// `InvalidParameterValue`, `InvalidParameterCombination`, `InvalidParameter`, `MissingParameter`, `UnknownVolumeType`, `UnknownParameter`,
     /// `UnsupportedOperation`, `TagLimitExceeded`, `InvalidZone.NotFound`, `InvalidNextToken`, `InvalidKmsKey.*`: asked for what cannot be had.
     InvalidParameter,
+    /// `ValidationException.UNRELATED_SNAPSHOTS`: of volumes that have nothing to do with one another.
+    UnrelatedSnapshots,
+    /// `ValidationException.INVALID_PAGE_TOKEN`: the token of a page of blocks has expired, or is none.
+    PageToken,
     /// `DryRunOperation`: it would have worked.
     DryRun,
     /// `UnauthorizedOperation`, `AuthFailure`, `Blocked`, `OptInRequired`, `ExpiredToken` and the like; no usable credentials.
@@ -194,6 +210,11 @@ impl Ec2Error {
             .as_deref()
             .map(|id| format!(" (request id {id})"))
             .unwrap_or_default();
-        format!("EC2 {} failed: {code}{}{id}", self.action, self.message)
+        format!(
+            "{} {} failed: {code}{}{id}",
+            self.action.service(),
+            self.action,
+            self.message
+        )
     }
 }

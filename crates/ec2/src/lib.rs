@@ -1,10 +1,11 @@
 //! EC2 in domain types: the one door to the cloud.
 //!
-//! Answers for: which calls the driver makes ([`Ec2`]), what can go wrong and whether the call may have taken effect
+//! Answers for: which calls the driver makes ([`Ec2`], [`Blocks`]), what can go wrong and whether the call may have taken effect
 //! ([`Ec2Error`]), the SDK behind it ([`SdkEc2`]), and how calls are shared and awaited ([`Cloud`]).
 //! Doesn't answer for: what CSI makes of an answer (the driver's `controller`).
 
 mod api;
+mod blocks;
 mod classify;
 mod cloud;
 mod error;
@@ -14,6 +15,7 @@ mod resources;
 mod sdk;
 
 pub use api::Ec2;
+pub use blocks::{BLOCK_BYTES, BlockPlace, BlockQuery, Blocks};
 pub use cloud::{Cloud, CloudSettings};
 pub use error::{Action, Ec2Error, ErrorKind, Outcome};
 pub use requests::{

@@ -4,6 +4,7 @@
 //! to repeat. One file for each kind of resource.
 //! Doesn't answer for: which calls are made and when ([`crate::Cloud`]), nor what an error code means (`classify`).
 
+mod blocks;
 mod connect;
 mod convert;
 mod failure;
@@ -18,6 +19,7 @@ mod zones;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 use ebs_types::{
     InstanceId, InstanceType, ListedLimit, SnapshotId, SnapshotLock, Tags, VolumeId, Zone,
@@ -32,19 +34,32 @@ use crate::{
     Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus, VolumeStatusQuery,
 };
 
-/// EC2, through the AWS SDK. Cheap to clone.
+/// EC2 and the EBS direct APIs, through the AWS SDK. Cheap to clone.
 ///
-/// The SDK's client is made at the first call: its TLS and credential chains take longer than all else that a process does
+/// The SDK's clients are made at their first calls: its TLS and credential chains take longer than all else that a process does
 /// before it can answer that it lives.
 #[derive(Clone, Debug)]
 pub struct SdkEc2 {
     plan: Arc<Plan>,
+    /// What both clients are made of: they share credentials.
+    shared: Arc<OnceCell<SdkConfig>>,
     client: Arc<OnceCell<Client>>,
+    blocks: Arc<OnceCell<aws_sdk_ebs::Client>>,
 }
 
 impl SdkEc2 {
     async fn client(&self) -> &Client {
-        self.client.get_or_init(|| self.plan.client()).await
+        let make = || async { self.plan.client(self.shared().await) };
+        self.client.get_or_init(make).await
+    }
+
+    async fn blocks_client(&self) -> &aws_sdk_ebs::Client {
+        let make = || async { self.plan.blocks_client(self.shared().await) };
+        self.blocks.get_or_init(make).await
+    }
+
+    async fn shared(&self) -> &SdkConfig {
+        self.shared.get_or_init(|| self.plan.load()).await
     }
 }
 

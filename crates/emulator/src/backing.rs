@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 
 use ebs_types::{Gibibytes, InstanceId, SnapshotId, VolumeId};
 
+use crate::model::{Block, BlockRange};
+
+mod blocks;
 mod images;
 mod layout;
 mod loops;
@@ -69,6 +72,12 @@ pub(crate) trait Backing: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`BackingError::Io`].
     fn delete_snapshot(&self, snapshot: &SnapshotId) -> Result<(), BackingError>;
+
+    /// The blocks of a snapshot that hold data, or differ from those of its base, in ascending order.
+    ///
+    /// # Errors
+    /// [`BackingError::NoSnapshot`] and [`BackingError::Io`].
+    fn blocks(&self, range: &BlockRange) -> Result<Vec<Block>, BackingError>;
 
     /// Gives an instance its directories, with the NVMe controller of its root volume in them. The root volume is shown
     /// there and nothing more: it needs neither [`Backing::create_volume`] nor [`Backing::attach`].
@@ -293,6 +302,10 @@ impl Backing for NoBacking {
 
     fn delete_snapshot(&self, _: &SnapshotId) -> Result<(), BackingError> {
         Ok(())
+    }
+
+    fn blocks(&self, _: &BlockRange) -> Result<Vec<Block>, BackingError> {
+        Ok(Vec::new())
     }
 
     fn add_instance(&self, _: &InstanceId, _: &VolumeId) -> Result<InstanceDirs, BackingError> {

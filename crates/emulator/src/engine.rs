@@ -4,6 +4,7 @@
 //! caller is answered. The backing works on a thread of its own, one piece after the other, in the order of the inputs.
 //! Doesn't answer for: protocol and sockets (`server`, `control`).
 
+mod blocks;
 mod calls;
 mod clock;
 mod facts;
@@ -96,7 +97,7 @@ impl Engine {
             let mut inner = self.inner();
             let now = self.now(&inner);
             if !inner.buckets.admit(now, region, action) {
-                return Outcome::Error(ApiError::throttled());
+                return Outcome::Error(action.throttled());
             }
             let subjects = call.request.subjects();
             inner.faults.take(action, &subjects, call.dry_run)
@@ -132,6 +133,7 @@ impl Engine {
                 let reply = inner.world.answer(region, query)?;
                 refuse_dry_run(call).map(|()| reply)
             }
+            Request::Blocks(query) => self.blocks(region, query).await.map(Reply::Blocks),
             Request::Change(command) if call.dry_run => {
                 let inner = self.inner();
                 let now = self.now(&inner);

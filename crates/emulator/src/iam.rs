@@ -21,7 +21,7 @@ impl Policy {
     /// Whether the call is allowed, in a region in this state.
     ///
     /// # Errors
-    /// `UnauthorizedOperation`, for the first permission that is missing. What does not exist is nobody's to deny: that EC2 says.
+    /// `UnauthorizedOperation`, or `AccessDeniedException` of the EBS direct APIs, for the first permission that is missing. What does not exist is nobody's to deny: that EC2 says.
     pub(crate) fn check(
         &self,
         region: &Region,
@@ -41,13 +41,21 @@ fn refusal(denied: &Demand<'_>) -> ApiError {
     let Demand {
         action, resource, ..
     } = denied;
+    let words = format!(
+        "User: arn:aws:sts::{ACCOUNT}:assumed-role/ebs-csi/controller is not authorized to perform: {action} on resource: \
+         {resource} because no identity-based policy allows the {action} action"
+    );
+    let (code, message) = if action.starts_with("ebs:") {
+        ("AccessDeniedException", words)
+    } else {
+        let message = format!(
+            "You are not authorized to perform this operation. {words}. Encoded authorization failure message: bm90aGluZyB0byBzZWUgaGVyZQ"
+        );
+        ("UnauthorizedOperation", message)
+    };
     ApiError {
-        code: "UnauthorizedOperation".to_owned(),
-        message: format!(
-            "You are not authorized to perform this operation. User: arn:aws:sts::{ACCOUNT}:assumed-role/ebs-csi/controller \
-             is not authorized to perform: {action} on resource: {resource} because no identity-based policy allows the {action} \
-             action. Encoded authorization failure message: bm90aGluZyB0byBzZWUgaGVyZQ"
-        ),
+        code: code.to_owned(),
+        message,
         status: 403,
     }
 }

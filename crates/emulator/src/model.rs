@@ -2,6 +2,7 @@
 //!
 //! Doesn't answer for: how anything changes (`state`), or how it is written on the wire (`wire`).
 
+mod blocks;
 mod command;
 mod effect;
 mod error;
@@ -12,6 +13,7 @@ mod snapshot;
 mod timestamp;
 mod volume;
 
+pub(crate) use blocks::{BLOCK_BYTES, Block, BlockPlace, BlockQuery, BlockRange, Blocks};
 pub(crate) use command::{
     AttachVolume, Command, CopyVolumes, CreateFailure, CreateSnapshot, CreateSnapshots, CreateTags,
     CreateVolume, DeleteTags, DetachVolume, EnableFastRestores, LockSnapshot, ModifyVolume,

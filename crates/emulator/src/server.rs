@@ -1,4 +1,4 @@
-//! The EC2 endpoint: HTTP in, calls to the engine, HTTP out.
+//! The endpoint of EC2 and of the EBS direct APIs: HTTP in, calls to the engine, HTTP out.
 //!
 //! Answers for: connections (including those reset on purpose), the shape of requests, counting calls.
 //! Doesn't answer for: what parameters and replies look like (`wire`), what calls do (`state`).
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use ebs_types::Region;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -20,8 +20,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::engine::{Engine, Outcome, Verdict};
 use crate::iam::Policy;
-use crate::model::ApiError;
-use crate::wire::{self, Action, Call, Form};
+use crate::model::{ApiError, Reply};
+use crate::wire::{self, Action, Call, Form, direct};
 
 /// The largest request body read; EC2's parameters are far smaller.
 const BODY_MAX: usize = 1 << 20;
@@ -86,69 +86,86 @@ impl Front {
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Reset> {
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let id = format!("00000000-0000-4000-8000-{number:012x}");
-        let region = request
-            .headers()
-            .get(AUTHORIZATION)
-            .and_then(|value| wire::signed_region(value.to_str().ok()?))
-            .unwrap_or_else(|| self.default_region.clone());
-        let (status, document) = match self.act(&region, request, &id).await {
-            Ok(document) => (200, document),
-            Err(Refusal::Reset) => return Err(Reset),
-            Err(Refusal::Error(error)) => {
-                tracing::debug!(ec2.request_id = id, ec2.code = error.code, "call refused");
-                (error.status, wire::error(&error, &id))
-            }
+        let authorization = request.headers().get(AUTHORIZATION);
+        let caller = Caller {
+            signed: authorization.is_some(),
+            region: authorization
+                .and_then(|value| wire::signed_region(value.to_str().ok()?))
+                .unwrap_or_else(|| self.default_region.clone()),
         };
-        let mut response = Response::new(Full::new(Bytes::from(document)));
-        *response.status_mut() =
-            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        let xml = hyper::header::HeaderValue::from_static("text/xml;charset=UTF-8");
-        headers.insert(CONTENT_TYPE, xml);
+        let query = request.uri().query().unwrap_or_default();
+        let asked = direct::read(request.uri().path(), query);
+        let mut response = match asked {
+            Some((action, call)) if request.method() == Method::GET => {
+                direct_response(self.act(&caller, action, call).await)
+            }
+            _ => self.query(&caller, request, &id).await,
+        }?;
         if let Ok(id) = id.parse() {
-            headers.insert("x-amzn-requestid", id);
+            response.headers_mut().insert("x-amzn-requestid", id);
         }
         Ok(response)
     }
 
-    async fn act(
+    /// Answers a request of the Query protocol.
+    async fn query(
         &self,
-        region: &Region,
+        caller: &Caller,
+        request: Request<Incoming>,
+        id: &str,
+    ) -> Result<Response<Full<Bytes>>, Reset> {
+        let (status, document) = match self.query_reply(caller, request, id).await {
+            Ok(document) => (200, document),
+            Err(Refusal::Reset) => return Err(Reset),
+            Err(Refusal::Error(error)) => {
+                tracing::debug!(ec2.request_id = id, ec2.code = error.code, "call refused");
+                (error.status, wire::error(&error, id))
+            }
+        };
+        Ok(response(status, "text/xml;charset=UTF-8", document))
+    }
+
+    async fn query_reply(
+        &self,
+        caller: &Caller,
         request: Request<Incoming>,
         id: &str,
     ) -> Result<String, Refusal> {
-        let signed = request.headers().contains_key(AUTHORIZATION);
         let mut form = read_form(request).await?;
         let action = wire::action(&mut form)?;
-        let call = match wire::read(action, form) {
-            Ok(call) => call,
-            Err(error) => {
-                self.count(action, Verdict::Failed(error.code.clone()));
-                return Err(error.into());
-            }
-        };
-        let outcome = match self.authorize(signed, region, action, &call) {
-            Ok(()) => self.engine.call(region, action, &call).await,
-            Err(denied) => Outcome::Error(denied),
+        let reply = self.act(caller, action, wire::read(action, form)).await?;
+        Ok(wire::reply(action, &reply, id))
+    }
+
+    /// Takes a call, if it could be read, to its end, and counts it.
+    async fn act(
+        &self,
+        caller: &Caller,
+        action: Action,
+        call: Result<Call, ApiError>,
+    ) -> Result<Box<Reply>, Refusal> {
+        let outcome = match call {
+            Err(error) => Outcome::Error(error),
+            Ok(call) => match self.authorize(caller, action, &call) {
+                Ok(()) => self.engine.call(&caller.region, action, &call).await,
+                Err(denied) => Outcome::Error(denied),
+            },
         };
         self.count(action, verdict(&outcome));
         match outcome {
-            Outcome::Reply(reply) => Ok(wire::reply(action, &reply, id)),
+            Outcome::Reply(reply) => Ok(reply),
             Outcome::Error(error) => Err(error.into()),
             Outcome::Reset => Err(Refusal::Reset),
         }
     }
 
-    fn authorize(
-        &self,
-        signed: bool,
-        region: &Region,
-        action: Action,
-        call: &Call,
-    ) -> Result<(), ApiError> {
+    fn authorize(&self, caller: &Caller, action: Action, call: &Call) -> Result<(), ApiError> {
+        let region = &caller.region;
         let inner = self.engine.inner();
         match (&self.policy, inner.world.region(region)) {
-            (Some(policy), Some(state)) if signed => policy.check(region, state, action, call),
+            (Some(policy), Some(state)) if caller.signed => {
+                policy.check(region, state, action, call)
+            }
             // A region that is not served is refused where that is known.
             _ => Ok(()),
         }
@@ -156,6 +173,39 @@ impl Front {
 
     fn count(&self, action: Action, verdict: Verdict) {
         self.engine.inner().calls.count(action, verdict);
+    }
+}
+
+/// Who calls.
+struct Caller {
+    /// Whether it says who it is; who does not is the administrator.
+    signed: bool,
+    /// Where to.
+    region: Region,
+}
+
+fn response(status: u16, kind: &'static str, document: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(document)));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// What the EBS direct APIs answer.
+fn direct_response(reply: Result<Box<Reply>, Refusal>) -> Result<Response<Full<Bytes>>, Reset> {
+    const JSON: &str = "application/json";
+    match reply {
+        Ok(reply) => Ok(response(200, JSON, direct::reply(&reply))),
+        Err(Refusal::Reset) => Err(Reset),
+        Err(Refusal::Error(error)) => {
+            let mut refusal = response(error.status, JSON, direct::error(&error));
+            if let Ok(kind) = HeaderValue::from_str(direct::error_type(&error)) {
+                refusal.headers_mut().insert("x-amzn-errortype", kind);
+            }
+            Ok(refusal)
+        }
     }
 }
 

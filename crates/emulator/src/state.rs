@@ -6,6 +6,7 @@
 
 mod agenda;
 mod attachments;
+mod blocks;
 mod copy_volumes;
 mod create_snapshots;
 mod create_volume;
@@ -41,7 +42,8 @@ pub(crate) use self::region::RegionState;
 pub(crate) use self::setup::{SetUp, default_instance_type, zones};
 use crate::config::Settings;
 use crate::model::{
-    ApiError, Command, Effect, Health, Query, Reply, Report, Script, Timestamp, ZoneState,
+    ApiError, Block, BlockQuery, BlockRange, Blocks, Command, Effect, Health, Query, Reply, Report,
+    Script, Timestamp, ZoneState,
 };
 
 /// The whole emulated cloud.
@@ -180,6 +182,33 @@ impl World {
             .get(region)
             .ok_or_else(|| self.unknown_region(region))?;
         queries::answer(state, self.now, &self.settings, query)
+    }
+
+    /// What to read of snapshots' bytes for a list of their blocks. Call [`World::advance`] first.
+    pub(crate) fn block_range(
+        &self,
+        region: &Region,
+        query: &BlockQuery,
+    ) -> Result<BlockRange, ApiError> {
+        let state = self
+            .regions
+            .get(region)
+            .ok_or_else(|| self.unknown_region(region))?;
+        state.block_range(self.now, &self.settings, query)
+    }
+
+    /// The list that comes of what was read.
+    pub(crate) fn block_page(
+        &self,
+        region: &Region,
+        query: &BlockQuery,
+        read: Vec<Block>,
+    ) -> Result<Blocks, ApiError> {
+        let state = self
+            .regions
+            .get(region)
+            .ok_or_else(|| self.unknown_region(region))?;
+        state.block_page(self.now, query, read)
     }
 
     /// Whether a call would be accepted, without making it: what `DryRun` asks.

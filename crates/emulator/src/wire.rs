@@ -1,4 +1,5 @@
 //! EC2's Query protocol: form-encoded parameters in, XML out (EC2 API reference, "Making requests"; version 2016-11-15).
+//! Beside it the EBS direct APIs, which have a protocol of their own (`direct`).
 //!
 //! Answers for: the table of actions, reading a call into the types of `model`, writing replies and errors.
 //! Doesn't answer for: HTTP itself (`server`), what a call does (`state`).
@@ -6,16 +7,17 @@
 //! To add an action: a line in [`Action`]'s table, and a file or two functions under `actions`.
 
 mod actions;
+pub(crate) mod direct;
 mod form;
 mod urlencoded;
 mod xml;
 
 use std::fmt;
 
-use ebs_types::Region;
+use ebs_types::{Region, SnapshotId};
 
 pub(crate) use self::form::Form;
-use crate::model::{ApiError, Command, Query, Reply};
+use crate::model::{ApiError, BlockQuery, Command, Query, Reply};
 
 /// What a request asks for once it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub(crate) enum Request {
     Change(Command),
     /// To look.
     Look(Query),
+    /// To list blocks.
+    Blocks(BlockQuery),
 }
 
 impl Request {
@@ -32,37 +36,53 @@ impl Request {
         match self {
             Self::Change(command) => command.subjects(),
             Self::Look(query) => query.subjects(),
+            Self::Blocks(query) => query.snapshots().map(SnapshotId::as_str).collect(),
         }
     }
 }
 
 macro_rules! actions {
-    ($($(#[$doc:meta])* $name:ident => $parse:path, $render:path;)+) => {
-        /// An action of the EC2 API. The names are EC2's own.
+    (direct $($direct:ident),+; $($name:ident => $parse:path, $render:path;)+) => {
+        /// An action of the EC2 API, or of the EBS direct APIs. The names are their own.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub(crate) enum Action { $($(#[$doc])* $name),+ }
+        pub(crate) enum Action { $($name,)+ $($direct),+ }
 
         impl Action {
             /// Every action served.
-            pub(crate) const ALL: &'static [Self] = &[$(Self::$name),+];
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name,)+ $(Self::$direct),+];
 
-            /// EC2's name.
+            /// Whether it is one of the EBS direct APIs.
+            pub(crate) fn is_direct(self) -> bool {
+                match self { $(Self::$name => false,)+ $(Self::$direct => true),+ }
+            }
+
+            /// AWS's name.
             pub(crate) fn as_str(self) -> &'static str {
-                match self { $(Self::$name => stringify!($name)),+ }
+                match self {
+                    $(Self::$name => stringify!($name),)+
+                    $(Self::$direct => stringify!($direct)),+
+                }
             }
 
             fn parse(self, form: &mut Form) -> Result<Request, ApiError> {
-                match self { $(Self::$name => $parse(form)),+ }
+                match self {
+                    $(Self::$name => $parse(form),)+
+                    $(Self::$direct => Err(invalid_action(stringify!($direct)))),+
+                }
             }
 
             fn render(self, xml: &mut xml::Xml, reply: &Reply) {
-                match self { $(Self::$name => $render(xml, reply)),+ }
+                match self {
+                    $(Self::$name => $render(xml, reply),)+
+                    $(Self::$direct => {})+
+                }
             }
         }
     };
 }
 
 actions! {
+    direct ListChangedBlocks, ListSnapshotBlocks;
     AttachVolume => actions::attachments::parse_attach, actions::attachments::render;
     CopyVolumes => actions::create_volume::parse_copy, actions::volumes::render_copy;
     CreateSnapshot => actions::snapshots::parse_create, actions::snapshots::render_one;
@@ -100,6 +120,15 @@ impl Action {
             .copied()
             .find(|action| action.as_str() == name)
     }
+
+    /// The refusal of a call too many.
+    pub(crate) fn throttled(self) -> ApiError {
+        if self.is_direct() {
+            ApiError::request_throttled()
+        } else {
+            ApiError::throttled()
+        }
+    }
 }
 
 impl fmt::Display for Action {
@@ -119,12 +148,14 @@ pub(crate) fn action(form: &mut Form) -> Result<Action, ApiError> {
             "The request must contain the parameter Action",
         ));
     };
-    Action::named(&name).ok_or_else(|| {
-        ApiError::client(
-            "InvalidAction",
-            format!("The action {name} is not valid for this web service."),
-        )
-    })
+    Action::named(&name).ok_or_else(|| invalid_action(&name))
+}
+
+fn invalid_action(name: &str) -> ApiError {
+    ApiError::client(
+        "InvalidAction",
+        format!("The action {name} is not valid for this web service."),
+    )
 }
 
 /// A call in full: what is asked, and whether only to try.

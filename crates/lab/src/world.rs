@@ -65,6 +65,7 @@ impl World {
         program
             .option("--region", "eu-central-1")
             .option("--ec2-endpoint", format!("http://{}", world.config.listen))
+            .option("--ebs-endpoint", format!("http://{}", world.config.listen))
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("NO_PROXY", "127.0.0.1");

@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use lab::orchestrator::Use;
 use serde_json::json;
 
+use super::blocks::{BLOCKS, two_compared, two_listed};
 use super::groups::{GROUPS, delete_group, get_group, group};
 use super::requests::*;
 use crate::outposts;
@@ -26,9 +27,17 @@ impl Named {
 
     /// All of them.
     pub(crate) fn all() -> impl Iterator<Item = &'static Self> {
-        [VOLUMES, ATTACHMENTS, CHANGES, SNAPSHOTS, GROUPS, LOOKS]
-            .into_iter()
-            .flatten()
+        [
+            VOLUMES,
+            ATTACHMENTS,
+            CHANGES,
+            SNAPSHOTS,
+            GROUPS,
+            LOOKS,
+            BLOCKS,
+        ]
+        .into_iter()
+        .flatten()
     }
 }
 
@@ -53,6 +62,8 @@ pub(crate) async fn refused(world: &World, call: &str, code: &str) -> Answer {
         "ListSnapshots" | "GetVolumeGroupSnapshot" => "DescribeSnapshots",
         "CreateVolumeGroupSnapshot" => "CreateSnapshots",
         "DeleteVolumeGroupSnapshot" => "DeleteSnapshot",
+        "GetMetadataAllocated" => "ListSnapshotBlocks",
+        "GetMetadataDelta" => "ListChangedBlocks",
         same => same,
     };
     let rule = json!({"action": action, "kind": "error", "code": code, "count": 1000});
@@ -72,6 +83,8 @@ pub(crate) async fn refused(world: &World, call: &str, code: &str) -> Answer {
         "CreateVolumeGroupSnapshot" => group(world, &[&volume], |_| {}).await,
         "DeleteVolumeGroupSnapshot" => delete_group(world, "group", &[]).await,
         "GetVolumeGroupSnapshot" => get_group(world, "group", &[]).await,
+        "GetMetadataAllocated" => two_listed(world).await,
+        "GetMetadataDelta" => two_compared(world).await,
         other => panic!("no action does the work of {other}"),
     }
 }

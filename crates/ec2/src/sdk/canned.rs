@@ -1,4 +1,4 @@
-//! A server for tests that gives prepared answers to EC2 calls, one connection for each, and keeps what was asked.
+//! A server for tests that gives prepared answers to calls of EC2 and EBS, one connection for each, and keeps what was asked.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -82,7 +82,7 @@ impl Server {
         }
     }
 
-    /// The requests so far, as decoded form fields; forgets them.
+    /// The requests so far, by their bodies, or by their first lines where they have none; forgets them.
     pub(super) fn requests(&self) -> Vec<String> {
         std::mem::take(&mut self.requests.lock().unwrap())
     }
@@ -107,7 +107,8 @@ pub(super) async fn client_with(
 ) -> SdkEc2 {
     let plan = Plan {
         region: Region::new("eu-central-1"),
-        endpoint: None,
+        endpoint: Some(url.to_owned()),
+        blocks_endpoint: Some(url.to_owned()),
         imds: None,
         app_name: app_name(None).unwrap(),
     };
@@ -116,11 +117,11 @@ pub(super) async fn client_with(
         .credentials_provider(credentials)
         .load()
         .await;
-    let config = aws_sdk_ec2::config::Builder::from(&config).endpoint_url(url);
-    let client = aws_sdk_ec2::Client::from_conf(config.build());
     SdkEc2 {
         plan: Arc::new(plan),
-        client: Arc::new(OnceCell::new_with(Some(client))),
+        shared: Arc::new(OnceCell::new_with(Some(config))),
+        client: Arc::default(),
+        blocks: Arc::default(),
     }
 }
 
@@ -144,6 +145,9 @@ async fn read_request(stream: &mut TcpStream) -> String {
                     .ok()
             })
             .unwrap_or(0);
+        if length == 0 {
+            return head.lines().next().unwrap_or_default().to_owned();
+        }
         if body.len() >= length {
             return body.to_owned();
         }

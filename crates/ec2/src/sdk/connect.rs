@@ -1,4 +1,4 @@
-//! Making a client of EC2: region, endpoints, credentials, time limits, TLS.
+//! Making clients of EC2 and of the EBS direct APIs: region, endpoints, credentials, time limits, TLS.
 //!
 //! Region and credentials are found as every AWS program finds them, by the SDK's own chains; settings go over them.
 
@@ -13,7 +13,7 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, Region as SdkRegion};
+use aws_config::{AppName, BehaviorVersion, Region as SdkRegion, SdkConfig};
 use aws_sdk_ec2::Client;
 use aws_smithy_http_client::Builder as HttpBuilder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -29,6 +29,8 @@ pub struct SdkSettings {
     pub region: Region,
     /// URL of EC2's endpoint, in place of the region's; for EC2 alone, not for STS or others that give credentials.
     pub endpoint: Option<String>,
+    /// URL of the EBS direct APIs, in place of the region's.
+    pub blocks_endpoint: Option<String>,
     /// URL of the instance metadata service, in place of `http://169.254.169.254`.
     pub imds_endpoint: Option<String>,
     /// Goes into the user agent after the driver's name and version, e.g. `helm`. ASCII letters, digits and ``!#$%&'*+-.^_`|~``.
@@ -49,8 +51,8 @@ pub enum ConnectError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The URL of EC2 cannot be one.
-    #[error("{value:?} is no URL of an EC2 endpoint: expected http://… or https://…")]
+    /// The URL of EC2, or of the EBS direct APIs, cannot be one.
+    #[error("{value:?} is no URL of an EC2 or EBS endpoint: expected http://… or https://…")]
     Endpoint {
         /// What was given.
         value: String,
@@ -97,15 +99,19 @@ impl SdkEc2 {
     pub fn connect(settings: SdkSettings) -> Result<Self, ConnectError> {
         let app_name = app_name(settings.user_agent_extra.as_deref())?;
         let endpoint = settings.endpoint.map(checked_endpoint).transpose()?;
+        let blocks_endpoint = settings.blocks_endpoint.map(checked_endpoint).transpose()?;
         let imds = settings.imds_endpoint.as_deref().map(imds_at).transpose()?;
         Ok(Self {
             plan: Arc::new(Plan {
                 region: SdkRegion::new(String::from(settings.region)),
                 endpoint,
+                blocks_endpoint,
                 imds,
                 app_name,
             }),
+            shared: Arc::default(),
             client: Arc::default(),
+            blocks: Arc::default(),
         })
     }
 }
@@ -115,13 +121,14 @@ impl SdkEc2 {
 pub(super) struct Plan {
     pub(super) region: SdkRegion,
     pub(super) endpoint: Option<String>,
+    pub(super) blocks_endpoint: Option<String>,
     pub(super) imds: Option<imds::client::Builder>,
     pub(super) app_name: AppName,
 }
 
 impl Plan {
-    /// Makes the client. Reads configuration files, calls nothing.
-    pub(super) async fn client(&self) -> Client {
+    /// What clients are made of. Reads configuration files, calls nothing.
+    pub(super) async fn load(&self) -> SdkConfig {
         let http = https();
         let mut config = loader(http.clone(), self.region.clone(), self.app_name.clone());
         if let Some(imds) = self.imds.clone() {
@@ -138,11 +145,25 @@ impl Plan {
                 .await;
             config = config.credentials_provider(chain);
         }
-        let mut ec2 = aws_sdk_ec2::config::Builder::from(&config.load().await);
+        config.load().await
+    }
+
+    /// Makes the client of EC2.
+    pub(super) fn client(&self, shared: &SdkConfig) -> Client {
+        let mut ec2 = aws_sdk_ec2::config::Builder::from(shared);
         if let Some(endpoint) = &self.endpoint {
             ec2 = ec2.endpoint_url(endpoint);
         }
         Client::from_conf(ec2.build())
+    }
+
+    /// Makes the client of the EBS direct APIs.
+    pub(super) fn blocks_client(&self, shared: &SdkConfig) -> aws_sdk_ebs::Client {
+        let mut ebs = aws_sdk_ebs::config::Builder::from(shared);
+        if let Some(endpoint) = &self.blocks_endpoint {
+            ebs = ebs.endpoint_url(endpoint);
+        }
+        aws_sdk_ebs::Client::from_conf(ebs.build())
     }
 }
 
@@ -207,6 +228,7 @@ mod tests {
         SdkSettings {
             region: "eu-central-1".parse().unwrap(),
             endpoint: None,
+            blocks_endpoint: None,
             imds_endpoint: None,
             user_agent_extra: None,
         }
@@ -234,7 +256,14 @@ mod tests {
                     endpoint: Some("localhost:4566".into()),
                     ..settings()
                 },
-                "\"localhost:4566\" is no URL of an EC2 endpoint",
+                "\"localhost:4566\" is no URL of an EC2 or EBS endpoint",
+            ),
+            (
+                SdkSettings {
+                    blocks_endpoint: Some("http://".into()),
+                    ..settings()
+                },
+                "\"http://\" is no URL of an EC2 or EBS endpoint",
             ),
         ];
         for (settings, message) in cases {

@@ -39,6 +39,14 @@ pub(super) fn required<T>(value: Option<T>, field: &'static str) -> Result<T, Un
     })
 }
 
+/// A field whose value this driver cannot go on with.
+pub(super) fn unexpected(field: &'static str, value: impl Display) -> Unreadable {
+    Unreadable {
+        field,
+        problem: format!("{value} is not what this driver knows"),
+    }
+}
+
 /// A field that every reply has, read from its text.
 pub(super) fn parsed<T>(value: Option<&str>, field: &'static str) -> Result<T, Unreadable>
 where

@@ -33,7 +33,9 @@ fn policy(action: Action) -> Repeat {
         | Action::DescribeLockedSnapshots
         | Action::DescribeInstances
         | Action::DescribeAvailabilityZones
-        | Action::DescribeInstanceTypes => Repeat::Harmless,
+        | Action::DescribeInstanceTypes
+        | Action::ListSnapshotBlocks
+        | Action::ListChangedBlocks => Repeat::Harmless,
         // Their client tokens make EC2 answer with the first one's volume.
         Action::CreateVolume | Action::CopyVolumes => Repeat::Harmless,
         // Each asks for an end state. A repetition after success is answered with "not found", VolumeInUse or IncorrectState,

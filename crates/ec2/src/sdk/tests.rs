@@ -1,5 +1,6 @@
 //! The SDK against answers on the wire: what is sent, what is read, what is repeated, and what an error says was done.
 
+mod blocks;
 mod copies;
 mod snapshots;
 mod together;

@@ -17,7 +17,10 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::images::Images;
 use super::layout::{Layout, Namespace};
-use super::{Backing, BackingError, Detach, DetachMode, InstanceDirs, Inventory, StillUsed};
+use super::{
+    Backing, BackingError, Detach, DetachMode, InstanceDirs, Inventory, StillUsed, blocks,
+};
+use crate::model::{Block, BlockRange};
 
 /// How often a volume is copied anew because the volume was written to meanwhile.
 const COPIES: usize = 5;
@@ -63,6 +66,16 @@ impl LoopBacking {
 
     fn layout(&self, instance: &InstanceId) -> Layout {
         Layout::at(self.instances.join(instance.as_str()))
+    }
+
+    /// Where the image of a snapshot is.
+    fn taken(&self, snapshot: &SnapshotId) -> Result<PathBuf, BackingError> {
+        let image = self.images.snapshot(snapshot);
+        if image.exists() {
+            Ok(image)
+        } else {
+            Err(BackingError::NoSnapshot(snapshot.clone()))
+        }
     }
 
     /// All instances that have directories.
@@ -282,6 +295,17 @@ impl Backing for LoopBacking {
 
     fn delete_snapshot(&self, snapshot: &SnapshotId) -> Result<(), BackingError> {
         self.images.delete_snapshot(snapshot)
+    }
+
+    fn blocks(&self, range: &BlockRange) -> Result<Vec<Block>, BackingError> {
+        let image = self.taken(&range.snapshot)?;
+        match &range.base {
+            None => blocks::written(&image, range.from, range.most),
+            Some(base) => {
+                let base = self.taken(base)?;
+                blocks::changed(&base, &image, range.from, range.most)
+            }
+        }
     }
 
     fn add_instance(

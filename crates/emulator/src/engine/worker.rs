@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::Engine;
 use crate::backing::{Backing, BackingError, Detach, DetachMode};
-use crate::model::{Effect, Report};
+use crate::model::{Block, BlockRange, Effect, Report};
 
 /// What the thread is told.
 #[derive(Debug)]
@@ -17,6 +17,11 @@ pub(crate) enum Job {
     Work {
         effects: Vec<Effect>,
         done: Option<oneshot::Sender<()>>,
+    },
+    /// Read this, then tell.
+    Look {
+        range: BlockRange,
+        tell: oneshot::Sender<Result<Vec<Block>, BackingError>>,
     },
     /// End.
     Stop,
@@ -41,15 +46,23 @@ impl Worker {
     ) -> std::io::Result<Self> {
         let jobs = engine.jobs.clone();
         let run = move || {
-            while let Ok(Job::Work { effects, done }) = queue.recv() {
-                for effect in effects {
-                    for report in carry_out(&engine, backing.as_ref(), effect) {
-                        engine.report(report);
+            while let Ok(job) = queue.recv() {
+                match job {
+                    Job::Work { effects, done } => {
+                        for effect in effects {
+                            for report in carry_out(&engine, backing.as_ref(), effect) {
+                                engine.report(report);
+                            }
+                        }
+                        if let Some(done) = done {
+                            // Nobody waits any more when the caller has hung up.
+                            let _ = done.send(());
+                        }
                     }
-                }
-                if let Some(done) = done {
-                    // Nobody waits any more when the caller has hung up.
-                    let _ = done.send(());
+                    Job::Look { range, tell } => {
+                        let _ = tell.send(backing.blocks(&range));
+                    }
+                    Job::Stop => return,
                 }
             }
         };

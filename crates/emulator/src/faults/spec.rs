@@ -125,12 +125,14 @@ impl FaultSpec {
     }
 }
 
-/// The HTTP status that EC2 sends with a code (EC2 API reference, "Error codes").
+/// The HTTP status that goes with a code (EC2 API reference, "Error codes"; EBS direct APIs reference, "Errors" of each action).
 fn usual_status(code: &str) -> u16 {
     match code {
         "RequestLimitExceeded" | "Throttling" | "Unavailable" | "ServiceUnavailable" => 503,
-        "InternalError" | "InternalFailure" => 500,
-        "UnauthorizedOperation" => 403,
+        "InternalError" | "InternalFailure" | "InternalServerException" => 500,
+        "UnauthorizedOperation" | "AccessDeniedException" => 403,
+        "ResourceNotFoundException" | "ResourceNotFoundException.SNAPSHOT_NOT_FOUND" => 404,
+        "ServiceQuotaExceededException" => 402,
         "AuthFailure" => 401,
         "DryRunOperation" => 412,
         _ => 400,

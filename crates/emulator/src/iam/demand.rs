@@ -11,7 +11,7 @@ use crate::wire::{Action, Request};
 /// A permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Demand<'a> {
-    /// `ec2:CreateVolume` and the like.
+    /// `ec2:CreateVolume`, `ebs:ListSnapshotBlocks` and the like.
     pub(super) action: String,
     /// An ARN; `*` for calls that know of none.
     pub(super) resource: String,
@@ -23,9 +23,10 @@ pub(super) struct Demand<'a> {
 }
 
 impl<'a> Demand<'a> {
-    fn new(action: impl Display, resource: String) -> Self {
+    fn new(action: Action, resource: String) -> Self {
+        let service = if action.is_direct() { "ebs" } else { "ec2" };
         Self {
-            action: format!("ec2:{action}"),
+            action: format!("{service}:{action}"),
             resource,
             request_tags: Vec::new(),
             resource_tags: None,
@@ -69,10 +70,14 @@ pub(super) fn of<'a>(
     action: Action,
     request: &'a Request,
 ) -> Vec<Demand<'a>> {
-    let Request::Change(command) = request else {
-        return vec![Demand::new(action, "*".to_owned())];
-    };
     let place = Place { region, state };
+    let command = match request {
+        Request::Change(command) => command,
+        Request::Look(_) => return vec![Demand::new(action, "*".to_owned())],
+        Request::Blocks(query) => {
+            return place.snapshots(action, query.snapshots());
+        }
+    };
     match command {
         Command::DeleteVolume(id) => place.volume(action, id).into_iter().collect(),
         Command::ModifyVolume(c) => place.volume(action, &c.volume).into_iter().collect(),

@@ -96,8 +96,8 @@ impl Policy {
 impl Statement {
     fn check(&self) -> Result<(), String> {
         for action in self.action.iter() {
-            if !action.starts_with("ec2:") {
-                return Err(format!("Action {action:?} is none of EC2's"));
+            if !action.starts_with("ec2:") && !action.starts_with("ebs:") {
+                return Err(format!("Action {action:?} is none of EC2's or EBS's"));
             }
         }
         for resource in self.resource.iter() {

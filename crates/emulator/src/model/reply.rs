@@ -3,8 +3,8 @@
 use ebs_types::{AttachmentLimit, InstanceId, InstanceState, SnapshotId, VolumeId, Zone};
 
 use crate::model::{
-    ApiError, Attachment, AvailabilityZone, FastRestore, Instance, LockedSnapshot, Modification,
-    Page, Snapshot, Volume, VolumeStatus,
+    ApiError, Attachment, AvailabilityZone, Blocks, FastRestore, Instance, LockedSnapshot,
+    Modification, Page, Snapshot, Volume, VolumeStatus,
 };
 
 /// What a call answers when it is not refused.
@@ -37,6 +37,7 @@ pub(crate) enum Reply {
     Changes(Vec<InstanceChange>),
     InstanceTypes(Page<InstanceTypeInfo>),
     Zones(Vec<AvailabilityZone>),
+    Blocks(Blocks),
 }
 
 /// What became of EnableFastSnapshotRestores: it succeeds also where it is refused for some.

@@ -1,5 +1,6 @@
 //! The rules of EC2, with time as a value.
 
+mod blocks;
 mod copies;
 mod create_snapshots;
 mod laws;
