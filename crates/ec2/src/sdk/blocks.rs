@@ -38,11 +38,9 @@ async fn written(client: &Client, query: &BlockQuery) -> Result<Page<u32>, Ec2Er
     };
     let reply = call(action, attempt).await?;
     read(action, reply, |reply| {
-        check_size(reply.block_size)?;
         let blocks = reply.blocks.unwrap_or_default();
-        page(blocks, reply.next_token, |block| {
-            block_index(block.block_index)
-        })
+        let indices = blocks.iter().map(|block| block.block_index);
+        indices_of(reply.block_size, indices, reply.next_token)
     })
 }
 
@@ -66,11 +64,9 @@ async fn changed(
     };
     let reply = call(action, attempt).await?;
     read(action, reply, |reply| {
-        check_size(reply.block_size)?;
         let blocks = reply.changed_blocks.unwrap_or_default();
-        page(blocks, reply.next_token, |block| {
-            block_index(block.block_index)
-        })
+        let indices = blocks.iter().map(|block| block.block_index);
+        indices_of(reply.block_size, indices, reply.next_token)
     })
 }
 
@@ -83,18 +79,19 @@ fn place(query: &BlockQuery) -> (Option<i32>, Option<String>) {
     }
 }
 
-fn block_index(index: Option<i32>) -> Result<u32, Unreadable> {
-    count(required(index, "BlockIndex")?, "BlockIndex")
-}
-
-/// Where a list begins was counted in blocks of this size.
-fn check_size(size: Option<i32>) -> Result<(), Unreadable> {
+/// A page of indices, which count blocks of the size that the place was counted in.
+fn indices_of(
+    size: Option<i32>,
+    indices: impl Iterator<Item = Option<i32>>,
+    next_token: Option<String>,
+) -> Result<Page<u32>, Unreadable> {
     let size = count(required(size, "BlockSize")?, "BlockSize")?;
-    if size == BLOCK_BYTES {
-        Ok(())
-    } else {
-        Err(unexpected("BlockSize", size))
+    if size != BLOCK_BYTES {
+        return Err(unexpected("BlockSize", size));
     }
+    page(indices, next_token, |index| {
+        count(required(index, "BlockIndex")?, "BlockIndex")
+    })
 }
 
 /// A refusal whose code has its reason behind a dot, as codes of EC2 have: `ValidationException.UNRELATED_SNAPSHOTS`.
