@@ -50,6 +50,7 @@ impl IdentityService {
             .map(|kind| service(*kind))
             .chain([
                 service(service::Type::VolumeAccessibilityConstraints),
+                service(service::Type::SnapshotAccessibilityConstraints),
                 expansion(volume_expansion::Type::Online),
             ])
             .map(|capability| PluginCapability {
@@ -135,11 +136,12 @@ mod tests {
     }
 
     #[test]
-    fn every_role_offers_zones_and_online_growth() {
+    fn every_role_offers_places_and_online_growth() {
         for role in [Role::Controller, Role::Node, Role::All] {
             let all = IdentityService::new(role).capabilities();
             for wanted in [
                 service(service::Type::VolumeAccessibilityConstraints),
+                service(service::Type::SnapshotAccessibilityConstraints),
                 expansion(volume_expansion::Type::Online),
             ] {
                 assert!(all.iter().any(|c| c.r#type.as_ref() == Some(&wanted)));

@@ -59,6 +59,10 @@ impl Spec {
         let class_tags = ClassTags::take_set(&mut map, &variables, settings.invalid_tags)?;
         let class = SnapshotClass::take(&mut map)?;
         map.finish()?;
+        place::check_usable(
+            message.accessibility_requirements.as_ref(),
+            class.outpost.as_ref(),
+        )?;
         let mut tags = tags::snapshot(settings, name)?;
         for (key, value) in &class_tags.set {
             tags.set(key, value)?;

@@ -19,7 +19,7 @@ pub(super) fn snapshot(snapshot: &Snapshot) -> csi::v1::Snapshot {
         creation_time: Some(snapshot.started.into()),
         ready_to_use: snapshot.state == SnapshotState::Completed,
         group_snapshot_id: snapshot.group().unwrap_or_default().to_owned(),
-        ..csi::v1::Snapshot::default()
+        accessible_topology: topology::restorable_in(snapshot),
     }
 }
 

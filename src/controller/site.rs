@@ -33,20 +33,21 @@ impl Site {
 
     /// Where a volume can be used, as CSI says it: by the keys that nodes have, too.
     pub(super) fn segments(&self) -> HashMap<String, String> {
-        let zone = [(ZONE_KEY, self.zone.as_str())].into_iter();
-        let outpost = self.outpost.iter().flat_map(|outpost| {
-            [
-                (OUTPOST_KEY, outpost.id()),
-                (OUTPOST_REGION_KEY, outpost.region()),
-                (OUTPOST_ACCOUNT_KEY, outpost.account()),
-                (OUTPOST_PARTITION_KEY, outpost.partition()),
-            ]
-        });
-        let named = zone.chain(outpost);
-        named
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect()
+        let outpost = self.outpost.iter().flat_map(of_nodes_on);
+        let zone = (ZONE_KEY.to_owned(), self.zone.to_string());
+        outpost.chain([zone]).collect()
     }
+}
+
+/// The segments that the nodes on an Outpost have in common.
+pub(super) fn of_nodes_on(outpost: &Outpost) -> [(String, String); 4] {
+    [
+        (OUTPOST_KEY, outpost.id()),
+        (OUTPOST_REGION_KEY, outpost.region()),
+        (OUTPOST_ACCOUNT_KEY, outpost.account()),
+        (OUTPOST_PARTITION_KEY, outpost.partition()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
 }
 
 impl From<&Volume> for Site {

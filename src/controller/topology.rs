@@ -11,7 +11,7 @@ use ebs_types::topology::{
     ZONE_ID_KEY, ZONE_KEY,
 };
 use ebs_types::{Outpost, Zone};
-use ec2::AvailabilityZone;
+use ec2::{AvailabilityZone, Snapshot};
 
 use super::error::Error;
 use super::site::{self, Site};
@@ -19,7 +19,7 @@ use super::zones;
 use crate::status::InvalidRequest;
 
 /// The request's field.
-const FIELD: &str = "accessibility_requirements";
+pub(super) const FIELD: &str = "accessibility_requirements";
 
 /// The places that a request names, some zones perhaps by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -217,6 +217,16 @@ pub(super) fn accessible_from(site: &Site) -> Vec<Topology> {
     vec![Topology {
         segments: site.segments(),
     }]
+}
+
+/// Where volumes made of the snapshot can be; nothing stands for everywhere.
+pub(super) fn restorable_in(snapshot: &Snapshot) -> Vec<Topology> {
+    let outpost = snapshot.outpost.iter();
+    outpost
+        .map(|outpost| Topology {
+            segments: site::of_nodes_on(outpost).into(),
+        })
+        .collect()
 }
 
 #[cfg(test)]

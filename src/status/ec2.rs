@@ -80,7 +80,15 @@ fn invalid_parameter(rpc: Rpc) -> Code {
 
 /// What the reader of the message can do about it.
 pub(super) fn advice(error: &Ec2Error) -> &'static str {
-    match error.kind {
+    let code = error.code.as_deref().unwrap_or_default();
+    if code.starts_with("InvalidKmsKey.") {
+        return "see that the KMS key is enabled, not about to be deleted, symmetric and in this region (docs/IAM.md)";
+    }
+    by_kind(error.kind)
+}
+
+fn by_kind(kind: ErrorKind) -> &'static str {
+    match kind {
         ErrorKind::Throttled | ErrorKind::Service | ErrorKind::SnapshotRateExceeded => {
             "EC2 is asked again with the next try"
         }

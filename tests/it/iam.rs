@@ -13,6 +13,7 @@ use csi::v1::{
 use lab::cloud::NewVolume;
 use lab::orchestrator::{Claim, Controller, Use, gib_or_more};
 use lab::socket::{Patience, channel};
+use rstest::rstest;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
@@ -389,6 +390,45 @@ async fn only_what_carries_the_mark_is_deleted_or_tagged() {
         .delete(&claim)
         .await
         .unwrap();
+    assert_eq!(volumes(&world).await, 0);
+}
+
+/// EC2 checks no key before it has accepted the volume: whether it is disabled, about to be deleted, of another account that shares it not, or
+/// its policy denies the grant, looks the same.
+#[rstest]
+#[case::by_its_id("1234abcd-12ab-34cd-56ef-1234567890ab")]
+#[case::by_its_arn(
+    "arn:aws:kms:eu-central-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+)]
+#[case::of_another_account("arn:aws:kms:eu-central-1:111122223333:key/shared-with-nobody")]
+#[case::of_another_region("arn:aws:kms:us-east-1:000000000000:key/elsewhere")]
+#[tokio::test]
+async fn a_key_that_cannot_be_used_is_told_however_it_is_named(#[case] key: &'static str) {
+    let world = world_with(|config| {
+        config.denied_keys = [
+            "1234abcd-12ab-34cd-56ef-1234567890ab",
+            "arn:aws:kms:eu-central-1:111122223333:key/shared-with-nobody",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        config.delays.create = Duration::from_secs(3);
+    })
+    .await;
+    let mut order = world.order("pvc-1");
+    order.parameters = vec![("kmsKeyId", key)];
+    let once = world.controller.with(Patience::ONCE);
+    let answer = once.create(&order).await;
+    assert_eq!(code(&answer), Code::PermissionDenied, "{answer:?}");
+    let words = message(answer);
+    for part in [
+        key,
+        "kms:CreateGrant",
+        "enabled",
+        "in this region",
+        "CloudTrail",
+    ] {
+        assert!(words.contains(part), "{part} in {words}");
+    }
     assert_eq!(volumes(&world).await, 0);
 }
 

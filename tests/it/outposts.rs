@@ -2,8 +2,8 @@
 
 use csi::v1::volume_content_source::{SnapshotSource, Type};
 use csi::v1::{
-    ControllerGetVolumeRequest, CreateVolumeRequest, ListVolumesRequest, Topology,
-    TopologyRequirement, Volume, VolumeContentSource,
+    ControllerGetVolumeRequest, CreateSnapshotRequest, CreateVolumeRequest, ListSnapshotsRequest,
+    ListVolumesRequest, Snapshot, Topology, TopologyRequirement, Volume, VolumeContentSource,
 };
 use ebs_types::topology::{
     OUTPOST_ACCOUNT_KEY, OUTPOST_KEY, OUTPOST_PARTITION_KEY, OUTPOST_REGION_KEY, ZONE_KEY,
@@ -318,6 +318,60 @@ async fn a_local_snapshot_stays_on_its_outpost() {
         &[ARN, "in the region"],
     );
     assert_eq!(snapshots(&world).await, 1);
+}
+
+/// A snapshot that has to be usable in one of these places.
+async fn usable_in(
+    world: &World,
+    claim: &Claim,
+    name: &str,
+    class: &[(&str, &str)],
+    requisite: &[Topology],
+) -> Result<Snapshot, Status> {
+    let parameters = topology(class).segments;
+    let request = CreateSnapshotRequest {
+        source_volume_id: claim.id.clone(),
+        name: name.to_owned(),
+        parameters,
+        accessibility_requirements: Some(TopologyRequirement {
+            requisite: requisite.to_vec(),
+            preferred: Vec::new(),
+        }),
+        ..CreateSnapshotRequest::default()
+    };
+    let answer = world.controller.client().create_snapshot(request).await?;
+    Ok(answer.into_inner().snapshot.unwrap())
+}
+
+#[tokio::test]
+async fn a_snapshot_says_where_it_can_be_restored() {
+    let world = world().await;
+    let local = made(&world, "local", outpost()).await;
+    let regional = made(&world, "regional", outpost()).await;
+    let class = [("outpostArn", ARN)];
+    let answer = usable_in(&world, &local, "elsewhere", &class, &[zone()]).await;
+    refused(answer, Code::InvalidArgument, &[ARN, "outpostArn"]);
+    let part = topology(&[(OUTPOST_KEY, "op-1")]);
+    let answer = usable_in(&world, &local, "part", &[], &[part]).await;
+    refused(answer, Code::InvalidArgument, &[OUTPOST_PARTITION_KEY]);
+    assert_eq!(snapshots(&world).await, 0);
+
+    let mut nodes = outpost();
+    nodes.segments.remove(ZONE_KEY);
+    let both = [zone(), nodes.clone()];
+    let there = usable_in(&world, &local, "there", &class, &both).await;
+    assert_eq!(there.unwrap().accessible_topology, [nodes.clone()]);
+    let anywhere = usable_in(&world, &regional, "anywhere", &[], &both).await;
+    assert_eq!(anywhere.unwrap().accessible_topology, []);
+
+    let mut client = world.controller.client();
+    let listed = client.list_snapshots(ListSnapshotsRequest::default()).await;
+    let listed = listed.unwrap().into_inner().entries.into_iter();
+    let mut places: Vec<_> = listed
+        .map(|entry| entry.snapshot.unwrap().accessible_topology)
+        .collect();
+    places.sort_by_key(Vec::len);
+    assert_eq!(places, [vec![], vec![nodes]]);
 }
 
 #[tokio::test]

@@ -1,11 +1,42 @@
 //! Where a snapshot is kept: in the region, or on the Outpost that its volume is on (EBS user guide, "Local snapshots on Outposts").
 
+use csi::v1::TopologyRequirement;
 use ebs_types::Outpost;
 use ec2::{Ec2Error, Volume};
 
 use super::super::error::Error;
-use super::super::site::Site;
+use super::super::site::{self, Site};
+use super::super::topology;
 use super::Taking;
+use crate::status::InvalidRequest;
+
+/// Whether a snapshot that is kept there can be used where it has to be. What the region keeps can be restored anywhere.
+///
+/// # Errors
+/// [`InvalidRequest`] where the class' Outpost is none of the required places, or one of them is no Outpost.
+pub(super) fn check_usable(
+    requirement: Option<&TopologyRequirement>,
+    kept_on: Option<&Outpost>,
+) -> Result<(), InvalidRequest> {
+    let required = requirement.map_or(&[][..], |requirement| &requirement.requisite);
+    let outposts = required
+        .iter()
+        .map(|place| site::outpost(topology::FIELD, &place.segments))
+        .collect::<Result<Vec<_>, _>>()?;
+    match kept_on {
+        Some(outpost) if !outposts.is_empty() && !outposts.contains(&Some(outpost.clone())) => {
+            Err(InvalidRequest::value(
+                topology::FIELD,
+                "requisite",
+                format!(
+                    "none of these places is on Outpost {outpost}, where the class' outpostArn keeps the snapshot and alone it can be restored: \
+                     use a class without outpostArn"
+                ),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
 
 impl Taking<'_> {
     /// A snapshot that EC2 refuses to take as it was asked for. Where an Outpost is concerned, its rules say why and what can be had.

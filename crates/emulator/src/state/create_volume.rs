@@ -197,10 +197,11 @@ fn encryption_of(
     }
 }
 
-/// Whether the caller or EC2 may not use the key. EC2 finds out after it has accepted the volume.
+/// Whether the caller or EC2 may not use the key, or it is in another region. EC2 finds out after it has accepted the volume.
 fn is_denied(ctx: &Ctx<'_>, key: &str) -> bool {
     let mut denied = ctx.settings.denied_keys.iter();
     denied.any(|denied| key_arn(ctx, denied) == key)
+        || key.split(':').nth(3) != Some(ctx.region.as_str())
 }
 
 /// The account's default key for EBS.
