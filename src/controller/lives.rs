@@ -19,7 +19,7 @@ use proptest::prelude::*;
 use tokio::time::{sleep, timeout};
 
 use self::model::{Claim, World};
-use super::testing::{FakeEc2, Fault, service};
+use super::testing::{FakeEc2, Fault, paused, service};
 
 /// Names of claims.
 const CLAIMS: usize = 3;
@@ -185,12 +185,7 @@ proptest! {
 
     #[test]
     fn nothing_is_lost_doubled_or_left_behind(steps in steps(), lag in 0_u64..5_000) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        paused(async {
             timeout(Duration::from_secs(86_400), play(&steps, lag)).await.expect("it ends");
         });
     }

@@ -318,6 +318,15 @@ pub(super) fn service(fake: &Arc<FakeEc2>) -> ControllerService {
     ControllerService::new(cloud, Settings::default())
 }
 
+/// Runs this in a time of its own, which passes whenever nothing else can go on.
+pub(super) fn paused<T>(run: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build();
+    runtime.unwrap().block_on(run)
+}
+
 /// A capability as Kubernetes sends it.
 pub(super) fn capability() -> VolumeCapability {
     VolumeCapability {

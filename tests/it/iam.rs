@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use csi::v1::snapshot_metadata_client::SnapshotMetadataClient;
 use csi::v1::{
-    ControllerGetVolumeHealthRequest, ControllerGetVolumeRequest, ControllerModifyVolumeRequest,
-    CreateSnapshotRequest, CreateVolumeGroupSnapshotRequest, CreateVolumeRequest,
-    DeleteVolumeGroupSnapshotRequest, GetMetadataAllocatedRequest, GetMetadataDeltaRequest,
-    GetSnapshotRequest, ListSnapshotsRequest, ListVolumesRequest,
+    ControllerGetVolumeHealthRequest, ControllerGetVolumeRequest, CreateSnapshotRequest,
+    CreateVolumeGroupSnapshotRequest, CreateVolumeRequest, DeleteVolumeGroupSnapshotRequest,
+    GetMetadataAllocatedRequest, GetMetadataDeltaRequest, GetSnapshotRequest, ListSnapshotsRequest,
+    ListVolumesRequest,
 };
 use lab::cloud::NewVolume;
 use lab::orchestrator::{Claim, Controller, Use, gib_or_more};
@@ -17,7 +17,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
-use crate::world::{World, code, message, snapshots, volumes, world_with};
+use crate::world::{self, World, code, message, parameters, snapshots, volumes, world_with};
 
 const POLICY: &str = include_str!("../../deploy/iam-policy.json");
 const IN_TREE: &str = include_str!("../../deploy/iam-policy-in-tree.json");
@@ -61,20 +61,7 @@ async fn world_under(policy: &Value) -> World {
 }
 
 async fn modify(world: &World, claim: &Claim, class: &[(&str, &str)]) -> Result<(), Status> {
-    let class = class
-        .iter()
-        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-    let request = ControllerModifyVolumeRequest {
-        volume_id: claim.id.clone(),
-        mutable_parameters: class.collect(),
-        ..ControllerModifyVolumeRequest::default()
-    };
-    world
-        .controller
-        .client()
-        .controller_modify_volume(request)
-        .await
-        .map(drop)
+    world::modify(world, &claim.id, parameters(class)).await
 }
 
 async fn looks(world: &World, claim: &Claim, snapshot: &str) -> Result<(), Status> {

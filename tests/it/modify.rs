@@ -2,34 +2,18 @@
 
 use std::time::Duration;
 
-use csi::v1::{
-    CapacityRange, ControllerExpandVolumeRequest, ControllerModifyVolumeRequest,
-    controller_service_capability,
-};
+use csi::v1::{CapacityRange, ControllerExpandVolumeRequest, controller_service_capability};
 use lab::orchestrator::Claim;
 use rstest::rstest;
 use serde_json::json;
 use tonic::{Code, Status};
 
-use crate::world::{World, calls, world, world_with};
+use crate::world::{self, World, calls, parameters, world, world_with};
 
 type Class<'a> = &'a [(&'a str, &'a str)];
 
-fn parameters(class: Class<'_>) -> std::collections::HashMap<String, String> {
-    class
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
-}
-
 async fn modify(world: &World, claim: &Claim, class: Class<'_>) -> Result<(), Status> {
-    let request = ControllerModifyVolumeRequest {
-        volume_id: claim.id.clone(),
-        mutable_parameters: parameters(class),
-        ..ControllerModifyVolumeRequest::default()
-    };
-    let mut client = world.controller.client();
-    client.controller_modify_volume(request).await.map(drop)
+    world::modify(world, &claim.id, parameters(class)).await
 }
 
 async fn expand(world: &World, claim: &Claim, gib: i64) -> Result<i64, Status> {

@@ -7,27 +7,17 @@ mod table;
 use std::collections::HashMap;
 
 use csi::v1::volume_content_source::{SnapshotSource, Type as Source};
-use csi::v1::{
-    ControllerModifyVolumeRequest, CreateSnapshotRequest, CreateVolumeRequest, Snapshot, Volume,
-    VolumeContentSource,
-};
+use csi::v1::{CreateVolumeRequest, Snapshot, Volume, VolumeContentSource};
 use tonic::{Code, Status};
 
-use crate::world::{World, calls, world, world_started_with};
+use crate::world::{self, World, calls, parameters, world, world_started_with};
 use table::{Conflicts, Effect, Map, Row};
 
 type Parameters = HashMap<String, String>;
 
-fn map(pairs: &[(&str, &str)]) -> Parameters {
-    let pairs = pairs.iter();
-    pairs
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
-}
-
 impl Row {
     fn class(&self, value: &str) -> Parameters {
-        let mut class = map(self.with);
+        let mut class = parameters(self.with);
         class.insert(self.key.to_owned(), value.to_owned());
         class
     }
@@ -111,34 +101,17 @@ impl Asking {
     }
 
     async fn plain(&mut self) -> Volume {
-        let old = map(&[("tagSpecification_1", "old=1")]);
+        let old = parameters(&[("tagSpecification_1", "old=1")]);
         self.volume(old, Parameters::new(), None).await.unwrap()
     }
 
     async fn modify(&self, volume: &Volume, class: Parameters) -> Result<(), Status> {
-        let request = ControllerModifyVolumeRequest {
-            volume_id: volume.volume_id.clone(),
-            mutable_parameters: class,
-            ..ControllerModifyVolumeRequest::default()
-        };
-        let mut client = self.world.controller.client();
-        client.controller_modify_volume(request).await.map(drop)
+        world::modify(&self.world, &volume.volume_id, class).await
     }
 
     async fn snapshot(&mut self, of: &Volume, class: Parameters) -> Result<Snapshot, Status> {
-        let request = CreateSnapshotRequest {
-            source_volume_id: of.volume_id.clone(),
-            name: self.name(),
-            parameters: class,
-            ..CreateSnapshotRequest::default()
-        };
-        let answer = self
-            .world
-            .controller
-            .client()
-            .create_snapshot(request)
-            .await?;
-        Ok(answer.into_inner().snapshot.unwrap())
+        let name = self.name();
+        world::snapshot(&self.world, &of.volume_id, &name, class).await
     }
 
     async fn calls(&self, action: &str) -> u64 {
@@ -226,7 +199,7 @@ impl Asking {
     async fn conflicts_of_volumes(&mut self, conflicts: Conflicts, is_mutable: bool) {
         let before = self.calls("CreateVolume").await;
         for (class, named) in conflicts {
-            let answer = self.volume_of(map(class), is_mutable, None).await;
+            let answer = self.volume_of(parameters(class), is_mutable, None).await;
             must_conflict(class, named, answer.map(drop));
         }
         assert_eq!(self.calls("CreateVolume").await, before);
@@ -255,7 +228,7 @@ async fn parameters_of_a_volume_attributes_class_of_a_new_volume() {
     let mut asking = Asking::begin().await;
     asking.rows_of_volumes(table::ATTRIBUTES, true, None).await;
     // Of a volume that is not there yet no tag can be deleted: a class with such a parameter is taken nevertheless.
-    let deletes = map(&[("tagDeletion_1", "old")]);
+    let deletes = parameters(&[("tagDeletion_1", "old")]);
     asking.volume_of(deletes, true, None).await.unwrap();
     asking
         .conflicts_of_volumes(table::ATTRIBUTES_CONFLICTS, true)
@@ -288,7 +261,11 @@ async fn parameters_of_a_volume_attributes_class_of_a_volume_in_use() {
     let volume = asking.plain().await;
     let before = asking.calls("ModifyVolume").await;
     for (class, named) in table::ATTRIBUTES_CONFLICTS {
-        must_conflict(class, named, asking.modify(&volume, map(class)).await);
+        must_conflict(
+            class,
+            named,
+            asking.modify(&volume, parameters(class)).await,
+        );
     }
     assert_eq!(asking.calls("ModifyVolume").await, before);
 }
@@ -311,7 +288,7 @@ async fn parameters_of_a_volume_snapshot_class() {
     let volume = asking.plain().await;
     let before = asking.calls("CreateSnapshot").await;
     for (class, named) in snapshots::SNAPSHOT_CONFLICTS {
-        let answer = asking.snapshot(&volume, map(class)).await;
+        let answer = asking.snapshot(&volume, parameters(class)).await;
         must_conflict(class, named, answer.map(drop));
     }
     assert_eq!(asking.calls("CreateSnapshot").await, before);
@@ -320,7 +297,7 @@ async fn parameters_of_a_volume_snapshot_class() {
 #[tokio::test]
 async fn more_iops_than_the_size_allows_are_refused_and_never_cut() {
     let mut asking = Asking::begin().await;
-    let class = map(&[("type", "io2"), ("iops", "200000")]);
+    let class = parameters(&[("type", "io2"), ("iops", "200000")]);
     let refused = asking.volume(class.clone(), Parameters::new(), None).await;
     let refused = refused.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
@@ -338,7 +315,7 @@ async fn a_tag_that_cannot_be_had_is_left_out_where_a_warning_is_enough() {
     let world = world_started_with(&[("--warn-on-invalid-tag", "--log-format=text")]).await;
     let mut asking = Asking { world, made: 0 };
     let class = || {
-        map(&[
+        parameters(&[
             ("tagSpecification_1", "team=storage"),
             ("tagSpecification_2", "CSIVolumeName=mine"),
             ("tagSpecification_3", "nothing"),
@@ -364,7 +341,7 @@ async fn a_tag_that_cannot_be_had_is_left_out_where_a_warning_is_enough() {
     assert_eq!(seen[0].tags["team"], "storage");
     // What is no tag is refused as ever.
     let refused = asking
-        .volume(map(&[("tipe", "gp3")]), Parameters::new(), None)
+        .volume(parameters(&[("tipe", "gp3")]), Parameters::new(), None)
         .await;
     assert_eq!(refused.unwrap_err().code(), Code::InvalidArgument);
 }

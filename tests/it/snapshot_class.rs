@@ -1,12 +1,12 @@
 //! VolumeSnapshotClasses: what external-snapshotter passes on, and what EC2 is asked for.
 
-use csi::v1::{CreateSnapshotRequest, DeleteSnapshotRequest, Snapshot};
+use csi::v1::{DeleteSnapshotRequest, Snapshot};
 use lab::orchestrator::Claim;
 use rstest::rstest;
 use serde_json::json;
 use tonic::{Code, Status};
 
-use crate::world::{World, calls, snapshots, world};
+use crate::world::{self, World, calls, parameters, snapshots, world};
 
 pub(crate) type Class<'a> = &'a [(&'a str, &'a str)];
 
@@ -25,17 +25,7 @@ pub(crate) async fn take(
     name: &str,
     class: Class<'_>,
 ) -> Result<Snapshot, Status> {
-    let request = CreateSnapshotRequest {
-        source_volume_id: claim.id.clone(),
-        name: name.to_owned(),
-        parameters: class
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect(),
-        ..CreateSnapshotRequest::default()
-    };
-    let answer = world.controller.client().create_snapshot(request).await?;
-    Ok(answer.into_inner().snapshot.unwrap())
+    world::snapshot(world, &claim.id, name, parameters(class)).await
 }
 
 async fn delete(world: &World, id: &str) -> Result<(), Status> {

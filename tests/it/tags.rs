@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use csi::v1::{
-    ControllerModifyVolumeRequest, CreateSnapshotRequest, CreateVolumeRequest, Snapshot,
-};
+use csi::v1::{CreateVolumeRequest, Snapshot};
 use lab::orchestrator::Claim;
 use rstest::rstest;
 use tonic::{Code, Status};
 
-use crate::world::{World, calls, world, world_started_with};
+use crate::world::{self, World, calls, parameters, world, world_started_with};
 
 type Map<'a> = &'a [(&'a str, &'a str)];
 
@@ -20,19 +18,12 @@ const CLAIM: [(&str, &str); 3] = [
     ("csi.storage.k8s.io/pv/name", "pvc-1"),
 ];
 
-fn map(pairs: Map<'_>) -> std::collections::HashMap<String, String> {
-    let pairs = pairs
-        .iter()
-        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
-    pairs.collect()
-}
-
 async fn create(world: &World, class: Map<'_>, attributes: Map<'_>) -> Result<Claim, Status> {
     let order = world.order("pvc-1");
     let mut request: CreateVolumeRequest = order.request();
-    request.parameters.extend(map(&CLAIM));
-    request.parameters.extend(map(class));
-    request.mutable_parameters = map(attributes);
+    request.parameters.extend(parameters(&CLAIM));
+    request.parameters.extend(parameters(class));
+    request.mutable_parameters = parameters(attributes);
     let answer = world.controller.client().create_volume(request).await?;
     let volume = answer.into_inner().volume.unwrap();
     Ok(Claim {
@@ -44,19 +35,13 @@ async fn create(world: &World, class: Map<'_>, attributes: Map<'_>) -> Result<Cl
 }
 
 async fn modify(world: &World, claim: &Claim, class: Map<'_>) -> Result<(), Status> {
-    let mut mutable_parameters = map(class);
-    mutable_parameters.extend(map(&CLAIM));
-    let request = ControllerModifyVolumeRequest {
-        volume_id: claim.id.clone(),
-        mutable_parameters,
-        ..ControllerModifyVolumeRequest::default()
-    };
-    let mut client = world.controller.client();
-    client.controller_modify_volume(request).await.map(drop)
+    let mut mutable_parameters = parameters(class);
+    mutable_parameters.extend(parameters(&CLAIM));
+    world::modify(world, &claim.id, mutable_parameters).await
 }
 
 async fn snapshot(world: &World, claim: &Claim, class: Map<'_>) -> Result<Snapshot, Status> {
-    let mut parameters = map(&[
+    let mut all = parameters(&[
         ("csi.storage.k8s.io/volumesnapshot/name", "nightly"),
         (
             "csi.storage.k8s.io/volumesnapshot/namespace",
@@ -67,15 +52,8 @@ async fn snapshot(world: &World, claim: &Claim, class: Map<'_>) -> Result<Snapsh
             "snapcontent-1",
         ),
     ]);
-    parameters.extend(map(class));
-    let request = CreateSnapshotRequest {
-        source_volume_id: claim.id.clone(),
-        name: "snapshot-1".to_owned(),
-        parameters,
-        ..CreateSnapshotRequest::default()
-    };
-    let answer = world.controller.client().create_snapshot(request).await?;
-    Ok(answer.into_inner().snapshot.unwrap())
+    all.extend(parameters(class));
+    world::snapshot(world, &claim.id, "snapshot-1", all).await
 }
 
 async fn tags(world: &World, claim: &Claim) -> BTreeMap<String, String> {

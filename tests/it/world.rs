@@ -1,8 +1,10 @@
 //! Short ways to say what these tests say often; the world itself is [`lab::world`].
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use csi::v1::{ControllerModifyVolumeRequest, CreateSnapshotRequest, Snapshot};
 use emulator::{Config, Delays};
 pub(crate) use lab::world::World;
 use tonic::{Code, Status};
@@ -55,6 +57,46 @@ fn moments() -> Delays {
         snapshot: moment,
         ..Delays::none()
     }
+}
+
+/// Parameters as a request has them.
+pub(crate) fn parameters(class: &[(&str, &str)]) -> HashMap<String, String> {
+    let pairs = class.iter();
+    pairs
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// ControllerModifyVolume.
+pub(crate) async fn modify(
+    world: &World,
+    volume: &str,
+    mutable_parameters: HashMap<String, String>,
+) -> Result<(), Status> {
+    let request = ControllerModifyVolumeRequest {
+        volume_id: volume.to_owned(),
+        mutable_parameters,
+        ..ControllerModifyVolumeRequest::default()
+    };
+    let mut client = world.controller.client();
+    client.controller_modify_volume(request).await.map(drop)
+}
+
+/// CreateSnapshot.
+pub(crate) async fn snapshot(
+    world: &World,
+    volume: &str,
+    name: &str,
+    parameters: HashMap<String, String>,
+) -> Result<Snapshot, Status> {
+    let request = CreateSnapshotRequest {
+        source_volume_id: volume.to_owned(),
+        name: name.to_owned(),
+        parameters,
+        ..CreateSnapshotRequest::default()
+    };
+    let answer = world.controller.client().create_snapshot(request).await?;
+    Ok(answer.into_inner().snapshot.unwrap())
 }
 
 /// How many volumes EC2 has.

@@ -6,7 +6,9 @@ use ec2::{Action, ErrorKind};
 use proptest::prelude::*;
 use tokio::time::timeout;
 
-use super::super::testing::{FakeEc2, Fault, clone_request, create, create_request, service};
+use super::super::testing::{
+    FakeEc2, Fault, clone_request, create, create_request, paused, service,
+};
 use super::*;
 
 /// What the next try of the caller meets.
@@ -109,11 +111,6 @@ proptest! {
 
     #[test]
     fn final_means_none_and_success_means_one(history in tries(), lag in 0_u64..9, clones in any::<bool>()) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(play(&history, lag, clones));
+        paused(play(&history, lag, clones));
     }
 }

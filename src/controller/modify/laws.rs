@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tokio::time::{sleep, timeout};
 use tonic::Code;
 
-use super::super::testing::{FakeEc2, Fault, service};
+use super::super::testing::{FakeEc2, Fault, paused, service};
 use super::tests::{completed, expand, modify, seen, volume};
 
 /// What a try of the sidecar meets.
@@ -99,12 +99,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn one_modification_for_each_wish_at_most(history in tries()) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        paused(async {
             timeout(Duration::from_secs(3_600), play(&history)).await.expect("it works at last");
         });
     }

@@ -1,16 +1,17 @@
 //! Each call once, by its bare request: what a sidecar would repeat is answered once here.
 
+use std::collections::HashMap;
+
 use csi::v1::{
     CapacityRange, ControllerExpandVolumeRequest, ControllerGetVolumeHealthRequest,
-    ControllerGetVolumeRequest, ControllerModifyVolumeRequest, ControllerPublishVolumeRequest,
-    ControllerUnpublishVolumeRequest, CreateSnapshotRequest, CreateVolumeRequest,
-    DeleteSnapshotRequest, DeleteVolumeRequest, GetSnapshotRequest, ListSnapshotsRequest,
-    ListVolumesRequest, ValidateVolumeCapabilitiesRequest,
+    ControllerGetVolumeRequest, ControllerPublishVolumeRequest, ControllerUnpublishVolumeRequest,
+    CreateVolumeRequest, DeleteSnapshotRequest, DeleteVolumeRequest, GetSnapshotRequest,
+    ListSnapshotsRequest, ListVolumesRequest, ValidateVolumeCapabilitiesRequest,
 };
 use lab::orchestrator::{Claim, Use};
 use tonic::Status;
 
-use crate::world::World;
+use crate::world::{self, World, parameters};
 
 pub(crate) type Answer = Result<(), Status>;
 
@@ -129,31 +130,12 @@ pub(crate) async fn expand(world: &World, volume: &str, required: i64, limit: i6
 }
 
 pub(crate) async fn modify(world: &World, volume: &str, key: &str, value: &str) -> Answer {
-    let request = ControllerModifyVolumeRequest {
-        volume_id: volume.to_owned(),
-        mutable_parameters: [(key.to_owned(), value.to_owned())].into(),
-        ..ControllerModifyVolumeRequest::default()
-    };
-    world
-        .controller
-        .client()
-        .controller_modify_volume(request)
-        .await
-        .map(drop)
+    world::modify(world, volume, parameters(&[(key, value)])).await
 }
 
 pub(crate) async fn snapshot(world: &World, volume: &str, name: &str) -> Answer {
-    let request = CreateSnapshotRequest {
-        source_volume_id: volume.to_owned(),
-        name: name.to_owned(),
-        ..CreateSnapshotRequest::default()
-    };
-    world
-        .controller
-        .client()
-        .create_snapshot(request)
-        .await
-        .map(drop)
+    let taken = world::snapshot(world, volume, name, HashMap::new()).await;
+    taken.map(drop)
 }
 
 pub(crate) async fn delete_snapshot(world: &World, id: &str) -> Answer {

@@ -297,13 +297,10 @@ async fn kept_on_outpost(world: &World) -> String {
 }
 
 async fn restored(world: &World, id: &str) -> Answer {
-    let request = world.order("pvc-1").from_snapshot(id).request();
-    world
-        .controller
-        .client()
-        .create_volume(request)
-        .await
-        .map(drop)
+    create(world, |request| {
+        *request = world.order("pvc-1").from_snapshot(id).request();
+    })
+    .await
 }
 
 /// A volume that was 1 GiB and has 2.

@@ -4,6 +4,7 @@ use ebs_types::{Gibibytes, VolumeId, VolumeState};
 
 use super::create_volume::{default_key, key_arn};
 use super::limits::{self, Asked};
+use super::tokens::Tokens;
 use super::{Ctx, Event, RegionState, outposts};
 use crate::model::{
     ApiError, CopyVolumes, Effect, Health, Lifecycle, Progress, Reply, Script, Volume,
@@ -19,26 +20,22 @@ impl RegionState {
         request: &CopyVolumes,
         script: Script,
     ) -> Result<Reply, ApiError> {
-        let token = request.token.as_ref();
-        if let Some(made) = self.copy_tokens.recall(ctx.now, token, request)? {
-            let volume = self.volumes.get(&made.id).cloned().unwrap_or(made);
-            return Ok(Reply::Copied(volume));
-        }
-        let volume = self.plan_copy(ctx, request)?;
-        self.copy_tokens.remember(
-            ctx.now,
-            request.token.clone(),
-            request.clone(),
-            volume.clone(),
-            ctx.now + ctx.settings.token_lifetime,
-        );
-        ctx.effects.push(Effect::CopyVolume {
-            volume: volume.id.clone(),
-            size: volume.size,
-            of: request.source.clone(),
-        });
-        self.begin_volume(ctx, &volume, script);
+        let asked = (request.token.as_ref(), request);
+        let tokens = Self::copy_tokens;
+        let volume = self.made_once(ctx, tokens, asked, script, |state, ctx| {
+            let volume = state.plan_copy(ctx, request)?;
+            ctx.effects.push(Effect::CopyVolume {
+                volume: volume.id.clone(),
+                size: volume.size,
+                of: request.source.clone(),
+            });
+            Ok(volume)
+        })?;
         Ok(Reply::Copied(volume))
+    }
+
+    fn copy_tokens(&mut self) -> &mut Tokens<CopyVolumes, Volume> {
+        &mut self.copy_tokens
     }
 
     fn plan_copy(&self, ctx: &mut Ctx<'_>, request: &CopyVolumes) -> Result<Volume, ApiError> {

@@ -3,6 +3,7 @@
 use ebs_types::{Gibibytes, SnapshotId, SnapshotState, VolumeId, Zone};
 
 use super::limits::{self, Asked};
+use super::tokens::Tokens;
 use super::{Ctx, Event, RegionState, outposts};
 use crate::model::{
     ApiError, CreateFailure, CreateVolume, Effect, Health, Lifecycle, Reply, Script, Snapshot,
@@ -19,32 +20,47 @@ impl RegionState {
         request: &CreateVolume,
         script: Script,
     ) -> Result<Reply, ApiError> {
-        let token = request.token.as_ref();
-        if let Some(made) = self.volume_tokens.recall(ctx.now, token, request)? {
-            // A token outlives its volume: the answer is then what the first call said.
-            return Ok(Reply::Volume(
-                self.volumes.get(&made.id).cloned().unwrap_or(made),
-            ));
-        }
-        let volume = self.plan_volume(ctx, request)?;
-        self.volume_tokens.remember(
-            ctx.now,
-            request.token.clone(),
-            request.clone(),
-            volume.clone(),
-            ctx.now + ctx.settings.token_lifetime,
-        );
-        ctx.effects.push(Effect::CreateVolume {
-            volume: volume.id.clone(),
-            size: volume.size,
-            source: volume.snapshot.clone(),
-        });
-        self.begin_volume(ctx, &volume, script);
+        let asked = (request.token.as_ref(), request);
+        let tokens = Self::volume_tokens;
+        let volume = self.made_once(ctx, tokens, asked, script, |state, ctx| {
+            let volume = state.plan_volume(ctx, request)?;
+            ctx.effects.push(Effect::CreateVolume {
+                volume: volume.id.clone(),
+                size: volume.size,
+                source: volume.snapshot.clone(),
+            });
+            Ok(volume)
+        })?;
         Ok(Reply::Volume(volume))
     }
 
+    fn volume_tokens(&mut self) -> &mut Tokens<CreateVolume, Volume> {
+        &mut self.volume_tokens
+    }
+
+    /// The volume that the token stands for, or the one that `plan` makes, which goes its way.
+    pub(super) fn made_once<Request: PartialEq + Clone>(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        tokens: fn(&mut Self) -> &mut Tokens<Request, Volume>,
+        (token, request): (Option<&String>, &Request),
+        script: Script,
+        plan: impl FnOnce(&Self, &mut Ctx<'_>) -> Result<Volume, ApiError>,
+    ) -> Result<Volume, ApiError> {
+        if let Some(made) = tokens(self).recall(ctx.now, token, request)? {
+            // A token outlives its volume: the answer is then what the first call said.
+            return Ok(self.volumes.get(&made.id).cloned().unwrap_or(made));
+        }
+        let volume = plan(self, ctx)?;
+        let expires = ctx.now + ctx.settings.token_lifetime;
+        let (token, request) = (token.cloned(), request.clone());
+        tokens(self).remember(ctx.now, token, request, volume.clone(), expires);
+        self.begin_volume(ctx, &volume, script);
+        Ok(volume)
+    }
+
     /// A volume that was accepted goes its way.
-    pub(super) fn begin_volume(&mut self, ctx: &mut Ctx<'_>, volume: &Volume, script: Script) {
+    fn begin_volume(&mut self, ctx: &mut Ctx<'_>, volume: &Volume, script: Script) {
         let id = volume.id.clone();
         let denied = volume.kms_key.as_deref().filter(|key| is_denied(ctx, key));
         let failure = script.failure.or(denied.map(|_| CreateFailure::Vanish));
