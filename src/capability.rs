@@ -11,7 +11,7 @@ use ebs_types::{Access, FsType, MountAccess};
 
 use crate::status::InvalidRequest;
 
-/// How many may use a volume at a time. An EBS volume is attached to one instance.
+/// How many may use a volume at a time. An EBS volume is attached to one instance, unless it has Multi-Attach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum AccessMode {
     /// One node reads and writes (SINGLE_NODE_WRITER).
@@ -22,12 +22,21 @@ pub(crate) enum AccessMode {
     SingleWriter,
     /// Several workloads of one node read and write (SINGLE_NODE_MULTI_WRITER).
     MultiWriter,
+    /// Several nodes only read (MULTI_NODE_READER_ONLY).
+    Readers,
+    /// Several nodes read and write (MULTI_NODE_MULTI_WRITER).
+    Writers,
 }
 
 impl AccessMode {
     /// Whether nobody may write.
     pub(crate) fn is_read_only(self) -> bool {
-        self == Self::Reader
+        matches!(self, Self::Reader | Self::Readers)
+    }
+
+    /// Whether several nodes may have the volume at once.
+    pub(crate) fn is_shared(self) -> bool {
+        matches!(self, Self::Readers | Self::Writers)
     }
 }
 
@@ -38,6 +47,8 @@ impl fmt::Display for AccessMode {
             Self::Reader => "SINGLE_NODE_READER_ONLY",
             Self::SingleWriter => "SINGLE_NODE_SINGLE_WRITER",
             Self::MultiWriter => "SINGLE_NODE_MULTI_WRITER",
+            Self::Readers => "MULTI_NODE_READER_ONLY",
+            Self::Writers => "MULTI_NODE_MULTI_WRITER",
         })
     }
 }
@@ -60,7 +71,13 @@ impl Capability {
         field: &'static str,
         capability: Option<&csi::v1::VolumeCapability>,
     ) -> Result<Self, InvalidRequest> {
-        Self::parse_with(field, capability, mode)
+        let parsed = Self::parse_with(field, capability, mode)?;
+        match (&parsed.access, parsed.mode) {
+            (Access::Mount(_), AccessMode::Writers) => {
+                Err(refuse(field, &parsed.mode.to_string(), ONE_WRITER_A_FS))
+            }
+            _ => Ok(parsed),
+        }
     }
 
     /// The same for a node-local volume: many nodes may use one at once, because each has a volume of its own.
@@ -143,23 +160,29 @@ fn mode(field: &str, mode: Option<i32>) -> Result<AccessMode, InvalidRequest> {
         Ok(Mode::SingleNodeReaderOnly) => Ok(AccessMode::Reader),
         Ok(Mode::SingleNodeSingleWriter) => Ok(AccessMode::SingleWriter),
         Ok(Mode::SingleNodeMultiWriter) => Ok(AccessMode::MultiWriter),
-        Ok(
-            refused @ (Mode::Unknown
-            | Mode::MultiNodeReaderOnly
-            | Mode::MultiNodeSingleWriter
-            | Mode::MultiNodeMultiWriter),
-        ) => Err(refuse(field, refused.as_str_name())),
-        Err(_) => Err(refuse(field, &raw.to_string())),
+        Ok(Mode::MultiNodeReaderOnly) => Ok(AccessMode::Readers),
+        Ok(Mode::MultiNodeMultiWriter) => Ok(AccessMode::Writers),
+        Ok(refused @ Mode::MultiNodeSingleWriter) => {
+            Err(refuse(field, refused.as_str_name(), NO_FIRST_WRITER))
+        }
+        Ok(refused @ Mode::Unknown) => Err(refuse(field, refused.as_str_name(), MODES)),
+        Err(_) => Err(refuse(field, &raw.to_string(), MODES)),
     }
 }
 
-fn refuse(field: &str, mode: &str) -> InvalidRequest {
-    InvalidRequest::value(
-        format!("{field}.access_mode"),
-        mode,
-        "an EBS volume is attached to one node at a time; use SINGLE_NODE_WRITER (ReadWriteOnce), \
-         SINGLE_NODE_SINGLE_WRITER (ReadWriteOncePod), SINGLE_NODE_MULTI_WRITER or SINGLE_NODE_READER_ONLY",
-    )
+/// What can be had, for messages.
+const MODES: &str = "use SINGLE_NODE_WRITER (ReadWriteOnce), SINGLE_NODE_SINGLE_WRITER (ReadWriteOncePod), SINGLE_NODE_MULTI_WRITER, \
+     SINGLE_NODE_READER_ONLY, MULTI_NODE_READER_ONLY (ReadOnlyMany), or MULTI_NODE_MULTI_WRITER (ReadWriteMany) for raw block devices";
+
+const ONE_WRITER_A_FS: &str = "ext3, ext4, xfs and btrfs are for one node at a time, several would destroy it: use SINGLE_NODE_WRITER \
+     (ReadWriteOnce), MULTI_NODE_READER_ONLY (ReadOnlyMany) of a snapshot or a clone, or a raw block device (volumeMode Block) of type \
+     io2 with software that is made for shared disks; for files that many nodes write, a network file system";
+
+const NO_FIRST_WRITER: &str = "EC2 makes no difference between the nodes that have a volume: use MULTI_NODE_MULTI_WRITER of a raw block \
+     device of type io2, MULTI_NODE_READER_ONLY, or SINGLE_NODE_WRITER";
+
+fn refuse(field: &str, mode: &str, instead: &'static str) -> InvalidRequest {
+    InvalidRequest::value(format!("{field}.access_mode"), mode, instead)
 }
 
 #[cfg(test)]
@@ -195,7 +218,14 @@ mod tests {
         )
         .unwrap();
         assert_eq!(block.access, Access::Block);
-        assert!(block.mode.is_read_only());
+        assert!(block.mode.is_read_only() && !block.mode.is_shared());
+        let shared = parse(
+            Some(AccessType::Block(BlockVolume {})),
+            Mode::MultiNodeMultiWriter.into(),
+        );
+        assert_eq!(shared.unwrap().mode, AccessMode::Writers);
+        let readers = parse(Some(mount("xfs")), Mode::MultiNodeReaderOnly.into()).unwrap();
+        assert!(readers.mode.is_read_only() && readers.mode.is_shared());
         let mounted = parse(Some(mount("")), Mode::SingleNodeWriter.into()).unwrap();
         assert_eq!(
             mounted.access,
@@ -225,11 +255,17 @@ mod tests {
     #[test]
     fn what_it_cannot_do_is_refused_with_what_it_can() {
         let words = |result: Result<Capability, InvalidRequest>| result.unwrap_err().to_string();
-        let multi = words(parse(Some(mount("")), Mode::MultiNodeMultiWriter.into()));
-        assert!(
-            multi.contains("MULTI_NODE_MULTI_WRITER") && multi.contains("SINGLE_NODE_WRITER"),
-            "{multi}"
-        );
+        for (refused, instead) in [
+            (Mode::MultiNodeMultiWriter, "volumeMode Block"),
+            (Mode::MultiNodeSingleWriter, "MULTI_NODE_READER_ONLY"),
+            (Mode::Unknown, "ReadWriteOncePod"),
+        ] {
+            let refusal = words(parse(Some(mount("")), refused.into()));
+            assert!(
+                refusal.contains(refused.as_str_name()) && refusal.contains(instead),
+                "{refusal}"
+            );
+        }
         assert_eq!(
             words(parse(Some(mount("ntfs")), 1)),
             r#"volume_capability.mount.fs_type is "ntfs": use ext3, ext4, xfs or btrfs"#

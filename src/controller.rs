@@ -33,6 +33,7 @@ mod published;
 mod recent;
 mod render;
 mod request;
+mod sharing;
 mod site;
 mod snapshot_class;
 mod snapshot_extras;

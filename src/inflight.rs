@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ebs_types::{DeviceName, SnapshotId, VolumeHandle, VolumeId};
+use ebs_types::{DeviceName, InstanceId, SnapshotId, VolumeHandle, VolumeId};
 use tokio::sync::Notify;
 
 /// What an operation has for itself while it runs.
@@ -17,6 +17,8 @@ use tokio::sync::Notify;
 pub(crate) enum Key {
     /// A volume that exists: attach, detach and delete; on a node stage, unstage and expand.
     Volume(VolumeId),
+    /// One instance's share of a volume that several may have: attach and detach.
+    Attachment(VolumeId, InstanceId),
     /// On a node, the volume that is attached to it under this name.
     LocalVolume(DeviceName),
     /// A volume's expansion, which may go on while the volume is attached or detached, or its attributes are modified.
@@ -48,6 +50,7 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Volume(id) => write!(f, "volume {id}"),
+            Self::Attachment(id, instance) => write!(f, "volume {id} on instance {instance}"),
             Self::LocalVolume(name) => write!(f, "node-local volume {name}"),
             Self::Expansion(id) => write!(f, "the expansion of volume {id}"),
             Self::Modification(id) => write!(f, "the modification of volume {id}"),

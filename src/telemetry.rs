@@ -67,7 +67,9 @@ fn filter(level: Level) -> Targets {
 /// Adds to the current RPC's lines what it is about. Outside an RPC it does nothing.
 pub(crate) fn about(subject: &Key) {
     let (field, value): (_, &dyn Display) = match subject {
-        Key::Volume(id) | Key::Expansion(id) | Key::Modification(id) => ("volume.id", id),
+        Key::Volume(id) | Key::Attachment(id, _) | Key::Expansion(id) | Key::Modification(id) => {
+            ("volume.id", id)
+        }
         Key::LocalVolume(name) => ("volume.id", name),
         Key::Snapshot(id) => ("snapshot.id", id),
         Key::VolumeName(name) | Key::SnapshotName(name) | Key::GroupSnapshot(name) => {

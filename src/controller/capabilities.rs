@@ -5,10 +5,11 @@ use csi::v1::controller_service_capability::{Rpc, Type};
 use csi::v1::{ControllerGetCapabilitiesResponse, ControllerServiceCapability};
 
 /// What the Controller service offers. The names of the RPCs it does not offer are in `controller`, where they are refused.
-const OFFERED: [RpcType; 14] = [
+const OFFERED: [RpcType; 15] = [
     RpcType::CreateDeleteVolume,
     RpcType::CloneVolume,
     RpcType::PublishUnpublishVolume,
+    RpcType::PublishReadonly,
     RpcType::ListVolumes,
     RpcType::ListVolumesPublishedNodes,
     RpcType::GetVolume,

@@ -65,6 +65,7 @@ async fn explain(
             instance: attachment.instance.clone(),
             attachment: attachment.state,
             state: String::new(),
+            alone: String::new(),
         }),
         None => Err(refusal.into()),
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ebs_types::{
     AttachmentState, Gibibytes, InstanceId, InstanceState, InstanceType, InvalidId, InvalidKind,
-    InvalidTag, OutOfRange, Outpost, SnapshotId, SnapshotState, VolumeId, Zone,
+    InvalidTag, OutOfRange, Outpost, SnapshotId, SnapshotState, VolumeHandle, VolumeId, Zone,
 };
 use ec2::Ec2Error;
 
@@ -206,7 +206,7 @@ pub(crate) enum Error {
     )]
     NoZone,
     #[error(
-        "volume {volume} is {attachment} to instance {instance}{state}: detach it there first (delete the VolumeAttachment, or stop the pod that uses it)"
+        "volume {volume} is {attachment} to instance {instance}{state}{alone}: detach it there first (delete the VolumeAttachment, or stop the pod that uses it)"
     )]
     AttachedTo {
         volume: VolumeId,
@@ -214,6 +214,17 @@ pub(crate) enum Error {
         attachment: AttachmentState,
         /// What the instance does, as the end of a sentence; empty where that is not known.
         state: String,
+        /// Why it is not on two nodes, as the end of a sentence; empty where nobody asked for that.
+        alone: String,
+    },
+    #[error(
+        "volume {volume} is published to {instance} {is}, and {wanted} is asked for: unpublish it there first"
+    )]
+    PublishedOtherwise {
+        volume: VolumeHandle,
+        instance: InstanceId,
+        is: &'static str,
+        wanted: &'static str,
     },
     #[error("volume {volume} is still detaching from instance {instance}: try again")]
     StillDetaching {

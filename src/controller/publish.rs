@@ -2,24 +2,25 @@
 //!
 //! Answers for: "already attached there" being success, and an attachment that hangs being undone and made anew. What this process knows to
 //! be attached is looked at and not attached again.
-//! Doesn't answer for: read-only use, which the node enforces when it mounts; the words for why a volume cannot be attached (`refused`).
+//! Doesn't answer for: read-only use, which the node enforces when it mounts and is only told; who may have a volume that can be shared
+//! (`sharers`); the words for why a volume cannot be attached (`refused`).
 
 mod refused;
+mod sharers;
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use csi::v1::{ControllerPublishVolumeRequest, ControllerPublishVolumeResponse};
-use ebs_types::{AttachmentState, DeviceName, InstanceId, VolumeHandle, VolumeId};
+use ebs_types::{AttachmentState, InstanceId, READ_ONLY_KEY, VolumeHandle, VolumeId};
 use ec2::{AttachVolume, Attachment, Ec2Error, ErrorKind};
 use tokio::time::{Instant, timeout_at};
 
 use super::device_names::Reservation;
 use super::error::Error;
 use super::{ControllerService, initialization, request};
-use crate::capability::Capability;
-use crate::inflight::Key;
+use crate::capability::{AccessMode, Capability};
+use crate::inflight::{Busy, Guard, Key};
 use crate::status::Rpc;
 
 /// How long an earlier detach from the same instance is waited for.
@@ -39,55 +40,84 @@ pub(super) async fn run(
         &message.node_id,
         "give the node's instance id, i-…",
     )?;
+    const FIELD: &str = "volume_capability";
     if let Some(name) = request::node_local(service, handle)? {
-        Capability::parse_node_local("volume_capability", message.volume_capability.as_ref())?;
+        let asked = message.volume_capability.as_ref();
+        let mode = Capability::parse_node_local(FIELD, asked)?.mode;
+        let read_only = message.readonly || mode.is_read_only();
         let node = request::instance(node)?;
-        let answer = already_there(&name);
+        let context = [("devicePath", name.to_string())];
         let volume = VolumeHandle::Local(name);
-        service.published.note(volume, handle, &node);
-        return Ok(answer);
+        otherwise(service, &volume, &node, read_only).map_or(Ok(()), Err)?;
+        service.published.note(volume, handle, &node, read_only);
+        return Ok(render(context, read_only));
     }
-    Capability::parse("volume_capability", message.volume_capability.as_ref())?;
+    let mode = Capability::parse(FIELD, message.volume_capability.as_ref())?.mode;
     let waits = initialization::is_wanted(&message.volume_context)?;
     let publication = Publication {
         service,
         volume: &request::volume(handle)?,
         instance: &request::instance(node)?,
+        mode,
     };
-    let _guard = service.begin(
-        Key::Volume(publication.volume.clone()),
-        Rpc::ControllerPublishVolume,
-    )?;
+    let _guards = publication.begin()?;
+    let read_only = message.readonly || mode.is_read_only();
+    publication.agree(read_only).await?;
     if waits {
         initialization::check(service, publication.volume, publication.instance).await?;
     }
     let attachment = publication.attach().await?;
     let volume = VolumeHandle::Ebs(publication.volume.clone());
-    service.published.note(volume, handle, publication.instance);
-    Ok(render(&attachment))
+    let published = &service.published;
+    published.note(volume, handle, publication.instance, read_only);
+    // The keys are the Go driver's. Nodes of this driver find the device by the volume's id and need neither.
+    let context = [
+        ("devicePath", attachment.device),
+        ("volumeID", attachment.volume.to_string()),
+    ];
+    Ok(render(context, read_only))
 }
 
-/// The keys are the Go driver's. Nodes of this driver find the device by the volume's id and need neither.
-fn render(attachment: &Attachment) -> ControllerPublishVolumeResponse {
+fn render<const N: usize>(
+    context: [(&str, String); N],
+    read_only: bool,
+) -> ControllerPublishVolumeResponse {
+    let told = read_only.then(|| (READ_ONLY_KEY, true.to_string()));
     ControllerPublishVolumeResponse {
-        publish_context: HashMap::from([
-            ("devicePath".to_owned(), attachment.device.clone()),
-            ("volumeID".to_owned(), attachment.volume.to_string()),
-        ]),
+        publish_context: context
+            .into_iter()
+            .chain(told)
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect(),
     }
 }
 
-/// A node-local volume was attached before Kubernetes knew of it, to each node its own: EC2 is not asked.
-fn already_there(name: &DeviceName) -> ControllerPublishVolumeResponse {
-    ControllerPublishVolumeResponse {
-        publish_context: HashMap::from([("devicePath".to_owned(), name.to_string())]),
-    }
+/// What this process has told of a publication, if the request contradicts it.
+fn otherwise(
+    service: &ControllerService,
+    volume: &VolumeHandle,
+    instance: &InstanceId,
+    read_only: bool,
+) -> Option<Error> {
+    let words = |read_only| match read_only {
+        true => "read-only",
+        false => "to be written",
+    };
+    let is = service.published.is_read_only(volume, instance)?;
+    (is != read_only).then(|| Error::PublishedOtherwise {
+        volume: volume.clone(),
+        instance: instance.clone(),
+        is: words(is),
+        wanted: words(read_only),
+    })
 }
 
 /// What EC2's answer says to do.
 enum Next {
     /// The instance has it.
     Done(Attachment),
+    /// The instance has it, and an older attachment has it too, though one node alone may.
+    Shared(Attachment),
     /// It is on its way there.
     Wait,
     /// Nothing is in the way any more.
@@ -99,9 +129,35 @@ struct Publication<'a> {
     service: &'a ControllerService,
     volume: &'a VolumeId,
     instance: &'a InstanceId,
+    mode: AccessMode,
 }
 
 impl Publication<'_> {
+    /// Nodes that share a volume are attached to it at the same time. Where one alone may have it, one request is served at a time.
+    fn begin(&self) -> Result<(Guard, Option<Guard>), Busy> {
+        let rpc = Rpc::ControllerPublishVolume;
+        let (volume, instance) = (self.volume.clone(), self.instance.clone());
+        let whole = match self.mode.is_shared() {
+            true => None,
+            false => Some(self.service.begin(Key::Volume(volume.clone()), rpc)?),
+        };
+        let share = self.service.begin(Key::Attachment(volume, instance), rpc)?;
+        Ok((share, whole))
+    }
+
+    /// Refuses what contradicts the publication that is there, unless somebody has detached it since.
+    async fn agree(&self, read_only: bool) -> Result<(), Error> {
+        let volume = VolumeHandle::Ebs(self.volume.clone());
+        let Some(refusal) = otherwise(self.service, &volume, self.instance, read_only) else {
+            return Ok(());
+        };
+        let there = self.service.cloud.volume(self.volume).await?;
+        match there.attachment_to(self.instance).map(|here| here.state) {
+            None | Some(AttachmentState::Detached) => Ok(()),
+            Some(_) => Err(refusal),
+        }
+    }
+
     async fn attach(&self) -> Result<Attachment, Error> {
         let names = &self.service.device_names;
         let mut unstuck = false;
@@ -110,16 +166,21 @@ impl Publication<'_> {
                 .reserve(&self.service.cloud, self.instance, self.volume)
                 .await?;
             let mut next = self.put(&place).await?;
-            if let Next::Wait = next {
+            let waited = matches!(next, Next::Wait);
+            if waited {
                 next = match self.wait(place.since).await? {
-                    Some(attachment) => Next::Done(attachment),
+                    Some(there) => there,
                     // Twice is no accident: the caller is told, and comes back later.
                     None => self.unstick(std::mem::replace(&mut unstuck, true)).await?,
                 };
             }
-            if let Next::Done(attachment) = next {
-                names.attached(self.instance, self.volume);
-                return Ok(attachment);
+            match next {
+                Next::Done(attachment) => {
+                    names.attached(self.instance, self.volume);
+                    return Ok(attachment);
+                }
+                Next::Shared(older) => return Err(self.give_back(older, waited).await),
+                Next::Wait | Next::TryAgain => {}
             }
         }
         Err(self.undone())
@@ -181,7 +242,7 @@ impl Publication<'_> {
         };
         let here = volume.attachment_to(self.instance);
         match here.map(|here| (here.state, here)) {
-            Some((AttachmentState::Attached, here)) => Ok(Next::Done(here.clone())),
+            Some((AttachmentState::Attached, here)) => Ok(self.there(&volume, here)),
             Some((AttachmentState::Attaching, _)) => {
                 if refusal.is_none() {
                     names.on_its_way(self.instance, self.volume);
@@ -223,11 +284,13 @@ impl Publication<'_> {
     }
 
     /// Accepted: watch until the instance has the device. `None` where it hangs.
-    async fn wait(&self, since: Instant) -> Result<Option<Attachment>, Error> {
+    async fn wait(&self, since: Instant) -> Result<Option<Next>, Error> {
         let watched = self.service.cloud.watch_volume(self.volume, |volume| {
             let here = volume.attachment_to(self.instance);
             match here.map(|here| (here.state, here)) {
-                Some((AttachmentState::Attached, here)) => ControlFlow::Break(Some(here.clone())),
+                Some((AttachmentState::Attached, here)) => {
+                    ControlFlow::Break(Some(self.there(volume, here)))
+                }
                 Some((AttachmentState::Detaching | AttachmentState::Busy, _)) => {
                     ControlFlow::Break(None)
                 }
@@ -238,7 +301,7 @@ impl Publication<'_> {
             }
         });
         match timeout_at(since + self.patience(), watched).await {
-            Ok(Ok(Some(attachment))) => Ok(Some(attachment)),
+            Ok(Ok(Some(there))) => Ok(Some(there)),
             Ok(Ok(None)) => Err(self.undone()),
             Ok(Err(error)) => Err(error.into()),
             Err(_elapsed) => self.after_all().await,
@@ -247,11 +310,11 @@ impl Publication<'_> {
 
     /// The attachment, if the instance has the device by now: the last look may be long ago where EC2 throttles or the machine is busy,
     /// and an attachment that is not known to hang is not undone.
-    async fn after_all(&self) -> Result<Option<Attachment>, Error> {
+    async fn after_all(&self) -> Result<Option<Next>, Error> {
         let volume = self.service.cloud.volume(self.volume).await?;
         let here = volume.attachment_to(self.instance);
         let attached = here.filter(|here| here.state == AttachmentState::Attached);
-        Ok(attached.cloned())
+        Ok(attached.map(|here| self.there(&volume, here)))
     }
 
     /// Lets go of an attachment that hangs, so that the next attach is a new one under another name.

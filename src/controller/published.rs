@@ -1,9 +1,13 @@
-//! Where ControllerPublishVolume succeeded, and how the volume's handle was written then.
+//! Where ControllerPublishVolume succeeded, whether for readers alone, and how the volume's handle was written then.
 //!
 //! external-attacher compares handles letter by letter: a volume that ListVolumes shows under its id, while its PV says
 //! `aws://zone/vol-…`, counts as detached and is attached anew every minute. EC2 knows ids only, so the other ways to write them are
 //! remembered here. A process that has just started does not know them: then external-attacher publishes such a volume once more, which
 //! finds it attached and tells how it is written.
+//!
+//! EC2's attachments have no mode, so that whether one was published read-only is remembered here as well. That is for the answer to a request that
+//! contradicts an earlier one; what counts is what the node mounts, which looks at its mounts. A process that has just started believes the
+//! first request.
 //!
 //! Doesn't answer for: whether a volume is attached (EC2), except for node-local ones, of which EC2 knows nothing.
 
@@ -26,18 +30,40 @@ pub(super) struct Publication {
     pub(super) written: String,
     /// Where to.
     pub(super) nodes: BTreeSet<InstanceId>,
+    /// On which of these nodes nobody may write.
+    readers: BTreeSet<InstanceId>,
 }
 
 impl Published {
-    /// The volume was published to `node`.
-    pub(super) fn note(&self, volume: VolumeHandle, written: &str, node: &InstanceId) {
+    /// The volume was published to `node`, to be written there or not.
+    pub(super) fn note(
+        &self,
+        volume: VolumeHandle,
+        written: &str,
+        node: &InstanceId,
+        read_only: bool,
+    ) {
         let mut volumes = self.lock();
         let publication = volumes.entry(volume).or_insert_with(|| Publication {
             written: String::new(),
             nodes: BTreeSet::new(),
+            readers: BTreeSet::new(),
         });
         written.clone_into(&mut publication.written);
         publication.nodes.insert(node.clone());
+        if read_only {
+            publication.readers.insert(node.clone());
+        } else {
+            publication.readers.remove(node);
+        }
+    }
+
+    /// Whether the volume was published to `node` for readers alone; `None` where this process did not publish it there.
+    pub(super) fn is_read_only(&self, volume: &VolumeHandle, node: &InstanceId) -> Option<bool> {
+        let volumes = self.lock();
+        let publication = volumes.get(volume)?;
+        let there = publication.nodes.contains(node);
+        there.then(|| publication.readers.contains(node))
     }
 
     /// The volume was unpublished from `node`, or from all nodes.
@@ -49,6 +75,7 @@ impl Published {
         match node {
             Some(node) => {
                 publication.nodes.remove(node);
+                publication.readers.remove(node);
             }
             None => publication.nodes.clear(),
         }
@@ -106,8 +133,10 @@ mod tests {
         let id: VolumeId = "vol-0000000a".parse().unwrap();
         let volume = VolumeHandle::Ebs(id.clone());
         assert_eq!(published.handle(&id), "vol-0000000a");
-        published.note(volume.clone(), "vol-0000000a", &node(1));
-        published.note(volume.clone(), "aws://z/vol-0000000a", &node(2));
+        published.note(volume.clone(), "vol-0000000a", &node(1), false);
+        published.note(volume.clone(), "aws://z/vol-0000000a", &node(2), true);
+        let modes = [1, 2, 3].map(|number| published.is_read_only(&volume, &node(number)));
+        assert_eq!(modes, [Some(false), Some(true), None]);
         published.forget(&volume, Some(&node(2)));
         assert_eq!(published.handle(&id), "aws://z/vol-0000000a");
         published.forget(&volume, Some(&node(3)));
@@ -121,7 +150,7 @@ mod tests {
         let published = Published::default();
         let handles = ["local-ebs://dev/xvdba", "vol-0000000a", "vol-0000000b"];
         for handle in handles {
-            published.note(handle.parse().unwrap(), handle, &node(1));
+            published.note(handle.parse().unwrap(), handle, &node(1), false);
         }
         let ebs = |volume: &VolumeHandle| volume.id().is_some();
         let names = |found: Vec<(VolumeHandle, Publication)>| {

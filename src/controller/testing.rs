@@ -172,7 +172,7 @@ impl State {
                 Source::Snapshot(id) => Some(id.clone()),
             },
             copy_of: None,
-            multi_attach: false,
+            multi_attach: request.multi_attach,
             attachments: vec![],
             tags: request
                 .tags
@@ -203,6 +203,7 @@ impl State {
             source: Source::Empty,
             initialization_rate: None,
             encryption: request.encryption.clone(),
+            multi_attach: request.multi_attach,
             tags: request.tags.clone(),
         };
         let mut volume = self.make(&unlike);

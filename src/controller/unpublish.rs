@@ -32,6 +32,9 @@ pub(super) async fn run(
     };
     let _guard = service.begin(Key::Volume(volume.clone()), Rpc::ControllerUnpublishVolume)?;
     for instance in instances(service, &volume, &message.node_id).await? {
+        // A node that shares the volume is attached without the volume's own key.
+        let share = Key::Attachment(volume.clone(), instance.clone());
+        let _share = service.begin(share, Rpc::ControllerUnpublishVolume)?;
         detach(service, &volume, &instance).await?;
         service.device_names.release(&instance, &volume);
     }

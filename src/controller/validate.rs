@@ -6,7 +6,7 @@ use csi::v1::{
 };
 
 use super::error::Error;
-use super::{ControllerService, request};
+use super::{ControllerService, request, sharing};
 use crate::capability::Capability;
 use crate::status::InvalidRequest;
 
@@ -24,27 +24,33 @@ pub(super) async fn run(
         .into());
     }
     if request::node_local(service, handle)?.is_some() {
-        return Ok(answer(message, Capability::parse_node_local));
+        return Ok(answer(message, |field, capability| {
+            let parsed = Capability::parse_node_local(field, capability);
+            parsed.map(drop).map_err(|refusal| refusal.to_string())
+        }));
     }
     let volume = service.cloud.volume(&request::volume(handle)?).await?;
     if volume.state.is_gone() {
         return Err(Error::VolumeGone { volume: volume.id });
     }
-    Ok(answer(message, Capability::parse))
+    Ok(answer(message, |field, capability| {
+        let parsed = Capability::parse(field, capability).map_err(|refusal| refusal.to_string())?;
+        sharing::objection(&parsed, &volume).map_or(Ok(()), Err)
+    }))
 }
 
 fn answer(
     message: ValidateVolumeCapabilitiesRequest,
-    parse: impl Fn(&'static str, Option<&VolumeCapability>) -> Result<Capability, InvalidRequest>,
+    judge: impl Fn(&'static str, Option<&VolumeCapability>) -> Result<(), String>,
 ) -> ValidateVolumeCapabilitiesResponse {
     let refusal = message
         .volume_capabilities
         .iter()
-        .find_map(|capability| parse("volume_capabilities", Some(capability)).err());
+        .find_map(|capability| judge("volume_capabilities", Some(capability)).err());
     match refusal {
         Some(refusal) => ValidateVolumeCapabilitiesResponse {
             confirmed: None,
-            message: refusal.to_string(),
+            message: refusal,
         },
         None => ValidateVolumeCapabilitiesResponse {
             confirmed: Some(Confirmed {
@@ -61,8 +67,8 @@ fn answer(
 #[cfg(test)]
 mod tests {
     use csi::v1::controller_server::Controller;
-    use csi::v1::volume_capability::AccessMode;
     use csi::v1::volume_capability::access_mode::Mode;
+    use csi::v1::volume_capability::{AccessMode, AccessType, BlockVolume};
     use tonic::{Code, Request, Status};
 
     use super::super::testing::{FakeEc2, capability, create, create_request, service};
@@ -96,14 +102,31 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(yes.confirmed.unwrap().volume_capabilities, [capability()]);
-        let many = VolumeCapability {
-            access_mode: Some(AccessMode {
-                mode: Mode::MultiNodeMultiWriter.into(),
-            }),
-            ..capability()
+        let shared = |access_type, mode: Mode| VolumeCapability {
+            access_mode: Some(AccessMode { mode: mode.into() }),
+            access_type: Some(access_type),
         };
-        let no = validate(&service, &volume, vec![many]).await.unwrap();
-        assert!(no.confirmed.is_none() && no.message.contains("one node at a time"));
+        let mount = capability().access_type.unwrap();
+        let block = AccessType::Block(BlockVolume {});
+        for (access_type, words) in [
+            (mount.clone(), "for one node at a time"),
+            (block.clone(), "is of type gp3 and has no Multi-Attach"),
+        ] {
+            let many = shared(access_type, Mode::MultiNodeMultiWriter);
+            let no = validate(&service, &volume, vec![many]).await.unwrap();
+            assert!(no.confirmed.is_none(), "{no:?}");
+            assert!(no.message.contains(words), "{no:?}");
+        }
+        // Pods of one node, or of one after the other.
+        let readers = shared(mount, Mode::MultiNodeReaderOnly);
+        let yes = validate(&service, &volume, vec![readers]).await.unwrap();
+        assert!(yes.confirmed.is_some(), "{yes:?}");
+
+        let id = volume.parse().unwrap();
+        fake.state().volumes.get_mut(&id).unwrap().multi_attach = true;
+        let many = shared(block, Mode::MultiNodeMultiWriter);
+        let yes = validate(&service, &volume, vec![many]).await.unwrap();
+        assert!(yes.confirmed.is_some(), "{yes:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use super::params::Parameters;
 use super::site::Site;
 use super::speed::{Iops, Speed, TypeKeys};
 use super::topology::{SiteChoice, SiteWishes};
-use super::{Settings, initialization, request, tags};
+use super::{Settings, initialization, request, sharing, tags};
 use crate::capability::{Capability, FS_TYPES};
 use crate::status::InvalidRequest;
 
@@ -39,6 +39,8 @@ pub(super) struct VolumeSpec {
     format: FormatParameters,
     /// Whether it is attached only once its snapshot's blocks are there.
     waits: bool,
+    /// Whether several instances are to have it at once.
+    multi_attach: bool,
 }
 
 impl VolumeSpec {
@@ -48,22 +50,25 @@ impl VolumeSpec {
     /// Those of [`Error`] that mean a wrong request.
     pub(super) fn parse(message: &CreateVolumeRequest, settings: &Settings) -> Result<Self, Error> {
         let name = request::required("name", &message.name, "give the volume a name")?;
-        let accesses = accesses(message)?;
+        let capabilities = capabilities(message)?;
         let wishes = Wishes::parse(
             message,
             tags::volume(settings, name)?,
             settings.invalid_tags,
         )?;
-        check_fs(wishes.fs, &accesses)?;
-        check_format(&wishes.format, &accesses)?;
+        check_fs(wishes.fs, &capabilities)?;
+        check_format(&wishes.format, &capabilities)?;
         let range = message
             .capacity_range
             .as_ref()
             .map_or((0, 0), |range| (range.required_bytes, range.limit_bytes));
+        let origin = Origin::parse(message.volume_content_source.as_ref())?;
+        let volume_type = wishes.speed.volume_type.unwrap_or(VolumeType::Gp3);
         let spec = Self {
             name: name.to_owned(),
             sites: SiteWishes::parse(message.accessibility_requirements.as_ref())?,
-            origin: Origin::parse(message.volume_content_source.as_ref())?,
+            multi_attach: sharing::wanted(&capabilities, volume_type, &origin)?,
+            origin,
             range: CapacityRange::new(range.0, range.1)?,
             speed: wishes.speed,
             raise: wishes.raise,
@@ -129,6 +134,7 @@ impl VolumeSpec {
             initialization_rate: self.initialization_rate.filter(|_| source != Source::Empty),
             source,
             encryption: self.encryption.clone(),
+            multi_attach: self.multi_attach,
             tags: self.tags.clone(),
         }
     }
@@ -153,6 +159,7 @@ impl VolumeSpec {
                 }
                 wanted => wanted.clone(),
             },
+            multi_attach: self.multi_attach,
             tags: self.tags.clone(),
         }
     }
@@ -201,6 +208,8 @@ impl VolumeSpec {
             Some(differs("throughput", volume.throughput, throughput))
         } else if self.wants_encryption() && !volume.encrypted {
             Some("it is not encrypted".to_owned())
+        } else if self.multi_attach && !volume.multi_attach {
+            Some("it has no Multi-Attach: one node at a time can have it".to_owned())
         } else {
             None
         }
@@ -222,7 +231,7 @@ fn differs(what: &str, has: Option<u32>, wanted: Option<u32>) -> String {
     )
 }
 
-fn accesses(message: &CreateVolumeRequest) -> Result<Vec<Access>, InvalidRequest> {
+fn capabilities(message: &CreateVolumeRequest) -> Result<Vec<Capability>, InvalidRequest> {
     const FIELD: &str = "volume_capabilities";
     if message.volume_capabilities.is_empty() {
         Capability::parse(FIELD, None)?;
@@ -230,7 +239,7 @@ fn accesses(message: &CreateVolumeRequest) -> Result<Vec<Access>, InvalidRequest
     message
         .volume_capabilities
         .iter()
-        .map(|capability| Capability::parse(FIELD, Some(capability)).map(|parsed| parsed.access))
+        .map(|capability| Capability::parse(FIELD, Some(capability)))
         .collect()
 }
 
@@ -321,12 +330,12 @@ fn encryption(encrypted: Option<bool>, key: Option<String>) -> Encryption {
 }
 
 /// Nodes format by the capability's file system; a parameter that says another one would be silently ignored.
-fn check_fs(parameter: Option<FsType>, accesses: &[Access]) -> Result<(), InvalidRequest> {
+fn check_fs(parameter: Option<FsType>, capabilities: &[Capability]) -> Result<(), InvalidRequest> {
     let Some(wanted) = parameter else {
         return Ok(());
     };
-    for access in accesses {
-        if let Access::Mount(mount) = access
+    for capability in capabilities {
+        if let Access::Mount(mount) = &capability.access
             && mount.fs != wanted
         {
             return Err(InvalidRequest::value(
@@ -343,9 +352,12 @@ fn check_fs(parameter: Option<FsType>, accesses: &[Access]) -> Result<(), Invali
 }
 
 /// Nodes format by these, long after this call: what no node could do is refused now.
-fn check_format(format: &FormatParameters, accesses: &[Access]) -> Result<(), InvalidRequest> {
-    for access in accesses {
-        let judged = match access {
+fn check_format(
+    format: &FormatParameters,
+    capabilities: &[Capability],
+) -> Result<(), InvalidRequest> {
+    for capability in capabilities {
+        let judged = match &capability.access {
             Access::Block => format.for_block(),
             Access::Mount(mount) => format.for_fs(mount.fs).map(drop),
         };

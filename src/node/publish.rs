@@ -56,7 +56,11 @@ impl NodeService {
         let target = self.begin_target(&request.target, RPC)?;
         let single = match request.capability.mode {
             AccessMode::SingleWriter => Some(self.begin(&request.volume, RPC)?),
-            AccessMode::Writer | AccessMode::Reader | AccessMode::MultiWriter => None,
+            AccessMode::Writer
+            | AccessMode::Reader
+            | AccessMode::MultiWriter
+            | AccessMode::Readers
+            | AccessMode::Writers => None,
         };
         Ok((target, single))
     }

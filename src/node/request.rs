@@ -12,7 +12,8 @@ use csi::v1::{
     NodeUnstageVolumeRequest, VolumeCapability,
 };
 use ebs_types::{
-    CapacityRange, FormatParameters, SOURCE_SNAPSHOT_KEY, SOURCE_VOLUME_KEY, VolumeHandle,
+    CapacityRange, FormatParameters, READ_ONLY_KEY, SOURCE_SNAPSHOT_KEY, SOURCE_VOLUME_KEY,
+    VolumeHandle,
 };
 use host::{Part, Wanted};
 
@@ -29,6 +30,8 @@ pub(super) struct Stage {
     pub(super) wanted: Wanted,
     pub(super) staging: CleanPath,
     pub(super) capability: Capability,
+    /// Whether nobody on this node may write.
+    pub(super) read_only: bool,
     /// The snapshot or volume that its contents come from, for messages.
     pub(super) source: Option<String>,
     /// How a file system is to be made on it; judged only where one is made, so that a volume that has one can be used whatever its
@@ -100,6 +103,7 @@ impl TryFrom<NodeStageVolumeRequest> for Stage {
             wanted: wanted(&volume, part, &request.publish_context),
             volume,
             staging,
+            read_only: capability.mode.is_read_only() || is_read_only(&request.publish_context),
             capability,
             format: FormatParameters::of_context(&request.volume_context),
             source: source(&request.volume_context),
@@ -139,7 +143,9 @@ impl TryFrom<NodePublishVolumeRequest> for Publish {
             volume,
             staging,
             target,
-            read_only: request.readonly || capability.mode.is_read_only(),
+            read_only: request.readonly
+                || capability.mode.is_read_only()
+                || is_read_only(&request.publish_context),
             capability,
         })
     }
@@ -224,6 +230,11 @@ impl TryFrom<NodeGetVolumeStatsRequest> for Stats {
             path,
         })
     }
+}
+
+/// Whether ControllerPublishVolume said so.
+fn is_read_only(published: &HashMap<String, String>) -> bool {
+    published.get(READ_ONLY_KEY).map(String::as_str) == Some("true")
 }
 
 fn source(context: &HashMap<String, String>) -> Option<String> {

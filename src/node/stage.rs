@@ -37,7 +37,7 @@ impl NodeService {
             return Ok(());
         };
         let mut options = MountOptions::parse(&wanted.flags)?;
-        if request.capability.mode.is_read_only() {
+        if request.read_only {
             options = options.read_only();
         }
         let (fs, at) = (wanted.fs, request.staging.as_path());

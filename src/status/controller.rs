@@ -52,7 +52,7 @@ fn in_every_call(error: &Error) -> Code {
         | Error::InstanceGone { .. }
         | Error::VolumeGone { .. } => Code::NotFound,
         Error::KeyRefused { .. } => Code::PermissionDenied,
-        Error::Incompatible { .. } => Code::AlreadyExists,
+        Error::Incompatible { .. } | Error::PublishedOtherwise { .. } => Code::AlreadyExists,
         // The CSI specification's code for "not in accessible_topology", which sends the scheduler to another zone.
         Error::ZoneUnavailable { .. }
         | Error::SourceElsewhere { .. }

@@ -92,6 +92,7 @@ fn grow(error: &GrowError) -> Code {
     match error {
         GrowError::Busy(_) => Code::Aborted,
         GrowError::NeedsCapability { .. }
+        | GrowError::ReadOnly { .. }
         | GrowError::WrongMount { .. }
         | GrowError::OtherContents { .. } => Code::FailedPrecondition,
         GrowError::Inspect(error) => inspect(error),

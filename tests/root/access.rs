@@ -3,7 +3,8 @@
 use csi::v1::volume_capability::access_mode::Mode;
 use csi::v1::volume_capability::{AccessMode, AccessType};
 use csi::v1::{NodePublishVolumeRequest, NodeStageVolumeRequest};
-use lab::orchestrator::Use;
+use ebs_types::READ_ONLY_KEY;
+use lab::orchestrator::{Use, gib_or_more};
 use tonic::Code;
 
 use crate::world::{lab, mount_at, refusal, stage_at};
@@ -106,6 +107,34 @@ async fn a_volume_staged_for_reading_is_not_written_and_not_taken_for_another() 
         .await
         .unwrap();
     assert!(std::fs::write(target.join("file"), "no").is_err());
+    lab.put_away(&claim).await;
+}
+
+/// What ControllerPublishVolume answered to `readonly` is enough, whatever the capability says.
+#[tokio::test]
+async fn a_volume_that_the_controller_published_read_only_is_not_written() {
+    let Some(lab) = lab().await else { return };
+    let (claim, context) = lab.attached("pvc-1", Use::Xfs).await;
+    let mut read_only = context.clone();
+    read_only.insert(READ_ONLY_KEY.to_owned(), "true".to_owned());
+    let (code, words) = refusal(lab.once().stage(&claim, &read_only).await);
+    assert_eq!(code, Code::FailedPrecondition, "{words}");
+    assert!(words.contains("is empty"), "{words}");
+    lab.node.stage(&claim, &context).await.unwrap();
+    let (code, words) = refusal(lab.once().stage(&claim, &read_only).await);
+    assert_eq!(code, Code::AlreadyExists, "{words}");
+    lab.node.unstage(&claim).await.unwrap();
+
+    lab.node.stage(&claim, &read_only).await.unwrap();
+    let publish = lab.node.publish(&claim, "pod", &read_only, false);
+    let target = publish.await.unwrap();
+    assert!(std::fs::write(target.join("file"), "no").is_err());
+    // Its file system stays as it is while it is read.
+    let controller = &lab.world.controller;
+    controller.expand(&claim, gib_or_more(2)).await.unwrap();
+    let (code, words) = refusal(lab.once().expand(&claim, "pod", 2).await);
+    assert_eq!(code, Code::FailedPrecondition, "{words}");
+    assert!(words.contains("is read-only"), "{words}");
     lab.put_away(&claim).await;
 }
 

@@ -104,6 +104,10 @@ pub const SOURCE_SNAPSHOT_KEY: &str = "ebs.csi.aws.com/source-snapshot";
 /// The same for a volume that was cloned from another one.
 pub const SOURCE_VOLUME_KEY: &str = "ebs.csi.aws.com/source-volume";
 
+/// The key of a CSI publish context that says `true` where nobody on the node may write: ControllerPublishVolume answers with it, and the
+/// node mounts the volume read-only, without formatting, checking or growing it.
+pub const READ_ONLY_KEY: &str = "ebs.csi.aws.com/readonly";
+
 /// What a new volume starts out with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {

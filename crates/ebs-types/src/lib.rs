@@ -23,7 +23,8 @@ pub mod utc;
 mod volume_kind;
 
 pub use access::{
-    Access, FsType, MountAccess, SOURCE_SNAPSHOT_KEY, SOURCE_VOLUME_KEY, Source, UnknownFsType,
+    Access, FsType, MountAccess, READ_ONLY_KEY, SOURCE_SNAPSHOT_KEY, SOURCE_VOLUME_KEY, Source,
+    UnknownFsType,
 };
 pub use capacity::{CapacityRange, OutOfRange};
 pub use client_token::ClientToken;

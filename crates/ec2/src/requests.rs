@@ -38,6 +38,8 @@ pub struct CreateVolume {
     pub initialization_rate: Option<u32>,
     /// Whether and how it is encrypted.
     pub encryption: Encryption,
+    /// Whether several instances may have it at once; of io1 and io2 alone.
+    pub multi_attach: bool,
     /// Its tags, set in the same call.
     pub tags: Tags,
 }
@@ -68,6 +70,8 @@ pub struct CopyVolume {
     pub kind: VolumeKind,
     /// How it is encrypted. A copy of an encrypted volume always is; [`Encryption::AccountDefault`] leaves it with the source's key.
     pub encryption: Encryption,
+    /// As in [`CreateVolume`], whatever the source is.
+    pub multi_attach: bool,
     /// Its tags, set in the same call; it has none of the source's.
     pub tags: Tags,
 }

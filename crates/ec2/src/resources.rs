@@ -119,6 +119,8 @@ pub struct Attachment {
     pub device: String,
     /// How far it is.
     pub state: AttachmentState,
+    /// When EC2 accepted it, where it says so.
+    pub since: Option<SystemTime>,
 }
 
 /// The latest modification of a volume.

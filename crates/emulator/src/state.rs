@@ -17,6 +17,7 @@ mod instances;
 mod limits;
 mod locks;
 mod modifications;
+mod multi_attach;
 mod outposts;
 mod overview;
 mod queries;

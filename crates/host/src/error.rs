@@ -262,6 +262,14 @@ pub enum GrowError {
         /// E.g. `CAP_SYS_RESOURCE`.
         capability: &'static str,
     },
+    /// It is mounted for readers.
+    #[error(
+        "the file system mounted at {path:?} is read-only and stays as large as it is: it is grown when the volume is staged to be written"
+    )]
+    ReadOnly {
+        /// The mount point.
+        path: PathBuf,
+    },
     /// The device is not what is mounted there.
     #[error("{path:?} does not have device {device} mounted: nothing was grown")]
     WrongMount {

@@ -242,6 +242,9 @@ fn refused(path: &Path, errno: Errno, needed: Capability) -> GrowError {
             path: path.to_owned(),
             capability: needed.name,
         },
+        Errno::EROFS => GrowError::ReadOnly {
+            path: path.to_owned(),
+        },
         other => kernel(path, other.into()),
     }
 }

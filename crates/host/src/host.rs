@@ -81,7 +81,7 @@ pub trait Host: Send + Sync + 'static {
     /// Runs as a job of its volume.
     ///
     /// # Errors
-    /// [`GrowError::NeedsCapability`] where the kernel lets only a process with more capabilities do it (ext4 and
+    /// [`GrowError::ReadOnly`] where it is mounted for readers; [`GrowError::NeedsCapability`] where the kernel lets only a process with more capabilities do it (ext4 and
     /// `CAP_SYS_RESOURCE`): [`Self::grow_before_mount`] can still do it at the next staging. [`GrowError::WrongMount`] where the
     /// device is not what is mounted there.
     async fn grow_mounted(

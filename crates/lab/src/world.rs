@@ -38,7 +38,7 @@ const CONTROLLER: &str = "controller";
 
 impl World {
     /// Starts an EC2 after `config`, which keeps its state in the world's own directory, and a controller with `options`
-    /// more than it needs to find it.
+    /// more than it needs to find it. One with an empty value is a flag.
     pub async fn start(
         driver: &Path,
         mut config: Config,
@@ -70,7 +70,10 @@ impl World {
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("NO_PROXY", "127.0.0.1");
         for (name, value) in options {
-            program.option(name, value);
+            match value.is_empty() {
+                true => program.arg(*name),
+                false => program.option(name, *value),
+            };
         }
         world.programs.push(program);
         world.start_controller().await?;

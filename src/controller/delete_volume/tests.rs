@@ -59,6 +59,7 @@ async fn an_attached_volume_is_refused_with_the_instances_name() {
             instance: "i-0000000a".parse().unwrap(),
             device: "/dev/xvdba".to_owned(),
             state: AttachmentState::Attached,
+            since: None,
         });
     }
     let status = delete(&service, &volume).await.unwrap_err();

@@ -39,6 +39,7 @@ async fn attached(
             instance: on.parse().unwrap(),
             device: format!("/dev/xvd{name}"),
             state: AttachmentState::Attached,
+            since: None,
         }];
         ids.push(id);
     }

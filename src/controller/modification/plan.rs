@@ -8,6 +8,7 @@ use ec2::{Modification, ModifyVolume, Volume};
 
 use crate::controller::error::Error;
 use crate::controller::speed::Speed;
+use crate::status::InvalidRequest;
 
 /// What is wanted of a volume. An expansion asks for a size, a change of the class for the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,10 +92,13 @@ impl Shape {
     /// What becomes of it if that is asked; itself where there is nothing to change.
     ///
     /// # Errors
-    /// [`Error::WouldShrink`], [`Error::OutOfRange`] and [`Error::Kind`]: what EC2 would take in no region.
+    /// [`Error::WouldShrink`], [`Error::OutOfRange`], [`Error::Kind`] and [`Error::Invalid`]: what EC2 would take in no region.
     pub(super) fn plan(&self, volume: &Volume, ask: Ask) -> Result<Self, Error> {
         let change = ask.change.unwrap_or_default();
         let volume_type = change.volume_type.unwrap_or(self.volume_type);
+        if volume.multi_attach && volume_type != self.volume_type {
+            return Err(keeps_its_type(volume, volume_type).into());
+        }
         let size = match ask.grow {
             None => self.size,
             Some(range) => self.grown(&volume.id, volume_type, range)?,
@@ -150,6 +154,18 @@ impl Shape {
         let iops = self.volume_type.iops_for(ratio, size, true)?;
         Ok(Some(iops.max(self.iops.unwrap_or_default())))
     }
+}
+
+/// EBS user guide, "Multi-Attach": the type cannot be modified while it is enabled.
+fn keeps_its_type(volume: &Volume, wanted: VolumeType) -> InvalidRequest {
+    InvalidRequest::value(
+        "mutable_parameters.type",
+        wanted.as_str(),
+        format!(
+            "volume {} has Multi-Attach and stays {}: leave the type out, or restore a snapshot of it with the type that is wanted",
+            volume.id, volume.volume_type
+        ),
+    )
 }
 
 /// The call that makes one of the other: it names what differs. A new type says anew what it is to have.

@@ -3,7 +3,7 @@
 //! Answers for: looking at volume and node after EC2's refusal. Doesn't answer for: the refusal itself; EC2's words stand where a look fails.
 
 use ebs_types::{AttachmentLimit, AttachmentState, InstanceType};
-use ec2::{Ec2Error, ErrorKind, Instance, Volume};
+use ec2::{Attachment, Ec2Error, ErrorKind, Instance, Volume};
 
 use super::super::error::Error;
 use super::super::site::Site;
@@ -23,20 +23,37 @@ impl Publication<'_> {
         let elsewhere = elsewhere.find(|other| other.state != AttachmentState::Detached);
         match (elsewhere, refusal) {
             // Being on other nodes is what Multi-Attach is for.
-            (Some(other), _) if !volume.multi_attach => Err(match other.state {
-                AttachmentState::Detaching => Error::StillDetaching {
-                    volume: volume.id.clone(),
-                    instance: other.instance.clone(),
-                },
-                attachment => Error::AttachedTo {
-                    volume: volume.id.clone(),
-                    instance: other.instance.clone(),
-                    attachment,
-                    state: self.state_of(&other.instance).await,
-                },
-            }),
+            (Some(other), _) if !volume.multi_attach => {
+                Err(self.had_by(other, self.alone(volume)).await)
+            }
             (_, None) => Ok(Next::TryAgain),
             (_, Some(refusal)) => Err(self.not_the_volume(refusal).await?),
+        }
+    }
+
+    /// Another node has it; `alone` as in [`Error::AttachedTo`].
+    pub(super) async fn had_by(&self, other: &Attachment, alone: String) -> Error {
+        let (volume, instance) = (other.volume.clone(), other.instance.clone());
+        match other.state {
+            AttachmentState::Detaching => Error::StillDetaching { volume, instance },
+            attachment => Error::AttachedTo {
+                state: self.state_of(&instance).await,
+                volume,
+                instance,
+                attachment,
+                alone,
+            },
+        }
+    }
+
+    /// What somebody is told who counted on several nodes.
+    fn alone(&self, volume: &Volume) -> String {
+        let kind = volume.volume_type;
+        match self.mode.is_shared() {
+            true => format!(
+                ", and has no Multi-Attach (its type is {kind}), so that one node at a time has it"
+            ),
+            false => String::new(),
         }
     }
 

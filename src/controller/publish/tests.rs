@@ -1,5 +1,8 @@
 //! Attaching: once, twice, elsewhere, in the wrong zone, with a taken name, to nothing, and stuck.
 
+mod sharing;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use csi::v1::controller_server::Controller;
@@ -14,16 +17,27 @@ const HERE: &str = "i-0000000a";
 const OTHER_ZONE: &str = "i-0000000b";
 
 async fn publish(service: &ControllerService, volume: &str, node: &str) -> Result<String, Status> {
-    let message = ControllerPublishVolumeRequest {
+    let context = publish_with(service, volume, node, |_| {}).await?;
+    Ok(context["devicePath"].clone())
+}
+
+async fn publish_with(
+    service: &ControllerService,
+    volume: &str,
+    node: &str,
+    change: impl FnOnce(&mut ControllerPublishVolumeRequest),
+) -> Result<HashMap<String, String>, Status> {
+    let mut message = ControllerPublishVolumeRequest {
         volume_id: volume.to_owned(),
         node_id: node.to_owned(),
         volume_capability: Some(capability()),
         ..ControllerPublishVolumeRequest::default()
     };
+    change(&mut message);
     let answer = service
         .controller_publish_volume(Request::new(message))
         .await?;
-    Ok(answer.into_inner().publish_context["devicePath"].clone())
+    Ok(answer.into_inner().publish_context)
 }
 
 /// A volume in zone z-a.

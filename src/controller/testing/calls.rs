@@ -165,7 +165,8 @@ impl Ec2 for FakeEc2 {
                 .volumes
                 .get_mut(volume)
                 .ok_or(ErrorKind::VolumeNotFound)?;
-            if !found.attachments.is_empty() {
+            let here = found.attachment_to(instance).is_some();
+            if here || (!found.attachments.is_empty() && !found.multi_attach) {
                 return Err(ErrorKind::VolumeInUse);
             }
             if found.zone != zone {
@@ -179,6 +180,7 @@ impl Ec2 for FakeEc2 {
                 instance: instance.clone(),
                 device: device.to_string(),
                 state: AttachmentState::Attaching,
+                since: Some(SystemTime::now()),
             };
             found.attachments.push(attachment.clone());
             found.state = VolumeState::InUse;

@@ -114,7 +114,7 @@ async fn what_was_published_and_is_gone_is_listed_until_it_is_unpublished() {
         let (handle, id) = made(&service, &format!("pvc-{n}")).await;
         let written = format!("aws:///{handle}");
         let volume = VolumeHandle::Ebs(id.clone());
-        service.published.note(volume, &written, &node);
+        service.published.note(volume, &written, &node, false);
         if n % 2 == 0 {
             fake.state().volumes.remove(&id);
             expected.push((written, "VolumeDeleted".to_owned()));
@@ -145,6 +145,7 @@ async fn other_peoples_volumes_are_not_listed() {
             instance: "i-0000000a".parse().unwrap(),
             device: "/dev/xvdba".to_owned(),
             state: AttachmentState::Attached,
+            since: None,
         });
         for id in [foreign, attached] {
             state.troubles.insert(id, VolumeTrouble::IoStalled);

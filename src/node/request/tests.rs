@@ -53,16 +53,22 @@ fn an_id_of_the_in_tree_driver_is_read() {
 
 #[test]
 fn a_reader_gets_it_read_only() {
-    let request = NodePublishVolumeRequest {
-        volume_capability: capability(Mode::SingleNodeReaderOnly),
-        ..publish()
-    };
-    assert!(Publish::try_from(request).unwrap().read_only);
-    let request = NodePublishVolumeRequest {
-        readonly: true,
-        ..publish()
-    };
-    assert!(Publish::try_from(request).unwrap().read_only);
+    for (mode, readonly, told, expected) in [
+        (Mode::SingleNodeReaderOnly, false, "false", true),
+        (Mode::MultiNodeReaderOnly, false, "", true),
+        (Mode::SingleNodeWriter, true, "", true),
+        (Mode::SingleNodeWriter, false, "true", true),
+        (Mode::MultiNodeMultiWriter, false, "false", false),
+    ] {
+        let request = NodePublishVolumeRequest {
+            volume_capability: capability(mode),
+            publish_context: [(READ_ONLY_KEY.to_owned(), told.to_owned())].into(),
+            readonly,
+            ..publish()
+        };
+        let read = Publish::try_from(request).unwrap().read_only;
+        assert_eq!(read, expected, "{mode:?} {readonly} {told:?}");
+    }
 }
 
 #[rstest]
@@ -72,7 +78,7 @@ fn a_reader_gets_it_read_only() {
 #[case(NodePublishVolumeRequest { target_path: "/a/../etc".into(), ..publish() }, "target_path")]
 #[case(NodePublishVolumeRequest { staging_target_path: String::new(), ..publish() }, "staging_target_path")]
 #[case(NodePublishVolumeRequest { volume_capability: None, ..publish() }, "volume_capability")]
-#[case(NodePublishVolumeRequest { volume_capability: capability(Mode::MultiNodeMultiWriter), ..publish() }, "access_mode")]
+#[case(NodePublishVolumeRequest { volume_capability: capability(Mode::MultiNodeSingleWriter), ..publish() }, "access_mode")]
 fn wrong_fields_are_named(#[case] request: NodePublishVolumeRequest, #[case] field: &str) {
     let status = refusal(request);
     assert_eq!(status.code(), Code::InvalidArgument);

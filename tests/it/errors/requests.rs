@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use csi::v1::volume_capability::AccessMode;
 use csi::v1::{
     CapacityRange, ControllerExpandVolumeRequest, ControllerGetVolumeHealthRequest,
     ControllerGetVolumeRequest, ControllerPublishVolumeRequest, ControllerUnpublishVolumeRequest,
     CreateVolumeRequest, DeleteSnapshotRequest, DeleteVolumeRequest, GetSnapshotRequest,
-    ListSnapshotsRequest, ListVolumesRequest, ValidateVolumeCapabilitiesRequest,
+    ListSnapshotsRequest, ListVolumesRequest, ValidateVolumeCapabilitiesRequest, VolumeCapability,
 };
 use lab::orchestrator::{Claim, Use};
 use tonic::Status;
@@ -19,6 +20,14 @@ pub(crate) type Answer = Result<(), Status>;
 pub(crate) const NO_VOLUME: &str = "vol-0000000000000dead";
 pub(crate) const NO_SNAPSHOT: &str = "snap-0000000000000dead";
 pub(crate) const NO_NODE: &str = "i-0000000000000dead";
+
+/// How a volume is used, by the number of CSI's access mode.
+pub(crate) fn used(usage: Use, mode: i32) -> VolumeCapability {
+    VolumeCapability {
+        access_mode: Some(AccessMode { mode }),
+        ..usage.capability()
+    }
+}
 
 pub(crate) async fn create(world: &World, change: impl FnOnce(&mut CreateVolumeRequest)) -> Answer {
     let mut request = world.order("pvc-1").request();

@@ -1,5 +1,6 @@
 //! How each situation of the table comes about.
 
+use csi::v1::CreateVolumeRequest;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use lab::orchestrator::Use;
@@ -143,6 +144,12 @@ situations! { VOLUMES:
         world.cloud.fault(&rule).await.unwrap();
         create(world, |_| {}).await
     };
+    "CreateVolume", "several nodes are to write what one node at a time can have" => |world| {
+        create(world, |r| r.volume_capabilities = vec![used(Use::Block, 5)]).await
+    };
+    "CreateVolume", "readers alone of a volume without content" => |world| {
+        create(world, |r| r.volume_capabilities = vec![used(Use::Ext4, 3)]).await
+    };
     "CreateVolume", "another call for the name is running" => |world| {
         world.cloud.delays(&json!({"create_ms": 3_000})).await.unwrap();
         let (first, second) = futures::join!(create(world, |_| {}), create(world, |_| {}));
@@ -185,6 +192,21 @@ situations! { ATTACHMENTS:
         publish(world, &volume, &node(world, 0), |_| {}).await.unwrap();
         publish(world, &volume, &node(world, 2), |_| {}).await
     };
+    "ControllerPublishVolume", "on another node by Multi-Attach, and one node alone may have it" => |world| {
+        let shared = |r: &mut CreateVolumeRequest| {
+            r.volume_capabilities = vec![used(Use::Block, 5)];
+            r.parameters = [("type", "io2"), ("iops", "100")].map(|(k, v)| (k.into(), v.into())).into();
+        };
+        create(world, shared).await.unwrap();
+        let volume = world.cloud.volumes().await.unwrap()[0].id.clone();
+        publish(world, &volume, &node(world, 0), |_| {}).await.unwrap();
+        publish(world, &volume, &node(world, 2), |_| {}).await
+    };
+    "ControllerPublishVolume", "published there for readers, and to be written now" => |world| {
+        let volume = ready(world).await.id;
+        publish(world, &volume, &node(world, 0), |r| r.readonly = true).await.unwrap();
+        publish(world, &volume, &node(world, 0), |_| {}).await
+    };
     "ControllerPublishVolume", "the node is in another zone" => |world| {
         publish(world, &ready(world).await.id, &node(world, 1), |_| {}).await
     };
@@ -209,9 +231,7 @@ situations! { ATTACHMENTS:
     };
     "ValidateVolumeCapabilities", "they cannot be had: the message says why" => |world| {
         validate(world, &ready(world).await.id, |r| {
-            let mut both = Use::Ext4.capability();
-            both.access_mode.as_mut().unwrap().mode = 5;
-            r.volume_capabilities = vec![both];
+            r.volume_capabilities = vec![used(Use::Ext4, 5)];
         }).await
     };
 }

@@ -300,6 +300,7 @@ impl Ec2 for Fake {
                 instance: request.instance.clone(),
                 device: request.device.to_string(),
                 state: AttachmentState::Attaching,
+                since: None,
             })
         })
         .await

@@ -54,6 +54,7 @@ fn create_volume() -> CreateVolume {
         source: Source::Empty,
         initialization_rate: None,
         encryption: Encryption::Key("alias/ebs".to_owned()),
+        multi_attach: false,
         tags,
     }
 }
@@ -109,6 +110,7 @@ async fn a_volume_is_asked_for_and_read() {
             "TagSpecification.1.Tag.1.Value=pvc-1",
         ],
     );
+    assert!(!request.contains("MultiAttach"), "{request}");
     let token = format!("ClientToken={}", ClientToken::for_name("pvc-1", 0).as_str());
     has(&request, &[&token]);
     for absent in ["Throughput", "SnapshotId", "OutpostArn"] {
@@ -119,7 +121,8 @@ async fn a_volume_is_asked_for_and_read() {
 #[tokio::test]
 async fn volumes_by_name_are_read_over_all_pages() {
     let attachment = "<attachmentSet><item><volumeId>vol-0123456789abcdef0</volumeId>\
-        <instanceId>i-0123456789abcdef0</instanceId><device>/dev/xvdba</device><status>busy</status></item></attachmentSet>";
+        <instanceId>i-0123456789abcdef0</instanceId><device>/dev/xvdba</device><status>busy</status>\
+        <attachTime>2026-11-22T01:02:03.000Z</attachTime></item></attachmentSet>";
     let first = format!(
         "<volumeSet><item>{VOLUME_FIELDS}{attachment}</item></volumeSet><nextToken>more</nextToken>"
     );
@@ -134,6 +137,8 @@ async fn volumes_by_name_are_read_over_all_pages() {
     assert_eq!((page.items.len(), page.next), (2, None));
     let attachment = page.items[0].attachment_to(&instance_id()).unwrap();
     assert_eq!(attachment.state, AttachmentState::Busy);
+    let since = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_309_323);
+    assert_eq!(attachment.since, Some(since));
     let requests = server.requests();
     has(
         &requests[0],

@@ -44,6 +44,7 @@ pub(super) async fn create(client: &Client, request: &CreateVolume) -> Result<Vo
         .set_volume_initialization_rate(request.initialization_rate.map(signed))
         .set_encrypted(encrypted)
         .set_kms_key_id(key)
+        .set_multi_attach_enabled(request.multi_attach.then_some(true))
         .set_tag_specifications(tag_specifications(ResourceType::Volume, &request.tags));
     let reply = call(action, || builder.clone().send()).await?;
     read(action, reply, |reply| volume(described(reply)))
@@ -62,6 +63,7 @@ pub(super) async fn copy(client: &Client, request: &CopyVolume) -> Result<Volume
         .set_throughput(request.kind.throughput().map(signed))
         .set_encrypted(encrypted)
         .set_kms_key_id(key)
+        .set_multi_attach_enabled(request.multi_attach.then_some(true))
         .set_tag_specifications(tag_specifications(ResourceType::Volume, &request.tags));
     let reply = call(action, || builder.clone().send()).await?;
     read(action, reply, |reply| {

@@ -4,14 +4,11 @@ use ebs_types::{
     AttachmentLimit, Hypervisor, InstanceId, InstanceState, InstanceType, VolumeId, VolumeState,
 };
 
-use super::{Ctx, Event, Link, RegionState, outposts};
+use super::{Ctx, Event, Link, RegionState, multi_attach, outposts};
 use crate::model::{
     ApiError, AttachVolume, Attachment, DetachVolume, Effect, Instance, Phase, ROOT_DEVICE, Reply,
     Script, Volume,
 };
-
-/// The most instances that share a Multi-Attach volume (EBS user guide, "Multi-Attach").
-const MULTI_ATTACH_MAX: usize = 16;
 
 impl RegionState {
     pub(super) fn attach_volume(
@@ -265,8 +262,9 @@ fn check_instance(instance: &Instance) -> Result<(), ApiError> {
 fn check_volume(volume: &Volume, instance: &Instance) -> Result<(), ApiError> {
     let id = &volume.id;
     match volume.state() {
-        VolumeState::Available => {}
-        VolumeState::InUse => check_sharing(volume, instance)?,
+        VolumeState::Available | VolumeState::InUse => {
+            multi_attach::check_attachment(volume, instance)?;
+        }
         other => {
             return Err(ApiError::incorrect_state(format!(
                 "Volume '{id}' is not 'available'; it is '{other}'."
@@ -283,34 +281,6 @@ fn check_volume(volume: &Volume, instance: &Instance) -> Result<(), ApiError> {
                 instance.id
             ),
         ))
-    }
-}
-
-fn check_sharing(volume: &Volume, instance: &Instance) -> Result<(), ApiError> {
-    let id = &volume.id;
-    let nitro = attachment_limit(&instance.instance_type).hypervisor == Hypervisor::Nitro;
-    if !volume.multi_attach || volume.attachment_to(&instance.id).is_some() {
-        Err(ApiError::client(
-            "VolumeInUse",
-            format!("{id} is already attached to an instance"),
-        ))
-    } else if !nitro {
-        Err(ApiError::client(
-            "UnsupportedOperation",
-            format!(
-                "Multi-Attach needs a Nitro instance; '{}' is of type {}",
-                instance.id, instance.instance_type
-            ),
-        ))
-    } else if volume.attachments.len() >= MULTI_ATTACH_MAX {
-        Err(ApiError::client(
-            "AttachmentLimitExceeded",
-            format!(
-                "{id} is attached to {MULTI_ATTACH_MAX} instances, the most that can share a volume"
-            ),
-        ))
-    } else {
-        Ok(())
     }
 }
 

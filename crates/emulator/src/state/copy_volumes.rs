@@ -5,7 +5,7 @@ use ebs_types::{Gibibytes, VolumeId, VolumeState};
 use super::create_volume::{default_key, key_arn};
 use super::limits::{self, Asked};
 use super::tokens::Tokens;
-use super::{Ctx, Event, RegionState, outposts};
+use super::{Ctx, Event, RegionState, multi_attach, outposts};
 use crate::model::{
     ApiError, CopyVolumes, Effect, Health, Lifecycle, Progress, Reply, Script, Volume,
 };
@@ -50,6 +50,7 @@ impl RegionState {
             throughput: request.throughput,
             multi_attach: request.multi_attach,
         })?;
+        multi_attach::check_offered(&ctx.region.to_string(), &shape)?;
         let (encrypted, kms_key) = encryption_of(ctx, request, source)?;
         Ok(Volume {
             id: ctx.ids.draw(VolumeId::PREFIX),

@@ -4,7 +4,7 @@ use ebs_types::{Gibibytes, SnapshotId, SnapshotState, VolumeId, Zone};
 
 use super::limits::{self, Asked};
 use super::tokens::Tokens;
-use super::{Ctx, Event, RegionState, outposts};
+use super::{Ctx, Event, RegionState, multi_attach, outposts};
 use crate::model::{
     ApiError, CreateFailure, CreateVolume, Effect, Health, Lifecycle, Reply, Script, Snapshot,
     Volume, ZoneState,
@@ -87,6 +87,7 @@ impl RegionState {
             throughput: request.throughput,
             multi_attach: request.multi_attach,
         })?;
+        multi_attach::check_offered(&ctx.region.to_string(), &shape)?;
         // How much room an Outpost has is nothing of the zone's.
         let more = if request.outpost.is_none() {
             shape.size

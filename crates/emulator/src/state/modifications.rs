@@ -5,7 +5,7 @@ use std::time::Duration;
 use ebs_types::{VolumeId, VolumeState};
 
 use super::limits::{self, Asked};
-use super::{Ctx, Event, RegionState};
+use super::{Ctx, Event, RegionState, multi_attach};
 use crate::model::{
     ApiError, Effect, Modification, ModifyVolume, Progress, Reply, Script, Shape, Volume,
 };
@@ -32,6 +32,7 @@ impl RegionState {
             .ok_or_else(|| ApiError::no_volume(id))?;
         check_now(ctx, volume)?;
         let from = shape_of(volume);
+        multi_attach::check_modification(volume, request)?;
         let to = target(&from, request)?;
         let modification = Modification {
             volume: id.clone(),

@@ -7,6 +7,7 @@ mod laws;
 mod life;
 mod outposts;
 mod refusals;
+mod sharing;
 mod snapshots;
 
 use std::time::Duration;

@@ -32,6 +32,8 @@ pub struct SeenVolume {
     pub key: Option<String>,
     /// MiB per second at which the blocks of its snapshot are fetched, where somebody pays for that.
     pub initialization_rate: Option<u32>,
+    /// Whether several instances can have it at once.
+    pub multi_attach: bool,
     /// Its zone.
     pub zone: String,
     /// The ARN of the Outpost that it is on.
@@ -87,6 +89,7 @@ impl SeenVolume {
             copy_of: item.optional("sourceVolumeId").map(str::to_owned),
             key: item.optional("kmsKeyId").map(str::to_owned),
             initialization_rate: number("volumeInitializationRate")?,
+            multi_attach: item.optional("multiAttachEnabled") == Some("true"),
             zone: item.text("availabilityZone")?.to_owned(),
             outpost: item.optional("outpostArn").map(str::to_owned),
             attachments: item

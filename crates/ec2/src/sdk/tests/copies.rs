@@ -11,6 +11,7 @@ fn copy_volume() -> CopyVolume {
         size: create.size,
         kind: create.kind,
         encryption: Encryption::AccountDefault,
+        multi_attach: true,
         tags: create.tags,
     }
 }
@@ -34,6 +35,7 @@ async fn a_copy_is_asked_for_and_read() {
             "Size=4",
             "VolumeType=gp3",
             "Iops=4000",
+            "MultiAttachEnabled=true",
             "TagSpecification.1.ResourceType=volume",
             "TagSpecification.1.Tag.1.Key=CSIVolumeName",
             &token,

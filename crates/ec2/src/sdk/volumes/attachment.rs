@@ -4,7 +4,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types;
 use ebs_types::{InstanceId, VolumeId};
 
-use crate::sdk::convert::{Unreadable, parsed, read, required, signed};
+use crate::sdk::convert::{Unreadable, parsed, read, required, signed, time};
 use crate::sdk::retry::call;
 use crate::{Action, AttachVolume, Attachment, Ec2Error};
 
@@ -27,6 +27,7 @@ pub(in crate::sdk) async fn attach(
                 .set_instance_id(reply.instance_id)
                 .set_device(reply.device)
                 .set_state(reply.state)
+                .set_attach_time(reply.attach_time)
                 .build(),
         )
     })
@@ -50,6 +51,7 @@ pub(in crate::sdk) async fn detach(
                 .set_instance_id(reply.instance_id)
                 .set_device(reply.device)
                 .set_state(reply.state)
+                .set_attach_time(reply.attach_time)
                 .build(),
         )
     })
@@ -67,5 +69,9 @@ pub(super) fn attachment(attachment: types::VolumeAttachment) -> Result<Attachme
             attachment.state.as_ref().map(AsRef::as_ref),
             "attachmentSet.status",
         )?,
+        since: attachment
+            .attach_time
+            .map(|since| time(Some(since), "attachmentSet.attachTime"))
+            .transpose()?,
     })
 }

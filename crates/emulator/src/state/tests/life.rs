@@ -349,24 +349,6 @@ fn stopping_keeps_attachments_and_terminating_lets_go() {
 }
 
 #[test]
-fn io2_is_shared_where_it_says_so() {
-    let mut lab = Lab::new(Delays::none());
-    let instances = lab.instances();
-    let volume = lab.create(CreateVolume {
-        volume_type: VolumeType::Io2,
-        iops: Some(100),
-        multi_attach: true,
-        ..gp3(10)
-    });
-    // The first and the fourth are in the first zone.
-    lab.attach(&volume, &instances[0]).unwrap();
-    lab.attach(&volume, &instances[3]).unwrap();
-    assert_eq!(lab.volume(&volume).attachments.len(), 2);
-    assert_eq!(code(lab.attach(&volume, &instances[0])), "VolumeInUse");
-    assert_eq!(code(lab.detach(&volume, false)), "MissingParameter");
-}
-
-#[test]
 fn instances_start_in_the_zone_asked_for() {
     let mut lab = Lab::new(Delays::none());
     let request = RunInstances {
