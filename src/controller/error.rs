@@ -142,8 +142,9 @@ pub(crate) enum Error {
     )]
     GroupParted { name: String },
     #[error(
-        "group snapshot {name:?} lacks the snapshots of {lacking}, which somebody has deleted; {left} are left of it. Delete the group \
-         snapshot and take another one"
+        "group snapshot {name:?} lacks the snapshots of {lacking}: they were deleted, or those volumes were detached while the group was taken \
+         and the driver ended before it took the rest back. {left} are left. Delete the group snapshot, or these snapshots where nothing else \
+         names them, and take another one"
     )]
     GroupIncomplete {
         name: String,

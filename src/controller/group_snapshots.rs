@@ -148,4 +148,6 @@ fn message(
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;

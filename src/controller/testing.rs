@@ -4,6 +4,7 @@
 mod calls;
 mod rules;
 mod together;
+mod tries;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -29,6 +30,7 @@ use tokio::time::{Instant, sleep};
 use tonic::{Request, Status};
 
 pub(super) use self::together::{group_request, take_group};
+pub(super) use self::tries::{Try, one_try, refused};
 use super::{ControllerService, Settings};
 
 /// How long EC2 takes for everything.

@@ -1,11 +1,12 @@
-//! Random histories: creates, attaches, snapshots and deletes of a few names under faults, cut calls and `kill -9`, in an
+//! Random histories: creates, attaches, snapshots, of single volumes and of groups, and deletes of a few names under faults, cut calls and `kill -9`, in an
 //! EC2 that shows things late. When calls without faults have been repeated to success, EC2 has exactly what is wanted.
 //!
 //! `EBS_CSI_HISTORIES` says how many, `EBS_CSI_SEED` repeats one: the choices, though not the moments of a loaded machine.
 
 mod chance;
+mod groups;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use lab::socket::Patience;
 use tonic::Code;
 
 use self::chance::Chance;
+use self::groups::Group;
 use crate::world::{WINDOW, World, code, leaves_open, snapshots, world_with};
 
 const NAMES: usize = 3;
@@ -53,6 +55,7 @@ async fn run(seed: u64) {
         steps: Vec::new(),
         names: Default::default(),
         snapshots: BTreeSet::new(),
+        groups: BTreeMap::new(),
     };
     for _ in 0..STEPS {
         history.step().await;
@@ -76,6 +79,8 @@ struct History {
     names: [Name; NAMES],
     /// The snapshots that are wanted, by name.
     snapshots: BTreeSet<String>,
+    /// The group snapshots that are wanted, by name.
+    groups: BTreeMap<String, Group>,
 }
 
 impl History {
@@ -84,8 +89,9 @@ impl History {
         let Some(claim) = self.names[name].claim.clone() else {
             return self.create(name).await;
         };
-        match self.chance.below(7) {
+        match self.chance.below(8) {
             0 => self.create(name).await,
+            7 => self.group(&claim).await,
             1 | 2 => self.snapshot(&claim).await,
             3 => self.publish(&claim).await,
             4 => self.unpublish(&claim).await,
@@ -170,6 +176,7 @@ impl History {
 
     async fn release(&mut self, claim: &Claim) {
         self.world.cloud.heal().await.unwrap();
+        self.finish_groups(claim).await;
         let node = self.world.node(0).unwrap();
         self.must("detach", self.world.controller.detach(claim, &node).await);
         let name = format!("snapshot of {}", claim.id);
@@ -209,7 +216,8 @@ impl History {
             self.check(there == usize::from(wanted), &what);
         }
         let taken = snapshots(&self.world).await;
-        self.check(taken == self.snapshots.len(), &format!("{taken} snapshots"));
+        let wanted = self.snapshots.len() + self.members();
+        self.check(taken == wanted, &format!("{taken} snapshots, not {wanted}"));
         for volume in self.world.cloud.volumes().await.unwrap() {
             self.check(volume.attachments.is_empty(), &volume.to_string());
         }
@@ -218,6 +226,10 @@ impl History {
     /// Deletes everything, after which there is nothing.
     async fn end(&mut self) {
         let controller = self.world.controller.clone();
+        for name in self.groups.keys() {
+            let answer = controller.delete_group_snapshot(name, &[]).await;
+            self.must("delete group", answer);
+        }
         for seen in self.world.cloud.snapshots().await.unwrap() {
             let answer = controller.delete_snapshot(&seen.id).await;
             self.must("delete snapshot", answer);

@@ -6,9 +6,8 @@ use std::time::Duration;
 use csi::v1::snapshot_metadata_client::SnapshotMetadataClient;
 use csi::v1::{
     ControllerGetVolumeHealthRequest, ControllerGetVolumeRequest, CreateSnapshotRequest,
-    CreateVolumeGroupSnapshotRequest, CreateVolumeRequest, DeleteVolumeGroupSnapshotRequest,
-    GetMetadataAllocatedRequest, GetMetadataDeltaRequest, GetSnapshotRequest, ListSnapshotsRequest,
-    ListVolumesRequest,
+    CreateVolumeRequest, GetMetadataAllocatedRequest, GetMetadataDeltaRequest, GetSnapshotRequest,
+    ListSnapshotsRequest, ListVolumesRequest,
 };
 use lab::cloud::NewVolume;
 use lab::orchestrator::{Claim, Controller, Use, gib_or_more};
@@ -154,33 +153,16 @@ async fn a_volume_and_its_snapshot_live_under_the_policy() {
     assert_eq!(with_class(&world, &claim).await.unwrap(), locked);
     world.cloud.unlock_snapshot(&locked).await.unwrap();
     controller.delete_snapshot(&locked).await.unwrap();
-    let members = group(&world, &claim).await.unwrap();
-    let request = DeleteVolumeGroupSnapshotRequest {
-        group_snapshot_id: "group-1".to_owned(),
-        snapshot_ids: members,
-        ..DeleteVolumeGroupSnapshotRequest::default()
-    };
-    let mut groups = controller.groups();
-    groups.delete_volume_group_snapshot(request).await.unwrap();
+    let of = [claim.clone()];
+    let members = controller.group_snapshot(&of, "group-1").await.unwrap();
+    let deleted = controller.delete_group_snapshot("group-1", &members);
+    deleted.await.unwrap();
     controller.detach(&claim, &node).await.unwrap();
     controller.delete_snapshot(&snapshot).await.unwrap();
     for claim in [&claim, &restored, &cloned] {
         controller.delete(claim).await.unwrap();
     }
     assert_eq!((volumes(&world).await, snapshots(&world).await), (0, 0));
-}
-
-/// A group snapshot of the one volume: the ids of its members.
-async fn group(world: &World, claim: &Claim) -> Result<Vec<String>, Status> {
-    let request = CreateVolumeGroupSnapshotRequest {
-        name: "group-1".to_owned(),
-        source_volume_ids: vec![claim.id.clone()],
-        ..CreateVolumeGroupSnapshotRequest::default()
-    };
-    let mut groups = world.controller.groups();
-    let answer = groups.create_volume_group_snapshot(request).await?;
-    let group = answer.into_inner().group_snapshot.unwrap();
-    Ok(group.snapshots.into_iter().map(|s| s.snapshot_id).collect())
 }
 
 /// A snapshot whose class asks for fast restores and a lock.
@@ -234,16 +216,9 @@ async fn attempt(world: &World, action: &str) -> anyhow::Result<()> {
             controller.expand(&claim, gib_or_more(2)).await.map(drop)
         }
         "ec2:DeleteTags" => Ok(modify(world, &claim, &[("tagDeletion_1", "old")]).await?),
-        "ec2:CreateSnapshot" | "ec2:DescribeSnapshots" => {
-            controller.snapshot(&claim, "snapshot-1").await.map(drop)
-        }
-        "ec2:CreateSnapshots" => attached_group(world, &claim).await,
-        class if class.contains("FastSnapshotRestores") || class.contains("Lock") => {
-            Ok(twice_with_class(world, &claim).await?)
-        }
-        "ec2:DeleteSnapshot" => {
-            let snapshot = controller.snapshot(&claim, "snapshot-1").await?;
-            controller.delete_snapshot(&snapshot).await
+        "ebs:ListSnapshotBlocks" | "ebs:ListChangedBlocks" => of_two(world, action, &claim).await,
+        of_snapshots if of_snapshots.contains("Snapshot") => {
+            attempt_of_snapshots(world, claim, of_snapshots).await
         }
         "ec2:DescribeVolumes" => {
             let volume_id = claim.id.clone();
@@ -256,16 +231,31 @@ async fn attempt(world: &World, action: &str) -> anyhow::Result<()> {
             controller.attach(&claim, &elsewhere).await.map(drop)
         }
         "ec2:DescribeVolumeStatus" => Ok(health(world, &claim).await?),
-        "ebs:ListSnapshotBlocks" | "ebs:ListChangedBlocks" => of_two(world, action, &claim).await,
         other => panic!("no call is known that takes {other}"),
     }
 }
 
-/// A group snapshot takes volumes that are attached.
-async fn attached_group(world: &World, claim: &Claim) -> anyhow::Result<()> {
-    let node = world.node(0).unwrap();
-    world.controller.attach(claim, &node).await?;
-    Ok(group(world, claim).await.map(drop)?)
+/// The same of an action on snapshots.
+async fn attempt_of_snapshots(world: &World, claim: Claim, action: &str) -> anyhow::Result<()> {
+    let controller = world.controller.with(Patience::ONCE);
+    match action {
+        "ec2:CreateSnapshot" | "ec2:DescribeSnapshots" => {
+            controller.snapshot(&claim, "snapshot-1").await.map(drop)
+        }
+        "ec2:CreateSnapshots" => {
+            let node = world.node(0).unwrap();
+            controller.attach(&claim, &node).await?;
+            controller
+                .group_snapshot(&[claim], "group-1")
+                .await
+                .map(drop)
+        }
+        "ec2:DeleteSnapshot" => {
+            let snapshot = controller.snapshot(&claim, "snapshot-1").await?;
+            controller.delete_snapshot(&snapshot).await
+        }
+        _ => Ok(twice_with_class(world, &claim).await?),
+    }
 }
 
 /// A volume that may be in any zone.

@@ -21,6 +21,7 @@ mod devices;
 #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
 mod faults;
 mod formatting;
+mod group_snapshots;
 mod growing;
 mod hardware;
 mod interruption;

@@ -15,9 +15,9 @@ use csi::v1::volume_capability::{AccessMode, AccessType, BlockVolume, MountVolum
 use csi::v1::volume_content_source::{SnapshotSource, Type as Source, VolumeSource};
 use csi::v1::{
     CapacityRange, ControllerExpandVolumeRequest, ControllerPublishVolumeRequest,
-    ControllerUnpublishVolumeRequest, CreateSnapshotRequest, CreateVolumeRequest,
-    DeleteSnapshotRequest, DeleteVolumeRequest, Topology, TopologyRequirement, VolumeCapability,
-    VolumeContentSource,
+    ControllerUnpublishVolumeRequest, CreateSnapshotRequest, CreateVolumeGroupSnapshotRequest,
+    CreateVolumeRequest, DeleteSnapshotRequest, DeleteVolumeGroupSnapshotRequest,
+    DeleteVolumeRequest, Topology, TopologyRequirement, VolumeCapability, VolumeContentSource,
 };
 use ebs_types::topology::ZONE_KEY;
 use ebs_types::{Bytes, GIB};
@@ -324,6 +324,56 @@ impl Controller {
             }
             tokio::time::sleep(socket::PAUSE).await;
         }
+    }
+
+    /// CreateVolumeGroupSnapshot: the id of each volume's snapshot, in their order, once all can be restored from.
+    pub async fn group_snapshot(&self, of: &[Claim], name: &str) -> Result<Vec<String>> {
+        let message = CreateVolumeGroupSnapshotRequest {
+            name: name.to_owned(),
+            source_volume_ids: of.iter().map(|claim| claim.id.clone()).collect(),
+            ..CreateVolumeGroupSnapshotRequest::default()
+        };
+        loop {
+            let group = self
+                .patience
+                .call(
+                    "CreateVolumeGroupSnapshot",
+                    &self.groups,
+                    &message,
+                    async |mut client, request| client.create_volume_group_snapshot(request).await,
+                )
+                .await?
+                .group_snapshot
+                .context("CreateVolumeGroupSnapshot answered without a group")?;
+            if group.ready_to_use {
+                let id = |claim: &Claim| {
+                    let mut members = group.snapshots.iter();
+                    let member = members.find(|member| member.source_volume_id == claim.id);
+                    let id = member.map(|member| member.snapshot_id.clone());
+                    id.with_context(|| format!("the group has no snapshot of {}", claim.id))
+                };
+                return of.iter().map(id).collect();
+            }
+            tokio::time::sleep(socket::PAUSE).await;
+        }
+    }
+
+    /// DeleteVolumeGroupSnapshot.
+    pub async fn delete_group_snapshot(&self, name: &str, members: &[String]) -> Result<()> {
+        let message = DeleteVolumeGroupSnapshotRequest {
+            group_snapshot_id: name.to_owned(),
+            snapshot_ids: members.to_vec(),
+            ..DeleteVolumeGroupSnapshotRequest::default()
+        };
+        self.patience
+            .call(
+                "DeleteVolumeGroupSnapshot",
+                &self.groups,
+                &message,
+                async |mut client, request| client.delete_volume_group_snapshot(request).await,
+            )
+            .await?;
+        Ok(())
     }
 
     /// DeleteSnapshot.

@@ -2,36 +2,14 @@
 
 use std::time::Duration;
 
-use ec2::{Action, ErrorKind};
+use ec2::Action;
 use proptest::prelude::*;
 use tokio::time::timeout;
 
 use super::super::testing::{
-    FakeEc2, Fault, clone_request, create, create_request, paused, service,
+    FakeEc2, Fault, Try, clone_request, create, create_request, one_try, paused, refused, service,
 };
 use super::*;
-
-/// What the next try of the caller meets.
-#[derive(Clone, Copy, Debug)]
-struct Try {
-    create: Option<Fault>,
-    look: Option<Fault>,
-    restart_before: bool,
-    deadline: u64,
-}
-
-fn refused() -> impl Strategy<Value = Fault> {
-    prop_oneof![
-        Just(ErrorKind::Throttled),
-        Just(ErrorKind::Unreachable),
-        Just(ErrorKind::QuotaExceeded),
-        Just(ErrorKind::InvalidParameter),
-        Just(ErrorKind::Unauthorized),
-        Just(ErrorKind::IncorrectState),
-        Just(ErrorKind::Other),
-    ]
-    .prop_map(Fault::Refuse)
-}
 
 fn tries() -> impl Strategy<Value = Vec<Try>> {
     let create = prop_oneof![
@@ -41,19 +19,7 @@ fn tries() -> impl Strategy<Value = Vec<Try>> {
         1 => Just(Fault::Stick),
         1 => Just(Fault::Vanish),
     ];
-    let one = (
-        proptest::option::weighted(0.8, create),
-        proptest::option::weighted(0.2, refused()),
-        any::<bool>(),
-        1_u64..60,
-    );
-    let one = one.prop_map(|(create, look, restart_before, deadline)| Try {
-        create,
-        look,
-        restart_before,
-        deadline,
-    });
-    proptest::collection::vec(one, 1..6)
+    proptest::collection::vec(one_try(create), 1..6)
 }
 
 /// Plays the history, then tries until it works. Panics where a law is broken.

@@ -1,7 +1,7 @@
 //! CreateSnapshots.
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{self, InstanceSpecification, ResourceType};
+use aws_sdk_ec2::types::{self, InstanceSpecification, ResourceType, SnapshotState};
 use ebs_types::VolumeId;
 
 use super::snapshot;
@@ -37,7 +37,8 @@ fn one(made: types::SnapshotInfo) -> Result<Snapshot, Unreadable> {
     let described = types::Snapshot::builder()
         .set_snapshot_id(made.snapshot_id)
         .set_volume_id(made.volume_id)
-        .set_state(made.state)
+        // EC2-compatible endpoints need not say: it has just begun.
+        .state(made.state.unwrap_or(SnapshotState::Pending))
         .set_volume_size(made.volume_size)
         .set_start_time(made.start_time)
         .set_tags(made.tags)
