@@ -28,7 +28,7 @@ async fn fleet(instances: usize, instance_type: &str) -> World {
     .await
 }
 
-/// Volumes that no driver made, in the zone of instance 0.
+/// Volumes that no driver made, in the zone of instance 0, ready to be attached.
 async fn by_hand(world: &World, count: usize) -> Vec<Claim> {
     let new = NewVolume {
         zone: world.zone(),
@@ -38,6 +38,10 @@ async fn by_hand(world: &World, count: usize) -> Vec<Claim> {
         tags: &[],
     };
     let made = join_all((0..count).map(|_| world.cloud.create_volume(new))).await;
+    let is_made = |volume: &SeenVolume| volume.state != "creating";
+    while !world.cloud.volumes().await.unwrap().iter().all(is_made) {
+        tokio::time::sleep(PAUSE).await;
+    }
     made.into_iter()
         .map(|id| Claim {
             id: id.unwrap(),
