@@ -60,6 +60,11 @@ shown=$(ec2 describe-volumes --volume-ids "$volume" | jq -r '.Volumes[0] | "\(.S
 check "it is what was asked for" "$shown" "10 gp2 $zone KubernetesCluster=demo"
 found=$(ec2 describe-volumes --filters Name=tag:KubernetesCluster,Values=demo | jq -r '.Volumes[].VolumeId')
 check "it is found by its tag" "$found" "$volume"
+ec2 create-tags --resources "$volume" --tags Key=team,Value=storage
+tags=$(ec2 describe-tags --filters "Name=resource-id,Values=$volume" Name=resource-type,Values=volume | jq -r '.Tags[] | "\(.Key)=\(.Value)"' | paste -sd ' ')
+check "its tags are listed" "$tags" "KubernetesCluster=demo team=storage"
+ec2 delete-tags --resources "$volume" --tags Key=team
+check "a tag that is deleted is listed no more" "$(ec2 describe-tags --filters Name=tag:team,Values=storage | jq '.Tags | length')" 0
 
 ec2 attach-volume --volume-id "$volume" --instance-id "$node" --device /dev/xvdba >"$work/attach"
 ec2 wait volume-in-use --volume-ids "$volume"

@@ -27,7 +27,7 @@ pub(crate) use instance::{
 };
 pub(crate) use query::{Filter, Page, Paging, Query, Selection};
 pub(crate) use reply::{
-    FastRestoresAsked, InstanceChange, InstanceDetails, InstanceTypeInfo, Reply,
+    FastRestoresAsked, InstanceChange, InstanceDetails, InstanceTypeInfo, Reply, TagDescription,
 };
 pub(crate) use snapshot::{FastRestore, Lock, LockMode, LockTerm, LockedSnapshot, Snapshot};
 pub(crate) use timestamp::Timestamp;

@@ -98,6 +98,7 @@ actions! {
     DescribeInstances => actions::instances::parse_describe, actions::instances::render;
     DescribeLockedSnapshots => actions::locks::parse_describe, actions::locks::render_page;
     DescribeSnapshots => actions::snapshots::parse_describe, actions::snapshots::render_page;
+    DescribeTags => actions::tags::parse_describe, actions::tags::render_page;
     DescribeVolumeStatus => actions::volume_status::parse, actions::volume_status::render;
     DescribeVolumes => actions::volumes::parse_describe, actions::volumes::render_page;
     DescribeVolumesModifications => actions::modifications::parse_describe, actions::modifications::render_page;

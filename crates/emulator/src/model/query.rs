@@ -15,6 +15,8 @@ pub(crate) enum Query {
     },
     FastRestores(Selection<SnapshotId>),
     LockedSnapshots(Selection<SnapshotId>),
+    /// Chosen by filters alone, without ids.
+    Tags(Selection<String>),
     Instances(Selection<InstanceId>),
     InstanceTypes(Selection<InstanceType>),
     Zones {
@@ -69,6 +71,7 @@ impl Query {
             Self::FastRestores(s) | Self::LockedSnapshots(s) => {
                 s.ids.iter().map(SnapshotId::as_str).collect()
             }
+            Self::Tags(_) => Vec::new(),
             Self::Instances(s) => s.ids.iter().map(InstanceId::as_str).collect(),
             Self::InstanceTypes(s) => s.ids.iter().map(InstanceType::as_str).collect(),
             Self::Zones { names, .. } => names.iter().map(String::as_str).collect(),

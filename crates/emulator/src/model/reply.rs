@@ -32,6 +32,7 @@ pub(crate) enum Reply {
     Locked(LockedSnapshot),
     LockedSnapshots(Page<LockedSnapshot>),
     Unlocked(SnapshotId),
+    Tags(Page<TagDescription>),
     Started(Vec<InstanceDetails>),
     Instances(Page<InstanceDetails>),
     Changes(Vec<InstanceChange>),
@@ -45,6 +46,16 @@ pub(crate) enum Reply {
 pub(crate) struct FastRestoresAsked {
     pub(crate) successful: Vec<FastRestore>,
     pub(crate) unsuccessful: Vec<(SnapshotId, Zone, ApiError)>,
+}
+
+/// One tag of one resource, as DescribeTags lists them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TagDescription {
+    pub(crate) resource: String,
+    /// EC2's word for its kind, `volume` and the like.
+    pub(crate) kind: &'static str,
+    pub(crate) key: String,
+    pub(crate) value: String,
 }
 
 /// An instance and what is attached to it.

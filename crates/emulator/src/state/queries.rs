@@ -11,7 +11,7 @@ use crate::config::Settings;
 use crate::model::{
     ApiError, AvailabilityZone, FastRestore, Filter, Initialization, InstanceDetails,
     InstanceTypeInfo, LockedSnapshot, Modification, Page, Paging, Query, Reply, Selection,
-    Snapshot, Timestamp, Volume, VolumeStatus,
+    Snapshot, TagDescription, Timestamp, Volume, VolumeStatus,
 };
 
 /// Answers a query.
@@ -42,6 +42,7 @@ pub(super) fn answer(
         Query::LockedSnapshots(selection) => {
             locked_snapshots(state, sight, selection).map(Reply::LockedSnapshots)
         }
+        Query::Tags(selection) => tags(state, sight, selection).map(Reply::Tags),
         Query::Instances(selection) => instances(state, sight, selection).map(Reply::Instances),
         Query::InstanceTypes(selection) => instance_types(selection).map(Reply::InstanceTypes),
         Query::Zones {
@@ -215,6 +216,36 @@ fn locked_snapshots(
         .filter_map(|snapshot| snapshot.locked(sight.now))
         .collect();
     page(all, selection, |item| item.snapshot.to_string())
+}
+
+fn tags(
+    state: &RegionState,
+    sight: Sight,
+    selection: &Selection<String>,
+) -> Result<Page<TagDescription>, ApiError> {
+    filters::check::<TagDescription>(&selection.filters, true)?;
+    let volumes = state.volumes.values();
+    let volumes =
+        volumes.map(|volume| (volume.id.as_str(), "volume", volume.created, &volume.tags));
+    let snapshots = state.snapshots.values();
+    let snapshots = snapshots.map(|s| (s.id.as_str(), "snapshot", s.started, &s.tags));
+    let instances = state.instances.values();
+    let instances = instances.map(|i| (i.id.as_str(), "instance", i.launched, &i.tags));
+    let all = volumes.chain(snapshots).chain(instances);
+    let mut all: Vec<_> = all
+        .filter(|(_, _, created, _)| sight.by_filter(*created))
+        .flat_map(|(resource, kind, _, tags)| {
+            tags.iter().map(move |(key, value)| TagDescription {
+                resource: resource.to_owned(),
+                kind,
+                key: key.to_owned(),
+                value: value.to_owned(),
+            })
+        })
+        .collect();
+    let place = |tag: &TagDescription| format!("{} {}", tag.resource, tag.key);
+    all.sort_by_cached_key(place);
+    page(all, selection, place)
 }
 
 fn instances(

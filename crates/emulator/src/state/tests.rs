@@ -9,6 +9,7 @@ mod outposts;
 mod refusals;
 mod sharing;
 mod snapshots;
+mod tags;
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use ebs_types::{Tags, VolumeId};
 use super::Filtered;
 use crate::model::{
     Attachment, AvailabilityZone, FastRestore, Instance, InstanceDetails, InstanceTypeInfo,
-    LockedSnapshot, Modification, ROOT_DEVICE, Snapshot, Volume, VolumeStatus,
+    LockedSnapshot, Modification, ROOT_DEVICE, Snapshot, TagDescription, Volume, VolumeStatus,
 };
 use crate::state::{ACCOUNT, queries};
 
@@ -145,6 +145,25 @@ impl Filtered for FastRestore {
             "owner-id" => vec![ACCOUNT.to_owned()],
             "snapshot-id" => vec![self.snapshot.to_string()],
             "state" => vec![self.state.to_string()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn tags(&self) -> Option<&Tags> {
+        None
+    }
+}
+
+impl Filtered for TagDescription {
+    const NAMES: &'static [&'static str] = &["key", "resource-id", "resource-type", "value"];
+
+    fn values(&self, name: &str) -> Vec<String> {
+        match (name, name.strip_prefix("tag:")) {
+            ("key" | "tag-key", _) => vec![self.key.clone()],
+            ("resource-id", _) => vec![self.resource.clone()],
+            ("resource-type", _) => vec![self.kind.to_owned()],
+            ("value", _) => vec![self.value.clone()],
+            (_, Some(key)) if key == self.key => vec![self.value.clone()],
             _ => Vec::new(),
         }
     }

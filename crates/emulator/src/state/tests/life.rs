@@ -1,7 +1,7 @@
 //! What happens when all goes well, and by itself.
 
 use super::*;
-use crate::model::{CreateFailure, CreateTags, DeleteTags, Filter, Health, RunInstances, Tagged};
+use crate::model::{CreateFailure, Filter, Health, RunInstances};
 
 fn slow() -> Delays {
     Delays::realistic()
@@ -123,34 +123,6 @@ fn a_volume_grows_from_optimizing_on() {
     lab.pass(LONG);
     assert_eq!(modification(&lab).to_string(), "completed");
     lab.call(grow(&volume, 30)).unwrap();
-}
-
-#[test]
-fn tags_are_set_and_deleted() {
-    let mut lab = Lab::new(Delays::none());
-    let volume = lab.create(gp3(10));
-    let resources = vec![Tagged::Volume(volume.clone())];
-    let mut tags = Tags::new();
-    tags.set("team", "storage").unwrap();
-    tags.set("tier", "").unwrap();
-    let create = CreateTags {
-        resources: resources.clone(),
-        tags,
-    };
-    lab.call(Command::CreateTags(create)).unwrap();
-    let mut delete = |key: &str, value: Option<&str>| {
-        let delete = DeleteTags {
-            resources: resources.clone(),
-            tags: vec![(key.to_owned(), value.map(str::to_owned))],
-        };
-        lab.call(Command::DeleteTags(delete)).unwrap();
-        lab.volume(&volume).tags.len()
-    };
-    // Only where the value is the given one; a key that is not there is no error.
-    assert_eq!(delete("team", Some("other")), 2);
-    assert_eq!(delete("team", None), 1);
-    assert_eq!(delete("team", None), 1);
-    assert_eq!(delete("tier", Some("")), 0);
 }
 
 /// EC2 API reference, "ModifyVolume": what is left out stays with the type, and is the new type's default otherwise.

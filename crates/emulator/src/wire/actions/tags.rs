@@ -1,10 +1,14 @@
-//! CreateTags, DeleteTags.
+//! CreateTags, DeleteTags, DescribeTags.
 
 use ebs_types::{InstanceId, SnapshotId, Tags, VolumeId};
 
-use crate::model::{ApiError, Command, CreateTags, DeleteTags, Tagged};
+use crate::model::{ApiError, Command, CreateTags, DeleteTags, Query, Reply, Tagged};
 use crate::wire::form::{WireId, read_id, set_tag};
+use crate::wire::xml::Xml;
 use crate::wire::{Form, Request};
+
+/// The largest page (EC2 API reference, "DescribeTags").
+const MOST: u32 = 1_000;
 
 pub(in crate::wire) fn parse_create(form: &mut Form) -> Result<Request, ApiError> {
     let resources = resources(form)?;
@@ -31,6 +35,22 @@ pub(in crate::wire) fn parse_delete(form: &mut Form) -> Result<Request, ApiError
     }
     let command = DeleteTags { resources, tags };
     Ok(Request::Change(Command::DeleteTags(command)))
+}
+
+pub(in crate::wire) fn parse_describe(form: &mut Form) -> Result<Request, ApiError> {
+    Ok(Request::Look(Query::Tags(form.pages(MOST)?)))
+}
+
+pub(in crate::wire) fn render_page(xml: &mut Xml, reply: &Reply) {
+    if let Reply::Tags(page) = reply {
+        xml.list("tagSet", &page.items, |xml, tag| {
+            xml.text("key", &tag.key);
+            xml.text("resourceId", &tag.resource);
+            xml.text("resourceType", tag.kind);
+            xml.text("value", &tag.value);
+        });
+        xml.optional("nextToken", page.next.as_ref());
+    }
 }
 
 fn resources(form: &mut Form) -> Result<Vec<Tagged>, ApiError> {
