@@ -62,7 +62,7 @@ fn tags_are_listed_by_resource_key_and_value() {
         .map(|number| {
             let volume = lab.create(gp3(10));
             let mut tags = Tags::new();
-            tags.set("number", &number.to_string()).unwrap();
+            tags.set("number", number.to_string()).unwrap();
             tags.set("kind", "disk").unwrap();
             let resources = vec![Tagged::Volume(volume.clone())];
             lab.call(Command::CreateTags(CreateTags { resources, tags }))
