@@ -271,6 +271,12 @@ impl FakeEc2 {
             .push_back(fault);
     }
 
+    /// Somebody else takes the volume from every instance.
+    pub(super) fn detach_by_hand(&self, volume: &VolumeId) {
+        let mut state = self.state();
+        state.volumes.get_mut(volume).unwrap().attachments.clear();
+    }
+
     /// Scripted faults that no call has met are dropped.
     pub(super) fn forget_faults(&self) {
         self.state().faults.clear();

@@ -169,13 +169,7 @@ async fn a_group_of_other_volumes_already_exists() {
     let fake = FakeEc2::new();
     let service = service(&fake);
     let volumes = attached(&fake, &service, HERE, &["a", "b", "c"]).await;
-    fake.state()
-        .volumes
-        .values_mut()
-        .last()
-        .unwrap()
-        .attachments
-        .clear();
+    fake.detach_by_hand(&volumes[2].parse().unwrap());
     take_group(&service, "group", &volumes[..2]).await.unwrap();
     for others in [&volumes[..1], &volumes[1..], &volumes[..]] {
         let status = take_group(&service, "group", others).await.unwrap_err();
@@ -213,12 +207,7 @@ async fn a_volume_on_its_way_is_waited_for() {
     let service = service(&fake);
     let volumes = attached(&fake, &service, HERE, &["a"]).await;
     let id = volumes[0].parse().unwrap();
-    fake.state()
-        .volumes
-        .get_mut(&id)
-        .unwrap()
-        .attachments
-        .clear();
+    fake.detach_by_hand(&id);
     fake.fault(Action::AttachVolume, Fault::Stick);
     let attach = ec2::AttachVolume {
         volume: id,

@@ -155,12 +155,7 @@ async fn what_is_published_read_only_is_not_published_otherwise() {
 
     // Somebody detaches it by hand.
     let id = volume.parse().unwrap();
-    fake.state()
-        .volumes
-        .get_mut(&id)
-        .unwrap()
-        .attachments
-        .clear();
+    fake.detach_by_hand(&id);
     let written = publish_for(false).await.unwrap();
     assert!(!written.contains_key(READ_ONLY_KEY), "{written:?}");
     assert_eq!(
