@@ -1,7 +1,8 @@
 //! The machine room: joins state, journal, faults, the clock and the backing.
 //!
 //! Answers for: the order of things. An input is written down, then it takes effect, then the backing does its work, then the
-//! caller is answered. The backing works on a thread of its own, one piece after the other, in the order of the inputs.
+//! caller is answered. The backing works one piece after the other, in the order of the inputs: on a thread of its own, or, where
+//! nothing stands behind the volumes, at once.
 //! Doesn't answer for: protocol and sockets (`server`, `control`).
 
 mod blocks;
@@ -9,9 +10,10 @@ mod calls;
 mod clock;
 mod facts;
 mod fleet;
+mod hands;
 mod worker;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use ebs_types::Region;
@@ -20,7 +22,7 @@ use tokio::sync::{Notify, oneshot};
 pub(crate) use self::calls::{Calls, Verdict};
 use self::clock::Clock;
 pub(crate) use self::fleet::Fleet;
-use self::worker::Job;
+pub(crate) use self::hands::Hands;
 pub(crate) use self::worker::Worker;
 use crate::config::Settings;
 use crate::faults::{Buckets, Fault, Faults};
@@ -29,11 +31,13 @@ use crate::model::{ApiError, Effect, Reply, Report, Script, Timestamp};
 use crate::state::{Input, World};
 use crate::wire::{Action, Call, Request};
 
-/// What runs the emulator; shared by its servers, its clock and its backing's thread.
+/// What runs the emulator; shared by its servers, its clock and its backing.
 #[derive(Debug)]
 pub(crate) struct Engine {
     inner: Mutex<Inner>,
-    jobs: mpsc::Sender<Job>,
+    hands: Hands,
+    /// Itself, for those whom it must not keep alive.
+    own: Weak<Engine>,
     clock: Clock,
     /// Rung when something new may be due.
     changed: Notify,
@@ -51,6 +55,9 @@ pub(crate) struct Inner {
     pub(crate) calls: Calls,
 }
 
+/// What comes of an input: the answer to who gave it, and work for the backing.
+type Entered = (Result<Reply, ApiError>, Vec<Effect>);
+
 /// How a call ends for the caller.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -63,14 +70,14 @@ pub(crate) enum Outcome {
 }
 
 impl Engine {
-    /// An engine whose backing's thread takes its work from the other end of `jobs`.
+    /// An engine whose backing's work is done by these hands.
     pub(crate) fn new(
         world: World,
         journal: Option<Journal>,
-        jobs: mpsc::Sender<Job>,
+        hands: Hands,
         fleet: Fleet,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|own| Self {
             inner: Mutex::new(Inner {
                 world,
                 journal,
@@ -78,7 +85,8 @@ impl Engine {
                 buckets: Buckets::default(),
                 calls: Calls::default(),
             }),
-            jobs,
+            hands,
+            own: Weak::clone(own),
             clock: Clock::new(),
             changed: Notify::new(),
             fleet,
@@ -127,9 +135,7 @@ impl Engine {
         match &call.request {
             Request::Look(query) => {
                 let mut inner = self.inner();
-                let now = self.now(&inner);
-                let effects = inner.world.advance(now);
-                self.hand_over(effects, None);
+                self.catch_up(&mut inner);
                 let reply = inner.world.answer(region, query)?;
                 refuse_dry_run(call).map(|()| reply)
             }
@@ -170,25 +176,12 @@ impl Engine {
     fn take(&self, input: &Input, done: Option<oneshot::Sender<()>>) -> Result<Reply, ApiError> {
         let mut inner = self.inner();
         let now = self.now(&inner);
-        if let Some(journal) = &mut inner.journal {
-            journal.append(now, input).map_err(|error| {
-                ApiError::internal(format!("the journal cannot be written: {error}"))
-            })?;
-        }
-        let (reply, effects) = inner.world.apply(now, input);
-        self.hand_over(effects, done);
+        let (reply, effects) = inner.enter(now, input)?;
+        self.hand_over(&mut inner, effects, done);
         inner.fold_journal();
         drop(inner);
         self.changed.notify_one();
         reply
-    }
-
-    /// Gives work to the backing's thread. Called with the lock held, so that work is in the order of the inputs.
-    fn hand_over(&self, effects: Vec<Effect>, done: Option<oneshot::Sender<()>>) {
-        if !effects.is_empty() || done.is_some() {
-            // The thread has ended only when everything is shutting down.
-            let _ = self.jobs.send(Job::Work { effects, done });
-        }
     }
 
     /// Changes delays and limits.
@@ -203,8 +196,9 @@ impl Engine {
 
     /// Gives the backing the work that a kill may have cut off.
     pub(crate) fn resume(&self) {
-        let inner = self.inner();
-        self.hand_over(inner.world.unfinished(), None);
+        let mut inner = self.inner();
+        let unfinished = inner.world.unfinished();
+        self.hand_over(&mut inner, unfinished, None);
     }
 
     /// Lets things happen when they are due, for ever.
@@ -212,9 +206,7 @@ impl Engine {
         loop {
             let wait = {
                 let mut inner = self.inner();
-                let now = self.now(&inner);
-                let effects = inner.world.advance(now);
-                self.hand_over(effects, None);
+                let now = self.catch_up(&mut inner);
                 inner.world.next_due().map(|due| due.since(now))
             };
             match wait {
@@ -227,6 +219,14 @@ impl Engine {
         }
     }
 
+    /// Lets happen what is due, and says what time it is.
+    pub(crate) fn catch_up(&self, inner: &mut Inner) -> Timestamp {
+        let now = self.now(inner);
+        let effects = inner.world.advance(now);
+        self.hand_over(inner, effects, None);
+        now
+    }
+
     /// The time, never before what the state was told last: clocks are set back, journals are moved between machines.
     fn now(&self, inner: &Inner) -> Timestamp {
         self.clock.now().max(inner.world.now())
@@ -234,6 +234,16 @@ impl Engine {
 }
 
 impl Inner {
+    /// Writes an input down and lets it take effect. The second error is the caller's own: its call is refused.
+    fn enter(&mut self, now: Timestamp, input: &Input) -> Result<Entered, ApiError> {
+        if let Some(journal) = &mut self.journal {
+            journal.append(now, input).map_err(|error| {
+                ApiError::internal(format!("the journal cannot be written: {error}"))
+            })?;
+        }
+        Ok(self.world.apply(now, input))
+    }
+
     /// Keeps the journal from growing for ever: a device that stays busy is a line every time it is tried again.
     fn fold_journal(&mut self) {
         if let Some(journal) = &mut self.journal

@@ -5,7 +5,8 @@
 //!
 //! From the inside out: `model` (what there is and what can be asked), `state` (how it changes; no I/O, no clock), `journal`
 //! (so that it survives), `backing` (files and loop devices), `faults` (what goes wrong on purpose), `engine` (joins these
-//! and the clock), `wire` and `server` (EC2's protocol), `control` (what tests turn), `imds`.
+//! and the clock), `wire` and `server` (EC2's protocol), `control` (what tests turn), `imds`; `start` serves all this over
+//! sockets, `in_process` without.
 
 mod backing;
 mod config;
@@ -14,6 +15,7 @@ mod engine;
 mod faults;
 mod iam;
 mod imds;
+mod in_process;
 mod journal;
 mod model;
 mod server;
@@ -27,6 +29,7 @@ use ebs_types::{InstanceId, InstanceType, Outpost, Zone};
 use serde::Serialize;
 
 pub use config::{BackingKind, Config, Delays, InvalidOutpostConfig, OutpostConfig};
+pub use in_process::{InProcess, PresetError, PresetVolume, VolumeView};
 pub use journal::JournalError;
 pub use start::{Emulator, Running, StartError};
 

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use ebs_types::Region;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::Body;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::net::TcpListener;
@@ -83,7 +83,10 @@ impl Front {
     }
 
     /// Answers a request.
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Reset> {
+    pub(crate) async fn answer<B: Readable>(
+        &self,
+        request: Request<B>,
+    ) -> Result<Response<Full<Bytes>>, Reset> {
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let id = format!("00000000-0000-4000-8000-{number:012x}");
         let authorization = request.headers().get(AUTHORIZATION);
@@ -108,10 +111,10 @@ impl Front {
     }
 
     /// Answers a request of the Query protocol.
-    async fn query(
+    async fn query<B: Readable>(
         &self,
         caller: &Caller,
-        request: Request<Incoming>,
+        request: Request<B>,
         id: &str,
     ) -> Result<Response<Full<Bytes>>, Reset> {
         let (status, document) = match self.query_reply(caller, request, id).await {
@@ -125,10 +128,10 @@ impl Front {
         Ok(response(status, "text/xml;charset=UTF-8", document))
     }
 
-    async fn query_reply(
+    async fn query_reply<B: Readable>(
         &self,
         caller: &Caller,
-        request: Request<Incoming>,
+        request: Request<B>,
         id: &str,
     ) -> Result<String, Refusal> {
         let mut form = read_form(request).await?;
@@ -175,6 +178,13 @@ impl Front {
         self.engine.inner().calls.count(action, verdict);
     }
 }
+
+/// A body that a request can have: what comes over a connection, or bytes that are there.
+pub(crate) trait Readable: Body<Data = Bytes, Error: Into<BoxError>> {}
+
+impl<B: Body<Data = Bytes, Error: Into<BoxError>>> Readable for B {}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Who calls.
 struct Caller {
@@ -231,7 +241,7 @@ fn verdict(outcome: &Outcome) -> Verdict {
 }
 
 /// The parameters, from the query string and the body.
-async fn read_form(request: Request<Incoming>) -> Result<Form, ApiError> {
+async fn read_form<B: Readable>(request: Request<B>) -> Result<Form, ApiError> {
     if !matches!(*request.method(), Method::GET | Method::POST) {
         return Err(ApiError {
             code: "UnsupportedHttpVerb".to_owned(),

@@ -1,23 +1,21 @@
 //! The composition: from a configuration to an emulator that serves, and back to nothing.
 
+mod parts;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
-use ebs_types::Region;
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::backing::{Backing, BackingError, InstanceDirs, LoopBacking, NoBacking, holds_images};
-use crate::config::{BackingKind, Config, OutpostConfig, Settings};
-use crate::engine::{Engine, Fleet, Worker};
+pub(crate) use self::parts::Parts;
+use crate::backing::BackingError;
+use crate::config::{BackingKind, Config, OutpostConfig};
 use crate::iam::Policy;
-use crate::journal::{Journal, JournalError};
+use crate::journal::JournalError;
 use crate::server::Front;
-use crate::state::{Input, SetUp, World, zones};
+use crate::state::zones;
 use crate::{InstanceView, control};
 
 /// The emulator.
@@ -30,11 +28,7 @@ pub struct Emulator;
 pub struct Running {
     ec2: SocketAddr,
     control: SocketAddr,
-    engine: Arc<Engine>,
-    backing: Arc<dyn Backing>,
-    worker: Worker,
-    stop: CancellationToken,
-    tasks: TaskTracker,
+    parts: Parts,
 }
 
 /// Why the emulator could not start.
@@ -87,20 +81,11 @@ impl Emulator {
             address(&ec2, config.listen)?,
             address(&control, config.control)?,
         );
-        let (engine, backing, worker, stop, tasks) = blocking(&config).await?;
         let running = Running {
             ec2: addresses.0,
             control: addresses.1,
-            engine,
-            backing,
-            worker,
-            stop,
-            tasks,
+            parts: Parts::assemble(&config, Some(config.listen.ip())).await?,
         };
-        if let Err(error) = running.set_up(&config).await {
-            running.shutdown().await;
-            return Err(error);
-        }
         running.spawn(&config, policy, ec2, control);
         Ok(running)
     }
@@ -122,47 +107,12 @@ impl Running {
     /// The instances that are not terminated, in the order of their start.
     #[must_use]
     pub fn instances(&self) -> Vec<InstanceView> {
-        self.engine.views()
+        self.parts.engine.views()
     }
 
     /// Stops serving and releases every device that is not in use; the state stays in the data directory.
     pub async fn shutdown(self) {
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-        let (worker, backing) = (self.worker, self.backing);
-        let released = tokio::task::spawn_blocking(move || {
-            worker.stop();
-            backing.release_all()
-        });
-        for used in released.await.unwrap_or_default() {
-            tracing::warn!(volume.id = %used.volume, device = used.device, "a device is still in use and stays");
-        }
-    }
-
-    /// Brings into being what the configuration asks for and the state doesn't have.
-    async fn set_up(&self, config: &Config) -> Result<(), StartError> {
-        let mut inputs = vec![Input::Configure(Settings::from(config))];
-        for region in &config.regions {
-            let asked = SetUp {
-                region: region.clone(),
-                zones: config.zones,
-                instances: config.instances,
-                instance_type: config.instance_type.clone(),
-                cluster: config.cluster.clone(),
-                outposts: outposts_of(config, region),
-            };
-            if let Some(made) = self.engine.inner().world.made_otherwise(&asked) {
-                tracing::warn!(%region, %made, %asked, "the region is there already and stays as it was made");
-            }
-            inputs.push(Input::SetUp(asked));
-        }
-        for input in &inputs {
-            let taken = self.engine.input(input).await;
-            taken.map_err(|error| StartError::State(error.to_string()))?;
-        }
-        self.engine.resume();
-        Ok(())
+        self.parts.shut_down().await;
     }
 
     fn spawn(
@@ -172,27 +122,20 @@ impl Running {
         ec2: TcpListener,
         control: TcpListener,
     ) {
+        let Parts { stop, tasks, .. } = &self.parts;
         if let Some(region) = config.regions.first() {
-            let front = Front::new(Arc::clone(&self.engine), region.clone(), policy);
-            let served = front.serve(ec2, self.stop.clone(), self.tasks.clone());
-            self.tasks.spawn(served);
+            let front = Front::new(Arc::clone(&self.parts.engine), region.clone(), policy);
+            tasks.spawn(front.serve(ec2, stop.clone(), tasks.clone()));
         }
-        let stop = self.stop.clone();
-        let router = control::router(Arc::clone(&self.engine));
-        self.tasks.spawn(async move {
+        let stopped = stop.clone();
+        let router = control::router(Arc::clone(&self.parts.engine));
+        tasks.spawn(async move {
             // Not gracefully: an idle connection of a client must not hold up the end.
             tokio::select! {
                 ended = axum::serve(control, router) => if let Err(error) = ended {
                     tracing::error!(error = %error, "the control endpoint ended");
                 },
-                () = stop.cancelled() => {}
-            }
-        });
-        let (engine, stop) = (Arc::clone(&self.engine), self.stop.clone());
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = engine.tick() => {}
-                () = stop.cancelled() => {}
+                () = stopped.cancelled() => {}
             }
         });
     }
@@ -205,7 +148,7 @@ impl From<BackingError> for StartError {
 }
 
 /// Refuses what cannot be, and reads the policy.
-fn check(config: &Config) -> Result<Option<Policy>, StartError> {
+pub(crate) fn check(config: &Config) -> Result<Option<Policy>, StartError> {
     let wrong = |text: &str| Err(StartError::Config(text.to_owned()));
     if config.regions.is_empty() {
         return wrong("no region is given: name at least one, as in eu-central-1");
@@ -230,14 +173,6 @@ fn check(config: &Config) -> Result<Option<Policy>, StartError> {
     policy.map_err(|error: String| StartError::Config(format!("the policy: {error}")))
 }
 
-/// Those in a region's zones.
-fn outposts_of(config: &Config, region: &Region) -> Vec<OutpostConfig> {
-    let zones = zones(region, config.zones);
-    let mut outposts = config.outposts.clone();
-    outposts.retain(|outpost| zones.iter().any(|zone| zone.name == outpost.zone));
-    outposts
-}
-
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     let listening = TcpListener::bind(address).await;
     listening.map_err(|source| StartError::Listen { address, source })
@@ -249,55 +184,6 @@ fn address(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, Star
         address: asked,
         source,
     })
-}
-
-/// What [`blocking`] makes.
-type Parts = (
-    Arc<Engine>,
-    Arc<dyn Backing>,
-    Worker,
-    CancellationToken,
-    TaskTracker,
-);
-
-/// The part of the start that reads files and waits for the kernel.
-async fn blocking(config: &Config) -> Result<Parts, StartError> {
-    let (config, runtime) = (config.clone(), Handle::current());
-    let parts = tokio::task::spawn_blocking(move || assemble(&config, runtime));
-    parts
-        .await
-        .map_err(|error| StartError::State(error.to_string()))?
-}
-
-fn assemble(config: &Config, runtime: Handle) -> Result<Parts, StartError> {
-    let backing: Arc<dyn Backing> = match (config.backing, &config.data) {
-        (BackingKind::Loop, Some(data)) => Arc::new(LoopBacking::open(data)?),
-        _ => Arc::new(NoBacking),
-    };
-    let mut world = World::new(config.seed, Settings::from(config));
-    let mut journal = None;
-    if let Some(data) = &config.data {
-        if !Journal::is_in(data) && holds_images(data)? {
-            return Err(StartError::StateLost { path: data.clone() });
-        }
-        let (opened, replayed) = Journal::open(data, world)?;
-        (journal, world) = (Some(opened), replayed);
-    }
-    backing.reconcile(&world.inventory())?;
-    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let address = config.listen.ip();
-    let data = config.data.as_deref();
-    let fleet = Fleet::new(address, data, runtime, stop.child_token(), tasks.clone());
-    let known: Vec<_> = world.instances().into_iter().cloned().collect();
-    let (jobs, queue) = mpsc::channel();
-    let engine = Engine::new(world, journal, jobs, fleet);
-    for instance in known {
-        let dirs: InstanceDirs = backing.add_instance(&instance.id, &instance.root)?;
-        engine.fleet.add(&engine, &instance.id, dirs);
-    }
-    let worker = Worker::start(Arc::clone(&engine), Arc::clone(&backing), queue);
-    let worker = worker.map_err(StartError::Thread)?;
-    Ok((engine, backing, worker, stop, tasks))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! Lists of blocks: the state says what may be read, the backing's thread reads it.
+//! Lists of blocks: the state says what may be read, the backing reads it.
 
 use ebs_types::Region;
 use tokio::sync::oneshot;
 
-use super::{Engine, Job};
+use super::Engine;
 use crate::backing::BackingError;
-use crate::model::{ApiError, BlockQuery, BlockRange, Blocks};
+use crate::model::{ApiError, Block, BlockQuery, Blocks};
 
 impl Engine {
     /// Answers a query for blocks.
@@ -15,7 +15,7 @@ impl Engine {
         query: &BlockQuery,
     ) -> Result<Blocks, ApiError> {
         let (tell, told) = oneshot::channel();
-        self.look(region, query, |range| Job::Look { range, tell })?;
+        self.look(region, query, tell)?;
         let read = told.await.map_err(|_| failed("shutting down"))?;
         let blocks = read.map_err(|error| match error {
             BackingError::NoSnapshot(id) => ApiError::no_snapshot_of_blocks(&id),
@@ -29,15 +29,12 @@ impl Engine {
         &self,
         region: &Region,
         query: &BlockQuery,
-        job: impl FnOnce(BlockRange) -> Job,
+        tell: oneshot::Sender<Result<Vec<Block>, BackingError>>,
     ) -> Result<(), ApiError> {
         let mut inner = self.inner();
-        let now = self.now(&inner);
-        let effects = inner.world.advance(now);
-        self.hand_over(effects, None);
+        self.catch_up(&mut inner);
         let range = inner.world.block_range(region, query)?;
-        // The thread has ended only when everything is shutting down; then nothing is told either.
-        let _ = self.jobs.send(job(range));
+        self.hands.look(range, tell);
         Ok(())
     }
 }

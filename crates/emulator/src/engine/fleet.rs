@@ -5,7 +5,7 @@ mod ports;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use ebs_types::InstanceId;
 use tokio::runtime::Handle;
@@ -20,7 +20,8 @@ use crate::imds;
 /// The instances that are reachable.
 #[derive(Debug)]
 pub(crate) struct Fleet {
-    address: IpAddr,
+    /// Where metadata services listen, if there are to be any.
+    address: Option<IpAddr>,
     runtime: Handle,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -32,16 +33,16 @@ pub(crate) struct Fleet {
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) dirs: InstanceDirs,
-    /// Empty where no listener could be had.
+    /// Empty where there is none.
     pub(crate) imds_url: String,
     stop: CancellationToken,
 }
 
 impl Fleet {
     /// No instances yet. Metadata services will listen on this address until `stop`, each on the port it had before as far
-    /// as the data directory tells, or on a free one.
+    /// as the data directory tells, or on a free one. Without an address there are none.
     pub(crate) fn new(
-        address: IpAddr,
+        address: Option<IpAddr>,
         data: Option<&Path>,
         runtime: Handle,
         stop: CancellationToken,
@@ -58,7 +59,7 @@ impl Fleet {
     }
 
     /// Takes an instance in and serves its metadata.
-    pub(crate) fn add(&self, engine: &Arc<Engine>, id: &InstanceId, dirs: InstanceDirs) {
+    pub(super) fn add(&self, engine: &Weak<Engine>, id: &InstanceId, dirs: InstanceDirs) {
         let stop = self.stop.child_token();
         let imds_url = self.serve(engine, id, stop.clone()).unwrap_or_else(|error| {
             tracing::warn!(instance.id = %id, error = %error, "no metadata service for the instance");
@@ -87,18 +88,21 @@ impl Fleet {
 
     fn serve(
         &self,
-        engine: &Arc<Engine>,
+        engine: &Weak<Engine>,
         id: &InstanceId,
         stop: CancellationToken,
     ) -> std::io::Result<String> {
-        let listener = self.listen(id)?;
+        let Some(address) = self.address else {
+            return Ok(String::new());
+        };
+        let listener = self.listen(address, id)?;
         listener.set_nonblocking(true)?;
         let local = listener.local_addr()?;
         self.ports().set(id, local.port());
         let url = format!("http://{local}");
         let _context = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let (engine, id) = (Arc::downgrade(engine), id.clone());
+        let (engine, id) = (Weak::clone(engine), id.clone());
         let asked = id.clone();
         let facts = Arc::new(move || engine.upgrade()?.facts(&asked));
         let served = async move {
@@ -111,17 +115,17 @@ impl Fleet {
     }
 
     /// Listens on the port that the instance's service had, or on a free one where that is taken or there is none.
-    fn listen(&self, id: &InstanceId) -> std::io::Result<TcpListener> {
+    fn listen(&self, address: IpAddr, id: &InstanceId) -> std::io::Result<TcpListener> {
         let before = self.ports().of(id);
         if let Some(port) = before {
-            match TcpListener::bind(SocketAddr::new(self.address, port)) {
+            match TcpListener::bind(SocketAddr::new(address, port)) {
                 Ok(listener) => return Ok(listener),
                 Err(error) => {
                     tracing::warn!(instance.id = %id, port, error = %error, "metadata service gets a new port");
                 }
             }
         }
-        TcpListener::bind(SocketAddr::new(self.address, 0))
+        TcpListener::bind(SocketAddr::new(address, 0))
     }
 
     fn ports(&self) -> MutexGuard<'_, Ports> {

@@ -42,9 +42,8 @@ impl Worker {
     pub(crate) fn start(
         engine: Arc<Engine>,
         backing: Arc<dyn Backing>,
-        queue: mpsc::Receiver<Job>,
+        (jobs, queue): (mpsc::Sender<Job>, mpsc::Receiver<Job>),
     ) -> std::io::Result<Self> {
-        let jobs = engine.jobs.clone();
         let run = move || {
             while let Ok(job) = queue.recv() {
                 match job {
@@ -81,7 +80,8 @@ impl Worker {
     }
 }
 
-fn carry_out(engine: &Arc<Engine>, backing: &dyn Backing, effect: Effect) -> Vec<Report> {
+/// Has the backing do one piece, and says what came of it.
+pub(super) fn carry_out(engine: &Engine, backing: &dyn Backing, effect: Effect) -> Vec<Report> {
     match effect {
         Effect::CreateVolume {
             volume,
@@ -119,9 +119,7 @@ fn carry_out(engine: &Arc<Engine>, backing: &dyn Backing, effect: Effect) -> Vec
         } => vec![detach(backing, volume, instance, force)],
         Effect::AddInstance { instance, root } => {
             let added = warned("add instance", backing.add_instance(&instance, &root));
-            engine
-                .fleet
-                .add(engine, &instance, added.unwrap_or_default());
+            engine.admit(&instance, added.unwrap_or_default());
             Vec::new()
         }
         Effect::RemoveInstance { instance } => {
