@@ -34,6 +34,8 @@ mod recent;
 mod render;
 mod request;
 mod sharing;
+#[cfg(test)]
+mod simulation;
 mod site;
 mod snapshot_class;
 mod snapshot_extras;

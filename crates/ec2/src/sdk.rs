@@ -8,6 +8,8 @@ mod blocks;
 mod connect;
 mod convert;
 mod failure;
+#[cfg(feature = "in-process")]
+mod in_process;
 mod instance_types;
 mod instances;
 mod pages;
