@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The most tags that a resource can carry.
 pub const MAX_TAGS: usize = 50;
@@ -90,10 +91,9 @@ pub enum InvalidTag {
     },
 }
 
-/// A resource's tags: a map in key order, every entry within EC2's limits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Tags(BTreeMap<String, String>);
+/// A resource's tags: a map in key order, every entry within EC2's limits. Copies share it until one of them is changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags(Arc<BTreeMap<String, String>>);
 
 impl Tags {
     /// No tags.
@@ -129,13 +129,15 @@ impl Tags {
         if self.0.len() >= MAX_TAGS && !self.0.contains_key(&key) {
             return Err(InvalidTag::TooMany { key });
         }
-        self.0.insert(key, value);
+        Arc::make_mut(&mut self.0).insert(key, value);
         Ok(())
     }
 
     /// Takes a tag away, if it is there.
     pub fn remove(&mut self, key: &str) {
-        self.0.remove(key);
+        if self.0.contains_key(key) {
+            Arc::make_mut(&mut self.0).remove(key);
+        }
     }
 
     /// The value of a key.
@@ -159,6 +161,18 @@ impl Tags {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl Serialize for Tags {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.as_ref().serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        BTreeMap::deserialize(from).map(|tags| Self(Arc::new(tags)))
     }
 }
 

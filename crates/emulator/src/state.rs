@@ -24,6 +24,7 @@ mod queries;
 mod region;
 mod setup;
 mod snapshots;
+mod stock;
 mod tags;
 mod tokens;
 mod volumes;
@@ -261,7 +262,8 @@ impl World {
     fn set_health(&mut self, id: &VolumeId, health: Health) -> Result<Reply, ApiError> {
         let mut regions = self.regions.values_mut();
         let volume = regions.find_map(|state| state.volumes.get_mut(id));
-        volume.ok_or_else(|| ApiError::no_volume(id))?.health = health;
+        let mut volume = volume.ok_or_else(|| ApiError::no_volume(id))?;
+        volume.health = health;
         Ok(Reply::Done)
     }
 

@@ -4,6 +4,7 @@ use ebs_types::{
     AttachmentLimit, Hypervisor, InstanceId, InstanceState, InstanceType, VolumeId, VolumeState,
 };
 
+use super::stock::INSTANCE_FILTER;
 use super::{Ctx, Event, Link, RegionState, multi_attach, outposts};
 use crate::model::{
     ApiError, AttachVolume, Attachment, DetachVolume, Effect, Instance, Phase, ROOT_DEVICE, Reply,
@@ -34,7 +35,7 @@ impl RegionState {
             let link = link(&request.volume, &attachment);
             ctx.later(ctx.settings.delays.attach, Event::AttachDue(link));
         }
-        if let Some(volume) = self.volumes.get_mut(&request.volume) {
+        if let Some(mut volume) = self.volumes.get_mut(&request.volume) {
             volume.attachments.push(attachment.clone());
         }
         Ok(Reply::Attachment {
@@ -46,8 +47,7 @@ impl RegionState {
     /// Whether the instance has the device name and, on the EBS card, a slot to spare.
     fn check_room(&self, request: &AttachVolume, instance: &Instance) -> Result<(), ApiError> {
         let there: Vec<&Attachment> = self
-            .volumes
-            .values()
+            .attached_to(&instance.id)
             .filter_map(|volume| volume.attachment_to(&instance.id))
             .collect();
         let wanted = request.device.as_str();
@@ -90,11 +90,9 @@ impl RegionState {
             .instances
             .get(&instance)
             .is_none_or(|i| i.state == InstanceState::Stopped);
-        let Some(attachment) = self
-            .volumes
-            .get_mut(&request.volume)
-            .and_then(|volume| volume.attachment_to_mut(&instance))
-        else {
+        let mut volume = self.volumes.get_mut(&request.volume);
+        let volume = volume.as_deref_mut();
+        let Some(attachment) = volume.and_then(|volume| volume.attachment_to_mut(&instance)) else {
             return Err(not_attached(request, &instance));
         };
         let link = link(&request.volume, attachment);
@@ -120,34 +118,44 @@ impl RegionState {
 
     /// Lets go of everything attached to an instance that is gone.
     pub(super) fn release_all(&mut self, ctx: &mut Ctx<'_>, instance: &InstanceId) {
-        for (id, volume) in &mut self.volumes {
-            if let Some(attachment) = volume.attachment_to_mut(instance) {
+        let there = self.attached_to(instance);
+        let ids: Vec<VolumeId> = there.map(|volume| volume.id.clone()).collect();
+        for id in ids {
+            self.change_attachment(&id, instance, |attachment| {
                 attachment.phase = Phase::Detaching;
-                let link = link(id, attachment);
+                let link = link(&id, attachment);
                 ctx.later(
                     std::time::Duration::ZERO,
                     Event::DetachDue { link, force: true },
                 );
-            }
-        }
-    }
-
-    pub(super) fn attach_due(&mut self, ctx: &mut Ctx<'_>, link: &Link) {
-        if let Some(attachment) = self.linked(link)
-            && attachment.phase == Phase::Attaching
-        {
-            attachment.phase = Phase::Connecting;
-            ctx.effects.push(Effect::Attach {
-                volume: link.volume.clone(),
-                instance: link.instance.clone(),
             });
         }
     }
 
+    /// The volumes that have an attachment to the instance, in the order of their ids.
+    pub(super) fn attached_to(&self, instance: &InstanceId) -> impl Iterator<Item = &Volume> {
+        let ids = self.volumes.marked(INSTANCE_FILTER, instance.as_str());
+        let ids = ids.unwrap_or_default();
+        ids.iter().filter_map(|id| self.volumes.get(id))
+    }
+
+    pub(super) fn attach_due(&mut self, ctx: &mut Ctx<'_>, link: &Link) {
+        self.change_linked(link, |attachment| {
+            if attachment.phase == Phase::Attaching {
+                attachment.phase = Phase::Connecting;
+                ctx.effects.push(Effect::Attach {
+                    volume: link.volume.clone(),
+                    instance: link.instance.clone(),
+                });
+            }
+        });
+    }
+
     pub(super) fn detach_due(&mut self, ctx: &mut Ctx<'_>, link: &Link, force: bool) {
-        if let Some(attachment) = self.linked(link)
-            && attachment.is_leaving()
-        {
+        self.change_linked(link, |attachment| {
+            if !attachment.is_leaving() {
+                return;
+            }
             // A retry of a busy one stays busy for those who look, until the device is let go of.
             if attachment.phase == Phase::Detaching {
                 attachment.phase = Phase::Releasing;
@@ -157,15 +165,15 @@ impl RegionState {
                 instance: link.instance.clone(),
                 force,
             });
-        }
+        });
     }
 
     pub(super) fn attached(&mut self, volume: &VolumeId, instance: &InstanceId) {
-        if let Some(attachment) = self.attachment(volume, instance)
-            && attachment.phase == Phase::Connecting
-        {
-            attachment.phase = Phase::Attached;
-        }
+        self.change_attachment(volume, instance, |attachment| {
+            if attachment.phase == Phase::Connecting {
+                attachment.phase = Phase::Attached;
+            }
+        });
     }
 
     /// The device could not be shown, for example because a former one of the volume is still open: it is tried again, and
@@ -176,17 +184,17 @@ impl RegionState {
         volume: &VolumeId,
         instance: &InstanceId,
     ) {
-        if let Some(attachment) = self.attachment(volume, instance)
-            && attachment.phase == Phase::Connecting
-        {
-            attachment.phase = Phase::Attaching;
-            let event = Event::AttachDue(link(volume, attachment));
-            ctx.later(ctx.settings.delays.busy_retry, event);
-        }
+        self.change_attachment(volume, instance, |attachment| {
+            if attachment.phase == Phase::Connecting {
+                attachment.phase = Phase::Attaching;
+                let event = Event::AttachDue(link(volume, attachment));
+                ctx.later(ctx.settings.delays.busy_retry, event);
+            }
+        });
     }
 
     pub(super) fn released(&mut self, volume: &VolumeId, instance: &InstanceId) {
-        if let Some(volume) = self.volumes.get_mut(volume) {
+        if let Some(mut volume) = self.volumes.get_mut(volume) {
             volume
                 .attachments
                 .retain(|a| &a.instance != instance || !a.is_leaving());
@@ -194,25 +202,39 @@ impl RegionState {
     }
 
     pub(super) fn busy(&mut self, ctx: &mut Ctx<'_>, volume: &VolumeId, instance: &InstanceId) {
-        if let Some(attachment) = self.attachment(volume, instance)
-            && attachment.is_leaving()
+        self.change_attachment(volume, instance, |attachment| {
+            if attachment.is_leaving() {
+                attachment.phase = Phase::Busy;
+                let event = Event::DetachDue {
+                    link: link(volume, attachment),
+                    force: false,
+                };
+                ctx.later(ctx.settings.delays.busy_retry, event);
+            }
+        });
+    }
+
+    /// Does something to an attachment, if it is there.
+    fn change_attachment(
+        &mut self,
+        volume: &VolumeId,
+        instance: &InstanceId,
+        change: impl FnOnce(&mut Attachment),
+    ) {
+        if let Some(mut volume) = self.volumes.get_mut(volume)
+            && let Some(attachment) = volume.attachment_to_mut(instance)
         {
-            attachment.phase = Phase::Busy;
-            let event = Event::DetachDue {
-                link: link(volume, attachment),
-                force: false,
-            };
-            ctx.later(ctx.settings.delays.busy_retry, event);
+            change(attachment);
         }
     }
 
-    fn attachment(&mut self, volume: &VolumeId, instance: &InstanceId) -> Option<&mut Attachment> {
-        self.volumes.get_mut(volume)?.attachment_to_mut(instance)
-    }
-
-    fn linked(&mut self, link: &Link) -> Option<&mut Attachment> {
-        self.attachment(&link.volume, &link.instance)
-            .filter(|attachment| attachment.serial == link.serial)
+    /// The same, unless another attachment of the same two has taken its place.
+    fn change_linked(&mut self, link: &Link, change: impl FnOnce(&mut Attachment)) {
+        self.change_attachment(&link.volume, &link.instance, |attachment| {
+            if attachment.serial == link.serial {
+                change(attachment);
+            }
+        });
     }
 }
 

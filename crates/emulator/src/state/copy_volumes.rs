@@ -101,17 +101,18 @@ impl RegionState {
         Ok(())
     }
 
-    /// The volume can be used: what is left of bringing a source's blocks over goes on behind it.
-    pub(super) fn copy_usable(&self, ctx: &mut Ctx<'_>, id: &VolumeId) {
-        if self.volumes.get(id).is_some_and(|copy| copy.initializing) {
-            ctx.later(ctx.settings.delays.copy, Event::CopyInitialized(id.clone()));
-        }
-    }
-
     pub(super) fn copy_initialized(&mut self, id: &VolumeId) {
-        if let Some(copy) = self.volumes.get_mut(id) {
+        if let Some(mut copy) = self.volumes.get_mut(id) {
             copy.initializing = false;
         }
+    }
+}
+
+/// A volume can be used: where it is a copy, what is left of bringing its source's blocks over goes on behind it.
+pub(super) fn copy_usable(ctx: &mut Ctx<'_>, volume: &Volume) {
+    if volume.initializing {
+        let event = Event::CopyInitialized(volume.id.clone());
+        ctx.later(ctx.settings.delays.copy, event);
     }
 }
 

@@ -44,7 +44,7 @@ impl RegionState {
 
     /// The volumes that the call is about: those that the instance has, or is letting go of, and that are not left out.
     pub(crate) fn volumes_taken(&self, request: &CreateSnapshots) -> impl Iterator<Item = &Volume> {
-        self.volumes.values().filter(|volume| {
+        self.attached_to(&request.instance).filter(|volume| {
             let there = volume.attachment_to(&request.instance);
             let there = there.is_some_and(|a| !matches!(a.phase, Phase::Attaching));
             there && !request.excluded.contains(&volume.id)

@@ -69,7 +69,7 @@ impl RegionState {
             (None, true) => {}
             (None, false) => ctx.later(ctx.settings.delays.create, Event::VolumeReady(id)),
         }
-        self.volumes.insert(volume.id.clone(), volume.clone());
+        self.volumes.insert(volume.clone());
     }
 
     fn plan_volume(&self, ctx: &mut Ctx<'_>, request: &CreateVolume) -> Result<Volume, ApiError> {
@@ -132,12 +132,14 @@ impl RegionState {
                 "Invalid availability zone: [{name}]"
             )));
         }
-        let there = self.volumes.values();
-        let there = there.filter(|volume| volume.zone == *name && volume.outpost.is_none());
-        let used: u32 = there.map(|volume| volume.size.0).sum();
+        let used = || -> u32 {
+            let there = self.volumes.values();
+            let there = there.filter(|volume| volume.zone == *name && volume.outpost.is_none());
+            there.map(|volume| volume.size.0).sum()
+        };
         match zone.capacity {
             // One of the codes that EC2 counts among its own failures (EC2 API reference, "Server error codes").
-            Some(capacity) if used.saturating_add(more.0) > capacity.0 => Err(ApiError {
+            Some(capacity) if used().saturating_add(more.0) > capacity.0 => Err(ApiError {
                 code: "InsufficientVolumeCapacity".to_owned(),
                 message: format!(
                     "There is not enough capacity to fulfill your EBS volume provision request in '{name}'"

@@ -54,7 +54,7 @@ impl RegionState {
         let others = others.filter(|other| &other.id != id && !other.fast_restores.is_empty());
         let full = others.count() >= MOST;
         let snapshot = self.snapshots.get_mut(id);
-        let snapshot = snapshot.ok_or_else(|| ApiError::no_snapshot(id))?;
+        let mut snapshot = snapshot.ok_or_else(|| ApiError::no_snapshot(id))?;
         if let Some(arn) = &snapshot.outpost {
             return Err(ApiError::value(format!(
                 "Snapshot '{id}' is stored on the Outpost '{arn}', which has no fast snapshot restore"

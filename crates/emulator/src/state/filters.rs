@@ -3,6 +3,9 @@
 
 mod kinds;
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use ebs_types::Tags;
 
 use crate::model::{ApiError, Filter};
@@ -22,75 +25,125 @@ pub(super) trait Filtered {
     fn tags(&self) -> Option<&Tags>;
 }
 
-/// Refuses filters that the kind of resource doesn't know, and too many values.
-pub(super) fn check<T: Filtered>(filters: &[Filter], tagged: bool) -> Result<(), ApiError> {
-    for filter in filters {
-        let name = filter.name.as_str();
-        let by_tag = tagged && (name == "tag-key" || name.starts_with("tag:"));
-        if !by_tag && !T::NAMES.contains(&name) {
-            return Err(ApiError::value(format!("The filter '{name}' is invalid")));
-        }
-    }
-    let values: usize = filters.iter().map(|filter| filter.values.len()).sum();
-    if values > MAX_VALUES {
-        return Err(ApiError::client(
-            "FilterLimitExceeded",
-            format!("The maximum number of filter values is {MAX_VALUES}; {values} were given."),
-        ));
-    }
-    Ok(())
+/// The filters of a call, read once to be held against many resources.
+#[derive(Debug)]
+pub(super) struct Sieve<'a>(Vec<(&'a str, Wanted<'a>)>);
+
+/// The values of a filter.
+#[derive(Debug, Default)]
+struct Wanted<'a> {
+    plain: BTreeSet<Cow<'a, str>>,
+    patterns: Vec<Vec<Token>>,
 }
 
-/// Whether every filter lets the resource through.
-pub(super) fn passes<T: Filtered>(item: &T, filters: &[Filter]) -> bool {
-    filters.iter().all(|filter| {
-        let found = found(item, &filter.name);
-        filter
-            .values
-            .iter()
-            .any(|pattern| found.iter().any(|value| matches(pattern, value)))
-    })
+impl<'a> Sieve<'a> {
+    /// Reads the filters of a kind of resource, which may have filters by tag too.
+    ///
+    /// # Errors
+    /// `InvalidParameterValue` for a filter that the kind doesn't have, `FilterLimitExceeded` for too many values.
+    pub(super) fn new<T: Filtered>(filters: &'a [Filter], tagged: bool) -> Result<Self, ApiError> {
+        for filter in filters {
+            let name = filter.name.as_str();
+            let by_tag = tagged && (name == "tag-key" || name.starts_with("tag:"));
+            if !by_tag && !T::NAMES.contains(&name) {
+                return Err(ApiError::value(format!("The filter '{name}' is invalid")));
+            }
+        }
+        let values: usize = filters.iter().map(|filter| filter.values.len()).sum();
+        if values > MAX_VALUES {
+            return Err(ApiError::client(
+                "FilterLimitExceeded",
+                format!(
+                    "The maximum number of filter values is {MAX_VALUES}; {values} were given."
+                ),
+            ));
+        }
+        let read = |filter: &'a Filter| (filter.name.as_str(), Wanted::read(&filter.values));
+        Ok(Self(filters.iter().map(read).collect()))
+    }
+
+    /// Whether every filter lets the resource through.
+    pub(super) fn passes<T: Filtered>(&self, item: &T) -> bool {
+        let mut filters = self.0.iter();
+        filters.all(
+            |(name, wanted)| match (item.tags(), name.strip_prefix("tag:")) {
+                (Some(tags), Some(key)) => tags.get(key).is_some_and(|value| wanted.fits(value)),
+                (Some(tags), None) if *name == "tag-key" => {
+                    tags.iter().any(|(key, _value)| wanted.fits(key))
+                }
+                _ => item.values(name).iter().any(|value| wanted.fits(value)),
+            },
+        )
+    }
+
+    /// The filters whose values are all without wildcards, and these values in their order.
+    pub(super) fn plain(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &str>)> {
+        let plain = self.0.iter();
+        let plain = plain.filter(|(_name, wanted)| wanted.patterns.is_empty());
+        plain.map(|(name, wanted)| (*name, wanted.plain.iter().map(Cow::as_ref)))
+    }
 }
 
-fn found<T: Filtered>(item: &T, name: &str) -> Vec<String> {
-    match (item.tags(), name.strip_prefix("tag:")) {
-        (Some(tags), Some(key)) => tags.get(key).map(str::to_owned).into_iter().collect(),
-        (Some(tags), None) if name == "tag-key" => {
-            tags.iter().map(|(key, _value)| key.to_owned()).collect()
+impl<'a> Wanted<'a> {
+    fn read(values: &'a [String]) -> Self {
+        let mut wanted = Self::default();
+        for value in values {
+            if !value.contains(['*', '?', '\\']) {
+                wanted.plain.insert(Cow::Borrowed(value));
+                continue;
+            }
+            let pattern = tokens(value);
+            let plain = pattern.iter().map(|token| match token {
+                Token::Exactly(c) => Some(*c),
+                Token::Any | Token::One => None,
+            });
+            match plain.collect::<Option<String>>() {
+                Some(plain) => {
+                    wanted.plain.insert(Cow::Owned(plain));
+                }
+                None => wanted.patterns.push(pattern),
+            }
         }
-        _ => item.values(name),
+        wanted
+    }
+
+    fn fits(&self, value: &str) -> bool {
+        let mut patterns = self.patterns.iter();
+        self.plain.contains(value) || patterns.any(|pattern| matches(pattern, value))
     }
 }
 
 /// Whether a value fits a pattern: `*` stands for any characters, `?` for one, `\` takes the next one as it is.
-fn matches(pattern: &str, value: &str) -> bool {
-    let pattern = tokens(pattern);
-    let value: Vec<char> = value.chars().collect();
-    // reach[v]: whether the pattern so far fits the first v characters.
-    let mut reach: Vec<bool> = std::iter::once(true)
-        .chain(value.iter().map(|_| false))
-        .collect();
-    for token in pattern {
-        let before = reach.clone();
-        let mut any = false;
-        for (v, slot) in reach.iter_mut().enumerate() {
-            let here = before.get(v).copied().unwrap_or(false);
-            let previous = v
-                .checked_sub(1)
-                .and_then(|v| Some((before.get(v)?, value.get(v)?)));
-            any |= here;
-            *slot = match (token, previous) {
-                (Token::Any, _) => any,
-                (Token::One, Some((&fits, _))) => fits,
-                (Token::Exactly(c), Some((&fits, &v))) => fits && c == v,
-                (_, None) => false,
-            };
+fn matches(pattern: &[Token], value: &str) -> bool {
+    let (mut at, mut rest) = (0, value.chars());
+    // Where to go on when what follows the last `*` doesn't fit: with one character more for the `*`.
+    let mut last_any = None;
+    loop {
+        let mut after = rest.clone();
+        match (pattern.get(at), after.next()) {
+            (Some(Token::Any), _) => {
+                at += 1;
+                last_any = Some((at, rest.clone()));
+            }
+            (Some(Token::One), Some(_)) => (at, rest) = (at + 1, after),
+            (Some(Token::Exactly(wanted)), Some(c)) if *wanted == c => {
+                (at, rest) = (at + 1, after);
+            }
+            (None, None) => return true,
+            _ => {
+                let Some((after_any, from)) = &mut last_any else {
+                    return false;
+                };
+                if from.next().is_none() {
+                    return false;
+                }
+                (at, rest) = (*after_any, from.clone());
+            }
         }
     }
-    reach.last().copied().unwrap_or(false)
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Token {
     Any,
     One,
@@ -127,8 +180,14 @@ mod tests {
             (r"a\*b", "a*b", true),
             (r"a\*b", "axb", false),
             ("a*b*c", "a1b2b3c", true),
+            ("a*b*c", "a1b2b3cd", false),
+            ("*ab", "aab", true),
+            ("*?b", "b", false),
+            ("**é?", "xéé", true),
+            (r"a\", r"a\", true),
         ] {
-            assert_eq!(matches(pattern, value), fits, "{pattern} {value}");
+            let values = [pattern.to_owned()];
+            assert_eq!(Wanted::read(&values).fits(value), fits, "{pattern} {value}");
         }
     }
 }

@@ -6,8 +6,8 @@ use ebs_types::{InstanceId, InstanceState, InstanceType, Outpost, Tags, VolumeId
 
 use super::{Ctx, Event, RegionState};
 use crate::model::{
-    ApiError, Effect, Instance, InstanceChange, Reply, RunInstances, Script, SecurityGroup,
-    Timestamp,
+    ApiError, Effect, Instance, InstanceChange, InstanceDetails, Reply, RunInstances, Script,
+    SecurityGroup, Timestamp,
 };
 
 /// For how long a terminated instance is still described; EC2's is about an hour.
@@ -34,7 +34,7 @@ impl RegionState {
     ) -> Result<Reply, ApiError> {
         let token = request.token.as_ref();
         if let Some(ids) = self.instance_tokens.recall(ctx.now, token, request)? {
-            return Ok(Reply::Started(self.details(&ids)));
+            return Ok(Reply::Started(self.started(&ids)));
         }
         let zone = match &request.zone {
             Some(zone) => self.known_zone(zone)?,
@@ -69,7 +69,13 @@ impl RegionState {
         let (token, made) = (request.token.clone(), ids.clone());
         self.instance_tokens
             .remember(ctx.now, token, request.clone(), made, expires);
-        Ok(Reply::Started(self.details(&ids)))
+        Ok(Reply::Started(self.started(&ids)))
+    }
+
+    /// Those of the instances that are still there.
+    fn started(&self, ids: &[InstanceId]) -> Vec<InstanceDetails> {
+        let there = ids.iter().filter_map(|id| self.instances.get(id));
+        there.map(|instance| self.details(instance)).collect()
     }
 
     /// Adds an instance.

@@ -33,7 +33,7 @@ impl RegionState {
         {
             check_extension(&old, &locked)?;
         }
-        self.snapshots.insert(request.snapshot.clone(), after);
+        self.snapshots.insert(after);
         Ok(Reply::Locked(locked))
     }
 
@@ -51,7 +51,7 @@ impl RegionState {
                 "The snapshot '{id}' is locked in compliance mode and cannot be unlocked."
             ))),
             Some(LockState::Governance | LockState::ComplianceCoolOff) => {
-                if let Some(snapshot) = self.snapshots.get_mut(id) {
+                if let Some(mut snapshot) = self.snapshots.get_mut(id) {
                     snapshot.lock = None;
                 }
                 Ok(Reply::Unlocked(id.clone()))

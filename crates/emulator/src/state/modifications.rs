@@ -26,13 +26,13 @@ impl RegionState {
         let there = self.volume(id)?;
         let wanted = request.volume_type.unwrap_or(there.volume_type);
         self.check_offered(there.outpost.as_ref(), wanted)?;
-        let volume = self
+        let mut volume = self
             .volumes
             .get_mut(id)
             .ok_or_else(|| ApiError::no_volume(id))?;
-        check_now(ctx, volume)?;
-        let from = shape_of(volume);
-        multi_attach::check_modification(volume, request)?;
+        check_now(ctx, &mut volume)?;
+        let from = shape_of(&volume);
+        multi_attach::check_modification(&volume, request)?;
         let to = target(&from, request)?;
         let modification = Modification {
             volume: id.clone(),
@@ -53,7 +53,10 @@ impl RegionState {
     }
 
     pub(super) fn modification_usable(&mut self, ctx: &mut Ctx<'_>, id: &VolumeId) {
-        let Some(modification) = self.modification(id) else {
+        let Some(mut volume) = self.volumes.get_mut(id) else {
+            return;
+        };
+        let Some(modification) = &mut volume.modification else {
             return;
         };
         if modification.progress != Progress::Modifying {
@@ -65,14 +68,16 @@ impl RegionState {
             let volume = id.clone();
             ctx.effects.push(Effect::Grow { volume, size });
         } else {
+            drop(volume);
             self.grown(ctx, id);
         }
     }
 
     pub(super) fn grown(&mut self, ctx: &mut Ctx<'_>, id: &VolumeId) {
-        let Some(volume) = self.volumes.get_mut(id) else {
+        let Some(mut volume) = self.volumes.get_mut(id) else {
             return;
         };
+        let volume = &mut *volume;
         if let Some(modification) = &mut volume.modification
             && modification.progress == Progress::Growing
         {
@@ -88,16 +93,13 @@ impl RegionState {
     }
 
     pub(super) fn modification_done(&mut self, ctx: &Ctx<'_>, id: &VolumeId) {
-        if let Some(modification) = self.modification(id)
+        if let Some(mut volume) = self.volumes.get_mut(id)
+            && let Some(modification) = &mut volume.modification
             && modification.progress == Progress::Optimizing
         {
             modification.progress = Progress::Completed;
             modification.ended = Some(ctx.now);
         }
-    }
-
-    fn modification(&mut self, id: &VolumeId) -> Option<&mut Modification> {
-        self.volumes.get_mut(id)?.modification.as_mut()
     }
 }
 

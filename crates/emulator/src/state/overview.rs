@@ -51,7 +51,7 @@ impl World {
     /// An instance with its region and its zone's id.
     pub(crate) fn locate(&self, id: &InstanceId) -> Option<(Region, InstanceDetails, String)> {
         self.regions.iter().find_map(|(region, state)| {
-            let details = state.details(std::slice::from_ref(id)).pop()?;
+            let details = state.details(state.instances.get(id)?);
             let zone = &details.instance.zone;
             let known = state.zones.iter().find(|known| &known.name == zone)?;
             Some((region.clone(), details, known.id.clone()))

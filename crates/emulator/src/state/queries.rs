@@ -1,15 +1,17 @@
 //! The describe actions: what is in sight, in which order, page by page.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use ebs_types::{Hypervisor, InstanceId, InstanceType, SnapshotId, VolumeId, listed_limits};
 
 use super::RegionState;
 use super::attachments::attachment_limit;
-use super::filters::{self, Filtered};
+use super::filters::{Filtered, Sieve};
+use super::stock::{Kept, Stock};
 use crate::config::Settings;
 use crate::model::{
-    ApiError, AvailabilityZone, FastRestore, Filter, Initialization, InstanceDetails,
+    ApiError, AvailabilityZone, FastRestore, Filter, Initialization, Instance, InstanceDetails,
     InstanceTypeInfo, LockedSnapshot, Modification, Page, Paging, Query, Reply, Selection,
     Snapshot, TagDescription, Timestamp, Volume, VolumeStatus,
 };
@@ -83,18 +85,47 @@ fn volumes(
     sight: Sight,
     selection: &Selection<VolumeId>,
 ) -> Result<Page<Volume>, ApiError> {
-    filters::check::<Volume>(&selection.filters, true)?;
-    let all = if selection.ids.is_empty() {
-        let seen = |volume: &&Volume| sight.by_filter(volume.created);
-        state.volumes.values().filter(seen).cloned().collect()
-    } else {
-        let find = |id: &VolumeId| {
-            let found = state.volumes.get(id).filter(|v| sight.by_id(v.created));
-            found.cloned().ok_or_else(|| ApiError::no_volume(id))
-        };
-        selection.ids.iter().map(find).collect::<Result<_, _>>()?
+    let sieve = Sieve::new::<Volume>(&selection.filters, true)?;
+    let seen = volumes_seen(state, sight, selection, &sieve)?;
+    page(seen.map(Cow::Borrowed), selection, &sieve, |volume| {
+        volume.id.to_string()
+    })
+}
+
+/// The volumes of these ids, or all that may pass the filters, as far as they are in sight.
+fn volumes_seen<'a>(
+    state: &'a RegionState,
+    sight: Sight,
+    selection: &Selection<VolumeId>,
+    sieve: &Sieve<'_>,
+) -> Result<Box<dyn Iterator<Item = &'a Volume> + 'a>, ApiError> {
+    if selection.ids.is_empty() {
+        let candidates = candidates(&state.volumes, selection, sieve)?;
+        let seen = move |volume: &&Volume| sight.by_filter(volume.created);
+        return Ok(Box::new(candidates.filter(seen)));
+    }
+    let find = |id: &VolumeId| {
+        let found = state.volumes.get(id).filter(|v| sight.by_id(v.created));
+        found.ok_or_else(|| ApiError::no_volume(id))
     };
-    page(all, selection, |volume| volume.id.to_string())
+    let found: Vec<_> = selection.ids.iter().map(find).collect::<Result<_, _>>()?;
+    Ok(Box::new(found.into_iter()))
+}
+
+/// Those that may pass the filters, in the order of their ids, from where the page begins: what an index finds, or all.
+fn candidates<'a, T: Kept>(
+    stock: &'a Stock<T>,
+    selection: &Selection<T::Id>,
+    sieve: &Sieve<'_>,
+) -> Result<Box<dyn Iterator<Item = &'a T> + 'a>, ApiError> {
+    for (filter, values) in sieve.plain() {
+        if let Some(found) = stock.found(filter, values) {
+            return Ok(Box::new(found.into_iter()));
+        }
+    }
+    let after = after(selection.paging.as_ref())?;
+    let after = after.and_then(|id| id.parse().ok());
+    Ok(Box::new(stock.after(after.as_ref())))
 }
 
 fn statuses(
@@ -103,18 +134,14 @@ fn statuses(
     settings: &Settings,
     selection: &Selection<VolumeId>,
 ) -> Result<Page<VolumeStatus>, ApiError> {
-    filters::check::<VolumeStatus>(&selection.filters, false)?;
-    let of_each = Selection {
-        ids: selection.ids.clone(),
-        filters: Vec::new(),
-        paging: None,
-    };
-    let all = volumes(state, sight, &of_each)?.items.into_iter();
-    let all = all.map(|volume| {
-        let initialization = initialization(&volume, sight.now, settings);
-        VolumeStatus(volume, initialization)
+    let sieve = Sieve::new::<VolumeStatus>(&selection.filters, false)?;
+    let all = volumes_seen(state, sight, selection, &sieve)?.map(|volume| {
+        let initialization = initialization(volume, sight.now, settings);
+        Cow::Owned(VolumeStatus(volume.clone(), initialization))
     });
-    page(all.collect(), selection, |status| status.0.id.to_string())
+    page(all, selection, &sieve, |status: &VolumeStatus| {
+        status.0.id.to_string()
+    })
 }
 
 /// How many of its snapshot's blocks are there: as much as of the time has passed. An empty volume has nothing to fetch.
@@ -136,28 +163,25 @@ fn modifications(
     sight: Sight,
     selection: &Selection<VolumeId>,
 ) -> Result<Page<Modification>, ApiError> {
-    filters::check::<Modification>(&selection.filters, false)?;
-    let all = if selection.ids.is_empty() {
-        let volumes = state.volumes.values();
-        volumes
-            .filter_map(|volume| volume.modification.clone())
-            .collect()
-    } else {
-        let find = |id: &VolumeId| {
-            let volume = state.volumes.get(id).filter(|v| sight.by_id(v.created));
-            let volume = volume.ok_or_else(|| ApiError::no_volume(id))?;
-            volume.modification.clone().ok_or_else(|| {
-                ApiError::client(
-                    "InvalidVolumeModification.NotFound",
-                    format!("Modification for volume '{id}' does not exist."),
-                )
-            })
-        };
-        selection.ids.iter().map(find).collect::<Result<_, _>>()?
+    let sieve = Sieve::new::<Modification>(&selection.filters, false)?;
+    let key = |modification: &Modification| modification.volume.to_string();
+    if selection.ids.is_empty() {
+        let all = candidates(&state.volumes, selection, &sieve)?;
+        let all = all.filter_map(|volume| volume.modification.as_ref());
+        return page(all.map(Cow::Borrowed), selection, &sieve, key);
+    }
+    let find = |id: &VolumeId| {
+        let volume = state.volumes.get(id).filter(|v| sight.by_id(v.created));
+        let volume = volume.ok_or_else(|| ApiError::no_volume(id))?;
+        volume.modification.as_ref().ok_or_else(|| {
+            ApiError::client(
+                "InvalidVolumeModification.NotFound",
+                format!("Modification for volume '{id}' does not exist."),
+            )
+        })
     };
-    page(all, selection, |modification| {
-        modification.volume.to_string()
-    })
+    let all: Vec<_> = selection.ids.iter().map(find).collect::<Result<_, _>>()?;
+    page(all.into_iter().map(Cow::Borrowed), selection, &sieve, key)
 }
 
 fn snapshots(
@@ -166,20 +190,32 @@ fn snapshots(
     selection: &Selection<SnapshotId>,
     owned: bool,
 ) -> Result<Page<Snapshot>, ApiError> {
-    filters::check::<Snapshot>(&selection.filters, true)?;
-    let all = if !selection.ids.is_empty() {
-        let find = |id: &SnapshotId| {
-            let found = state.snapshots.get(id).filter(|s| sight.by_id(s.started));
-            found.cloned().ok_or_else(|| ApiError::no_snapshot(id))
-        };
-        selection.ids.iter().map(find).collect::<Result<_, _>>()?
-    } else if owned {
-        let seen = |snapshot: &&Snapshot| sight.by_filter(snapshot.started);
-        state.snapshots.values().filter(seen).cloned().collect()
-    } else {
-        Vec::new()
+    let sieve = Sieve::new::<Snapshot>(&selection.filters, true)?;
+    let seen = snapshots_seen(state, sight, selection, &sieve, owned)?;
+    page(seen.map(Cow::Borrowed), selection, &sieve, |snapshot| {
+        snapshot.id.to_string()
+    })
+}
+
+/// The snapshots of these ids, or all that may pass the filters, as far as they are in sight.
+fn snapshots_seen<'a>(
+    state: &'a RegionState,
+    sight: Sight,
+    selection: &Selection<SnapshotId>,
+    sieve: &Sieve<'_>,
+    owned: bool,
+) -> Result<Box<dyn Iterator<Item = &'a Snapshot> + 'a>, ApiError> {
+    if selection.ids.is_empty() {
+        let candidates = candidates(&state.snapshots, selection, sieve)?;
+        let seen = move |snapshot: &&Snapshot| owned && sight.by_filter(snapshot.started);
+        return Ok(Box::new(candidates.filter(seen)));
+    }
+    let find = |id: &SnapshotId| {
+        let found = state.snapshots.get(id).filter(|s| sight.by_id(s.started));
+        found.ok_or_else(|| ApiError::no_snapshot(id))
     };
-    page(all, selection, |snapshot| snapshot.id.to_string())
+    let found: Vec<_> = selection.ids.iter().map(find).collect::<Result<_, _>>()?;
+    Ok(Box::new(found.into_iter()))
 }
 
 fn fast_restores(
@@ -188,15 +224,17 @@ fn fast_restores(
     settings: &Settings,
     selection: &Selection<SnapshotId>,
 ) -> Result<Page<FastRestore>, ApiError> {
-    filters::check::<FastRestore>(&selection.filters, false)?;
+    let sieve = Sieve::new::<FastRestore>(&selection.filters, false)?;
     let seen = state.snapshots.values();
     let all = seen
         .filter(|snapshot| sight.by_filter(snapshot.started))
-        .flat_map(|snapshot| snapshot.fast_restores(sight.now, settings.delays.snapshot))
-        .collect();
-    page(all, selection, |item| {
-        format!("{} {}", item.snapshot, item.zone)
-    })
+        .flat_map(|snapshot| snapshot.fast_restores(sight.now, settings.delays.snapshot));
+    page(
+        all.map(Cow::Owned),
+        selection,
+        &sieve,
+        |item: &FastRestore| format!("{} {}", item.snapshot, item.zone),
+    )
 }
 
 /// Those that are or were locked; ids of others are no error.
@@ -205,17 +243,15 @@ fn locked_snapshots(
     sight: Sight,
     selection: &Selection<SnapshotId>,
 ) -> Result<Page<LockedSnapshot>, ApiError> {
-    filters::check::<LockedSnapshot>(&selection.filters, false)?;
-    let which = Selection {
-        ids: selection.ids.clone(),
-        filters: Vec::new(),
-        paging: None,
-    };
-    let snapshots = snapshots(state, sight, &which, true)?.items.into_iter();
-    let all = snapshots
-        .filter_map(|snapshot| snapshot.locked(sight.now))
-        .collect();
-    page(all, selection, |item| item.snapshot.to_string())
+    let sieve = Sieve::new::<LockedSnapshot>(&selection.filters, false)?;
+    let all = snapshots_seen(state, sight, selection, &sieve, true)?;
+    let all = all.filter_map(|snapshot| snapshot.locked(sight.now));
+    page(
+        all.map(Cow::Owned),
+        selection,
+        &sieve,
+        |item: &LockedSnapshot| item.snapshot.to_string(),
+    )
 }
 
 fn tags(
@@ -223,7 +259,7 @@ fn tags(
     sight: Sight,
     selection: &Selection<String>,
 ) -> Result<Page<TagDescription>, ApiError> {
-    filters::check::<TagDescription>(&selection.filters, true)?;
+    let sieve = Sieve::new::<TagDescription>(&selection.filters, true)?;
     let volumes = state.volumes.values();
     let volumes =
         volumes.map(|volume| (volume.id.as_str(), "volume", volume.created, &volume.tags));
@@ -245,7 +281,7 @@ fn tags(
         .collect();
     let place = |tag: &TagDescription| format!("{} {}", tag.resource, tag.key);
     all.sort_by_cached_key(place);
-    page(all, selection, place)
+    page(all.into_iter().map(Cow::Owned), selection, &sieve, place)
 }
 
 fn instances(
@@ -253,56 +289,45 @@ fn instances(
     sight: Sight,
     selection: &Selection<InstanceId>,
 ) -> Result<Page<InstanceDetails>, ApiError> {
-    filters::check::<InstanceDetails>(&selection.filters, true)?;
-    let ids: Vec<InstanceId> = if selection.ids.is_empty() {
-        let mut seen: Vec<_> = state
-            .instances
-            .values()
-            .filter(|instance| sight.by_filter(instance.launched))
-            .collect();
+    let sieve = Sieve::new::<InstanceDetails>(&selection.filters, true)?;
+    let found: Vec<&Instance> = if selection.ids.is_empty() {
+        let all = state.instances.values();
+        let mut seen: Vec<_> = all.filter(|i| sight.by_filter(i.launched)).collect();
         seen.sort_by_key(|instance| instance.number);
-        seen.into_iter()
-            .map(|instance| instance.id.clone())
-            .collect()
+        seen
     } else {
-        for id in &selection.ids {
+        let find = |id: &InstanceId| {
             let found = state.instances.get(id).filter(|i| sight.by_id(i.launched));
-            found.ok_or_else(|| ApiError::no_instance(id))?;
-        }
-        selection.ids.clone()
+            found.ok_or_else(|| ApiError::no_instance(id))
+        };
+        selection.ids.iter().map(find).collect::<Result<_, _>>()?
     };
-    let details = state.details(&ids);
-    page(details, selection, |item| {
-        format!("{:020}", item.instance.number)
-    })
+    let details = found.into_iter().map(|instance| state.details(instance));
+    page(
+        details.map(Cow::Owned),
+        selection,
+        &sieve,
+        |item: &InstanceDetails| format!("{:020}", item.instance.number),
+    )
 }
 
 impl RegionState {
-    /// Those of the instances that exist, with what is attached to them.
-    pub(super) fn details(&self, ids: &[InstanceId]) -> Vec<InstanceDetails> {
-        let mut details: Vec<_> = ids
-            .iter()
-            .filter_map(|id| self.instances.get(id))
-            .map(|instance| InstanceDetails {
-                instance: instance.clone(),
-                volumes: Vec::new(),
-            })
-            .collect();
-        for volume in self.volumes.values() {
-            for attachment in &volume.attachments {
-                let mut there = details.iter_mut();
-                if let Some(item) = there.find(|item| item.instance.id == attachment.instance) {
-                    item.volumes.push((volume.id.clone(), attachment.clone()));
-                }
-            }
+    /// The instance, with what is attached to it.
+    pub(super) fn details(&self, instance: &Instance) -> InstanceDetails {
+        let volumes = self.attached_to(&instance.id).filter_map(|volume| {
+            let attachment = volume.attachment_to(&instance.id)?;
+            Some((volume.id.clone(), attachment.clone()))
+        });
+        InstanceDetails {
+            instance: instance.clone(),
+            volumes: volumes.collect(),
         }
-        details
     }
 }
 
 /// The types of the table, or those named; a named one that the table doesn't have is newer.
 fn instance_types(selection: &Selection<InstanceType>) -> Result<Page<InstanceTypeInfo>, ApiError> {
-    filters::check::<InstanceTypeInfo>(&selection.filters, false)?;
+    let sieve = Sieve::new::<InstanceTypeInfo>(&selection.filters, false)?;
     let mut all: Vec<_> = if selection.ids.is_empty() {
         listed_limits()
             .map(|(name, limit)| InstanceTypeInfo {
@@ -319,7 +344,12 @@ fn instance_types(selection: &Selection<InstanceType>) -> Result<Page<InstanceTy
     };
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all.dedup_by(|a, b| a.name == b.name);
-    page(all, selection, |info| info.name.clone())
+    page(
+        all.into_iter().map(Cow::Owned),
+        selection,
+        &sieve,
+        |info: &InstanceTypeInfo| info.name.clone(),
+    )
 }
 
 fn zones(
@@ -328,7 +358,7 @@ fn zones(
     ids: &[String],
     filters: &[Filter],
 ) -> Result<Vec<AvailabilityZone>, ApiError> {
-    filters::check::<AvailabilityZone>(filters, false)?;
+    let sieve = Sieve::new::<AvailabilityZone>(filters, false)?;
     let zone_named = |name: &String| state.zones.iter().any(|zone| zone.name.as_str() == name);
     let unknown = names.iter().find(|name| !zone_named(name));
     let zone_with = |id: &String| state.zones.iter().any(|zone| &zone.id == id);
@@ -341,36 +371,45 @@ fn zones(
     let wanted = |zone: &&AvailabilityZone| {
         (names.is_empty() || names.iter().any(|name| name == zone.name.as_str()))
             && (ids.is_empty() || ids.contains(&zone.id))
-            && filters::passes(*zone, filters)
+            && sieve.passes(*zone)
     };
     Ok(state.zones.iter().filter(wanted).cloned().collect())
 }
 
 /// Filters, and cuts a page. The token is the key after which the next page starts, so it stays good whatever comes or
-/// goes in between; items must come in the order of their keys.
-fn page<T: Filtered, Id>(
-    all: Vec<T>,
+/// goes in between; items must come in the order of their keys, and none is looked at behind the page's end.
+fn page<'a, T: Filtered + Clone + 'a, Id>(
+    all: impl Iterator<Item = Cow<'a, T>>,
     selection: &Selection<Id>,
+    sieve: &Sieve<'_>,
     key: impl Fn(&T) -> String,
 ) -> Result<Page<T>, ApiError> {
-    let mut items: Vec<T> = all
-        .into_iter()
-        .filter(|item| filters::passes(item, &selection.filters))
-        .collect();
-    let Some(Paging { max, token }) = &selection.paging else {
+    let passing = |item: &Cow<'_, T>| sieve.passes(item.as_ref());
+    let Some(paging) = &selection.paging else {
+        let items = all.filter(passing).map(Cow::into_owned).collect();
         return Ok(Page { items, next: None });
     };
-    if let Some(token) = token {
-        let after = token
-            .strip_prefix("after:")
-            .ok_or_else(|| ApiError::value(format!("Invalid value '{token}' for nextToken")))?;
-        items.retain(|item| key(item).as_str() > after);
-    }
-    let more = items.len() > *max;
-    items.truncate(*max);
+    let after = after(Some(paging))?.unwrap_or_default();
+    let mut items: Vec<T> = all
+        .filter(|item| after.is_empty() || key(item).as_str() > after)
+        .filter(passing)
+        .take(paging.max.saturating_add(1))
+        .map(Cow::into_owned)
+        .collect();
+    let more = items.len() > paging.max;
+    items.truncate(paging.max);
     let next = items
         .last()
         .filter(|_| more)
         .map(|item| format!("after:{}", key(item)));
     Ok(Page { items, next })
+}
+
+/// The key after which a page starts.
+fn after(paging: Option<&Paging>) -> Result<Option<&str>, ApiError> {
+    let token = paging.and_then(|paging| paging.token.as_deref());
+    let wrong = |token: &str| ApiError::value(format!("Invalid value '{token}' for nextToken"));
+    token
+        .map(|token| token.strip_prefix("after:").ok_or_else(|| wrong(token)))
+        .transpose()
 }

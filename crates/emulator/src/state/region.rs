@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ebs_types::{InstanceId, SnapshotId, VolumeId};
 use serde::{Deserialize, Serialize};
 
+use super::stock::Stock;
 use super::tokens::Tokens;
 use super::{Ctx, Event, SetUp};
 use crate::model::{
@@ -19,8 +20,8 @@ pub(crate) struct RegionState {
     /// States saved before there were any have none.
     #[serde(default)]
     pub(crate) outposts: Vec<OutpostRack>,
-    pub(crate) volumes: BTreeMap<VolumeId, Volume>,
-    pub(crate) snapshots: BTreeMap<SnapshotId, Snapshot>,
+    pub(crate) volumes: Stock<Volume>,
+    pub(crate) snapshots: Stock<Snapshot>,
     pub(crate) instances: BTreeMap<InstanceId, Instance>,
     pub(super) volume_tokens: Tokens<CreateVolume, Volume>,
     #[serde(default)]
@@ -91,8 +92,8 @@ impl RegionState {
             | Report::Released { volume, .. }
             | Report::Busy { volume, .. }
             | Report::Grown { volume }
-            | Report::VolumeFailed { volume, .. } => self.volumes.contains_key(volume),
-            Report::SnapshotFailed { snapshot } => self.snapshots.contains_key(snapshot),
+            | Report::VolumeFailed { volume, .. } => self.volumes.contains(volume),
+            Report::SnapshotFailed { snapshot } => self.snapshots.contains(snapshot),
         }
     }
 

@@ -41,7 +41,7 @@ impl RegionState {
         snapshot: &Snapshot,
         script: Script,
     ) {
-        if let Some(volume) = self.volumes.get_mut(&snapshot.volume)
+        if let Some(mut volume) = self.volumes.get_mut(&snapshot.volume)
             && volume.outpost.is_some()
         {
             volume.lineage = Some(match snapshot.outpost {
@@ -56,7 +56,7 @@ impl RegionState {
             (None, true) => {}
             (None, false) => ctx.later(delay, Event::SnapshotDone(id)),
         }
-        self.snapshots.insert(snapshot.id.clone(), snapshot.clone());
+        self.snapshots.insert(snapshot.clone());
     }
 
     pub(super) fn delete_snapshot(
@@ -74,7 +74,7 @@ impl RegionState {
     }
 
     pub(super) fn snapshot_done(&mut self, ctx: &Ctx<'_>, id: &SnapshotId) {
-        if let Some(snapshot) = self.snapshots.get_mut(id)
+        if let Some(mut snapshot) = self.snapshots.get_mut(id)
             && snapshot.state == SnapshotState::Pending
         {
             snapshot.state = SnapshotState::Completed;
@@ -94,7 +94,7 @@ impl RegionState {
                 let _ = self.delete_snapshot(ctx, id);
             }
             CreateFailure::Error => {
-                if let Some(snapshot) = self.snapshots.get_mut(id) {
+                if let Some(mut snapshot) = self.snapshots.get_mut(id) {
                     snapshot.state = SnapshotState::Error;
                 }
             }

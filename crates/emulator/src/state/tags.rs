@@ -17,7 +17,7 @@ impl RegionState {
             tagged.push((resource, tags));
         }
         for (resource, tags) in tagged {
-            *self.tags_of(resource)? = tags;
+            self.change_tags(resource, |there| *there = tags)?;
         }
         Ok(Reply::Done)
     }
@@ -28,34 +28,48 @@ impl RegionState {
             self.tags_of(resource)?;
         }
         for resource in &request.resources {
-            let tags = self.tags_of(resource)?;
-            if request.tags.is_empty() {
-                *tags = Tags::new();
-            }
-            for (key, value) in &request.tags {
-                if value.is_none() || value.as_deref() == tags.get(key) {
-                    tags.remove(key);
+            self.change_tags(resource, |tags| {
+                if request.tags.is_empty() {
+                    *tags = Tags::new();
                 }
-            }
+                for (key, value) in &request.tags {
+                    if value.is_none() || value.as_deref() == tags.get(key) {
+                        tags.remove(key);
+                    }
+                }
+            })?;
         }
         Ok(Reply::Done)
     }
 
-    fn tags_of(&mut self, resource: &Tagged) -> Result<&mut Tags, ApiError> {
+    fn tags_of(&self, resource: &Tagged) -> Result<&Tags, ApiError> {
+        match resource {
+            Tagged::Volume(id) => Ok(&self.volume(id)?.tags),
+            Tagged::Snapshot(id) => Ok(&self.snapshot(id)?.tags),
+            Tagged::Instance(id) => Ok(&self.instance(id)?.tags),
+        }
+    }
+
+    fn change_tags(
+        &mut self,
+        resource: &Tagged,
+        change: impl FnOnce(&mut Tags),
+    ) -> Result<(), ApiError> {
         match resource {
             Tagged::Volume(id) => {
                 let volume = self.volumes.get_mut(id);
-                Ok(&mut volume.ok_or_else(|| ApiError::no_volume(id))?.tags)
+                change(&mut volume.ok_or_else(|| ApiError::no_volume(id))?.tags);
             }
             Tagged::Snapshot(id) => {
                 let snapshot = self.snapshots.get_mut(id);
-                Ok(&mut snapshot.ok_or_else(|| ApiError::no_snapshot(id))?.tags)
+                change(&mut snapshot.ok_or_else(|| ApiError::no_snapshot(id))?.tags);
             }
             Tagged::Instance(id) => {
                 let instance = self.instances.get_mut(id);
-                Ok(&mut instance.ok_or_else(|| ApiError::no_instance(id))?.tags)
+                change(&mut instance.ok_or_else(|| ApiError::no_instance(id))?.tags);
             }
         }
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Client tokens: a repeated create answers with what the first one made, even where that is gone since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,30 @@ use crate::model::{ApiError, Timestamp};
 
 /// What was made under each token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Entries<Request, Made>")]
 pub(crate) struct Tokens<Request, Made> {
     entries: BTreeMap<String, Entry<Request, Made>>,
+    /// The same tokens by the end of their lives.
+    #[serde(skip)]
+    ends: BTreeSet<(Timestamp, String)>,
+}
+
+/// As they are saved.
+#[derive(Deserialize)]
+struct Entries<Request, Made> {
+    entries: BTreeMap<String, Entry<Request, Made>>,
+}
+
+impl<Request, Made> From<Entries<Request, Made>> for Tokens<Request, Made> {
+    fn from(saved: Entries<Request, Made>) -> Self {
+        let entries = saved.entries;
+        let ends = entries.iter();
+        let ends = ends.map(|(token, entry)| (entry.expires, token.clone()));
+        Self {
+            ends: ends.collect(),
+            entries,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,13 +73,18 @@ impl<Request: PartialEq, Made: Clone> Tokens<Request, Made> {
         made: Made,
         expires: Timestamp,
     ) {
-        self.entries.retain(|_token, entry| entry.expires > now);
+        while self.ends.first().is_some_and(|(end, _token)| *end <= now) {
+            if let Some((_end, token)) = self.ends.pop_first() {
+                self.entries.remove(&token);
+            }
+        }
         if let Some(token) = token {
             let entry = Entry {
                 request,
                 made,
                 expires,
             };
+            self.ends.insert((expires, token.clone()));
             self.entries.insert(token, entry);
         }
     }
@@ -67,6 +94,7 @@ impl<Request, Made> Default for Tokens<Request, Made> {
     fn default() -> Self {
         Self {
             entries: BTreeMap::new(),
+            ends: BTreeSet::new(),
         }
     }
 }

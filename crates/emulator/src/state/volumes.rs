@@ -2,6 +2,7 @@
 
 use ebs_types::{VolumeId, VolumeState};
 
+use super::copy_volumes::copy_usable;
 use super::{Ctx, Event, RegionState};
 use crate::model::{ApiError, CreateFailure, Effect, Lifecycle, Progress, Reply, Script};
 
@@ -12,7 +13,7 @@ impl RegionState {
         id: &VolumeId,
         script: Script,
     ) -> Result<Reply, ApiError> {
-        let volume = self
+        let mut volume = self
             .volumes
             .get_mut(id)
             .ok_or_else(|| ApiError::no_volume(id))?;
@@ -42,11 +43,11 @@ impl RegionState {
     }
 
     pub(super) fn volume_ready(&mut self, ctx: &mut Ctx<'_>, id: &VolumeId) {
-        if let Some(volume) = self.volumes.get_mut(id)
+        if let Some(mut volume) = self.volumes.get_mut(id)
             && volume.lifecycle == Lifecycle::Creating
         {
             volume.lifecycle = Lifecycle::Ready;
-            self.copy_usable(ctx, id);
+            copy_usable(ctx, &volume);
         }
     }
 
@@ -54,7 +55,7 @@ impl RegionState {
         match how {
             CreateFailure::Vanish => self.volume_gone(ctx, id),
             CreateFailure::Error => {
-                if let Some(volume) = self.volumes.get_mut(id) {
+                if let Some(mut volume) = self.volumes.get_mut(id) {
                     volume.lifecycle = Lifecycle::Failed;
                     volume.initializing = false;
                 }
@@ -71,7 +72,7 @@ impl RegionState {
 
     /// The backing could not make the volume, or not grow it: the first is the volume's end, the second the modification's.
     pub(super) fn backing_failed(&mut self, ctx: &Ctx<'_>, id: &VolumeId, reason: &str) {
-        let Some(volume) = self.volumes.get_mut(id) else {
+        let Some(mut volume) = self.volumes.get_mut(id) else {
             return;
         };
         match &mut volume.modification {

@@ -65,8 +65,8 @@ fn pick<T: Clone>(all: &[T], n: usize) -> Option<T> {
 
 fn command(lab: &Lab, step: &Step) -> Option<Command> {
     let state = &lab.world.regions[&lab.region];
-    let volumes: Vec<VolumeId> = state.volumes.keys().cloned().collect();
-    let snapshots: Vec<SnapshotId> = state.snapshots.keys().cloned().collect();
+    let volumes: Vec<VolumeId> = state.volumes.values().map(|v| v.id.clone()).collect();
+    let snapshots: Vec<SnapshotId> = state.snapshots.values().map(|s| s.id.clone()).collect();
     let instances = lab.instances();
     Some(match step {
         Step::Create {
