@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # The Helm chart and the manifests that are rendered from it:
 #
-#     scripts/chart.sh render   writes deploy/kubernetes anew from charts/ebs-csi
-#     scripts/chart.sh check    is the chart right, and are the manifests those of the chart? Shows what
-#                               differs; ends with `N passed, N failed, N skipped`
+#     scripts/chart.sh render   writes anew what is made from charts/ebs-csi: deploy/kubernetes, tests/chart/*.rendered.yaml,
+#                               the table in docs/CHART.md and the names in the chart's files
+#     scripts/chart.sh check    is the chart right, and is all of that what it makes? Shows what differs; ends with
+#                               `N passed, N failed, N skipped`
+#     scripts/chart.sh template ARGUMENT...   helm template, as the checks do it
 
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -22,6 +24,17 @@ build_helm() {
 
 # template ARGUMENT...: what a release in kube-system would be. Helm would otherwise look at ~/.config.
 template() { "$helm" template ebs-csi "$chart" --namespace kube-system --kube-version 1.36.0 "$@"; }
+
+# The names that the chart's values have, out of the schema, for the template that tells the nearest one.
+names() {
+    # shellcheck disable=SC2016 # what stands in single quotes are jq's variables
+    jq '. as $root | def names:
+        if has("$ref") then .["$ref"] as $ref | $root["$defs"][$ref | sub("^#/\\$defs/"; "")] | names
+        elif has("properties") then .properties | map_values(names)
+        elif (.items? | type) == "object" and (.items | has("properties")) then { "[]": (.items | names) }
+        elif (.additionalProperties? | type) == "object" and (.additionalProperties | has("$ref")) then { "*": (.additionalProperties | names) }
+        else true end; names' "$chart/values.schema.json"
+}
 
 # render DIRECTORY: one file for each template, and a kustomization of them all.
 render() {
@@ -48,6 +61,31 @@ render() {
     done
 }
 
+# Names at which a row of the table ends, one a line.
+leaves() { jq -r '[paths(. == true) | map(tostring) | join(".")] | .[]' "$chart/files/names.json" | sed 's/\.resources\..*/.resources/' | grep -v '[][*]' | sort -u; }
+
+# docs/CHART.md with the table of values.yaml as it is now between its two marks.
+page() {
+    leaves >"$work/leaves"
+    awk -v leaves="$work/leaves" -f scripts/values.awk "$chart/values.yaml" >"$work/rows"
+    awk -v rows="$work/rows" '
+        /^<!-- end of values.yaml -->$/ { inside = 0 }
+        !inside { print }
+        /^<!-- values.yaml, / { inside = 1; while ((getline row <rows) > 0) print row }' docs/CHART.md
+}
+
+# write_all DIRECTORY: everything that is made from the chart, as it lies in the project.
+write_all() {
+    local values
+    names >"$work/names.json"
+    mkdir -p "$1/docs" "$1/tests/chart"
+    render "$1/$manifests" || return 1
+    page >"$1/docs/CHART.md"
+    for values in tests/chart/*.values.yaml; do
+        template --values "$values" >"$1/${values%.values.yaml}.rendered.yaml" || return 1
+    done
+}
+
 passed=0 failed=0
 # check SENTENCE COMMAND...: what the command says is shown if it fails.
 check() {
@@ -64,11 +102,17 @@ check() {
 }
 
 up_to_date() {
-    render "$work/fresh" || return 1
-    diff -ru "$manifests" "$work/fresh" || {
-        say "scripts/chart.sh render writes $manifests anew"
-        return 1
-    }
+    local place wrong=0
+    write_all "$work/fresh" || return 1
+    diff -u "$chart/files/names.json" "$work/names.json" || wrong=1
+    diff -ru "$manifests" "$work/fresh/$manifests" || wrong=1
+    diff -u docs/CHART.md "$work/fresh/docs/CHART.md" || wrong=1
+    for place in tests/chart/*.values.yaml; do
+        place=${place%.values.yaml}.rendered.yaml
+        diff -u "$place" "$work/fresh/$place" || wrong=1
+    done
+    [ "$wrong" -eq 0 ] || say "scripts/chart.sh render writes them anew"
+    return "$wrong"
 }
 
 # refused WORDS VALUE...: Helm does not take the values, and says WORDS.
@@ -83,6 +127,12 @@ refused() {
         say "expected '$words' in: $said"
         return 1
     }
+}
+
+# mistake WORDS YAML: the same, of values that a file has.
+mistake() {
+    printf '%s\n' "$2" >"$work/values.yaml"
+    refused "$1" --values "$work/values.yaml"
 }
 
 # contains COUNT PATTERN VALUE...: so many lines of what is rendered with the values match.
@@ -130,9 +180,81 @@ policy_complete() {
 # The lease by which one of the controllers leads, as the driver names it.
 lease() { sed -nE 's/^const LEASE: &str = "(.*)";/\1/p' src/cluster.rs; }
 
+# Each name that only the schema has, since it is another chart's, is explained.
+others_explained() {
+    local name wrong=0
+    leaves >"$work/leaves"
+    awk -v leaves="$work/leaves" -v names=1 -f scripts/values.awk "$chart/values.yaml" | sort >"$work/named"
+    while read -r name; do
+        grep -qF "\`${name%.otel*}" docs/CHART.md || {
+            say "docs/CHART.md does not speak of $name"
+            wrong=1
+        }
+    done < <(comm -23 "$work/leaves" "$work/named" | grep -v '\.leaderElection\.')
+    return "$wrong"
+}
+
+# Alerts and dashboard speak of metrics that there are.
+metrics_known() {
+    local metric wrong=0
+    while read -r metric; do
+        grep -qE "\`$metric\`" docs/METRICS.md || {
+            say "docs/METRICS.md has no $metric"
+            wrong=1
+        }
+    done < <(grep -ohE 'aws_ebs_csi_[a-z0-9_]+|process_[a-z_]+' "$chart"/files/{alerts-*.yaml,dashboard.json} | sed -E 's/_(bucket|count|sum)$//' | sort -u)
+    return "$wrong"
+}
+
+# The chart names the instance that an emulator with its arguments has, where a built one can be asked.
+emulated_instance() {
+    local id
+    [ -x "$bin/ebs-lab" ] || return 0
+    timeout 20 "$bin/ebs-lab" emulate --region us-west-2 --zones 1 --instances 1 >"$work/emulator" 2>/dev/null &
+    local pid=$!
+    wait_for 15 "$pid" test -s "$work/emulator"
+    stop "$pid"
+    id=$(jq -r '.instances[0].id' "$work/emulator")
+    grep -qF "/instances/$id" "$chart/templates/_emulator.tpl" || {
+        say "the emulator's first instance is $id"
+        return 1
+    }
+}
+
+# Each is refused with words that help.
+check_mistakes() {
+    check "a value that is not there is refused with the nearest" refused "did you mean controller.replicaCount?" --set controller.replicas=3
+    check "in a list and in a DaemonSet of one's own, too" mistake "additionalDaemonSets.big.nodeSelektor: there is no such value; did you mean additionalDaemonSets.big.nodeSelector?" \
+        '{additionalDaemonSets: {big: {nodeSelektor: {a: b}}}}'
+    check "with all there are, where none is near" refused "defaultStorageClass takes enabled" --set defaultStorageClass.x=1
+    check "a value of the wrong type is refused" refused "got string, want integer" --set-string controller.replicaCount=two
+    check "an unknown log level is refused" refused "value must be one of" --set node.logLevel=loud
+    check "two ways to set the limit are refused" refused "only one of them" --set node.volumeAttachLimit=9,node.reservedVolumeAttachments=2
+    check "a limit of 0, which the driver does not take, is refused" refused "0 would let no pod have a volume" --set node.volumeAttachLimit=0
+    check "more often than Kubernetes takes is refused" refused "minimum" --set nodeAllocatableUpdatePeriodSeconds=5
+    check "FIPS is no silence" refused "not validated by FIPS 140" --set fips=true
+    check "a proxy is no silence" refused "uses no proxy" --set proxy.http_proxy=http://proxy:3128
+    check "annotations that change volumes are no silence" refused "use a VolumeAttributesClass" --set controller.volumeModificationFeature.enabled=true
+    check "traces are no silence" refused "sends no traces" --set node.otelTracing.otelServiceName=x
+    check "labels that nobody writes are no silence" refused "each node counts" --set sidecars.metadataLabeler.enabled=true
+    check "two leaders are refused" refused "all of 2 replicas" --set sidecars.attacher.leaderElection.enabled=false
+    check "one replica needs none" contains 1 'leader-election=false$' --set sidecars.attacher.leaderElection.enabled=false,controller.replicaCount=1
+    check "a budget of two kinds is refused" refused "takes one of them" --set controller.podDisruptionBudget.maxUnavailable=1,controller.podDisruptionBudget.minAvailable=1
+    check "a source of metadata that is none is refused" refused "is none of imds, kubernetes, labels" --set node.metadataSources=aws
+    check "two plugins on a node are refused" refused "both would claim the same socket" --set additionalDaemonSets.big.legacyXFS=true
+    check "two default classes are refused" mistake "2 classes would be the cluster's default" \
+        '{storageClasses: [{name: a, annotations: {storageclass.kubernetes.io/is-default-class: "true"}}]}'
+    check "a snapshot class must say what becomes of snapshots" mistake "a has no deletionPolicy" '{volumeSnapshotClasses: [{name: a}]}'
+    check "classes that Kubernetes does not have are refused" refused "they came with 1.31" --set volumeAttributesClasses[0].name=a --kube-version 1.30.0
+    check "a sidecar without its certificate is refused" refused "yours to make" --set sidecars.snapshotMetadata.enabled=true
+    check "the emulator is for one replica" refused "set controller.replicaCount=1" --set emulator.enabled=true,controller.region=eu-central-1
+    check "and for a region" refused "to the region that is to be emulated" --set emulator.enabled=true,controller.replicaCount=1
+    check "all mistakes are told at once" refused $'fips: the driver\'s cryptography is not validated by FIPS 140. For AWS\'s FIPS endpoints alone: controller.env=[{name: AWS_USE_FIPS_ENDPOINT, value: "true"}]\n  proxy' --set fips=true,proxy.no_proxy=x
+}
+
 check_all() {
     check "helm lint finds nothing" "$helm" lint --strict "$chart"
-    check "$manifests is what the chart renders" up_to_date
+    check "$manifests, tests/chart and docs/CHART.md are what the chart makes" up_to_date
     check "the chart's version is the driver's" version_of_driver
     check "the sidecars are those that the tests run" versions_tested
     check "the IAM policy allows what the driver calls" policy_complete
@@ -141,11 +263,10 @@ check_all() {
     check "without being asked it takes no groups" contains 0 'groupsnapshot|GroupSnapshot' --set sidecars.snapshotter.forceEnable=true
     check "asked, it does, and may" contains 4 'apiGroups: .groupsnapshot|CSIVolumeGroupSnapshot=true$' \
         --set sidecars.snapshotter.forceEnable=true,sidecars.snapshotter.volumeGroupSnapshots=true
-    check "an unknown value is refused" refused "additional properties 'replicas' not allowed" --set controller.replicas=3
-    check "a value of the wrong type is refused" refused "got string, want integer" --set-string controller.replicaCount=two
-    check "an unknown log level is refused" refused "value must be one of" --set node.logLevel=loud
-    check "two ways to set the limit are refused" refused "only one of them" --set node.volumeAttachLimit=9,node.reservedVolumeAttachments=2
-    check "a limit of 0, which the driver does not take, is refused" refused "minimum" --set node.volumeAttachLimit=0
+    check "names of other charts are taken for what they are" others_explained
+    check "alerts and dashboard speak of metrics that there are" metrics_known
+    check "the emulated instance is the one that the emulator has" emulated_instance
+    check_mistakes
     check "to reserve 0 is no silence" contains 1 'reserved-volume-attachments=0$' --set node.reservedVolumeAttachments=0
     check "node-local volumes are off" contains 0 'enable-node-local-volumes'
     check "and taken by controller and nodes, or neither" contains 2 '--enable-node-local-volumes$' --set controller.enableNodeLocalVolumes=true
@@ -156,18 +277,18 @@ check_all() {
     check "nodes count their volumes anew" contains 1 'nodeAllocatableUpdatePeriodSeconds: 60$'
     check "as far as Kubernetes knows of it" contains 0 'nodeAllocatableUpdatePeriodSeconds' --kube-version 1.32.0
     check "that can be left out" contains 0 'nodeAllocatableUpdatePeriodSeconds' --set nodeAllocatableUpdatePeriodSeconds=null
-    check "more often than Kubernetes takes is refused" refused "minimum" --set nodeAllocatableUpdatePeriodSeconds=5
     check "the lease of the driver is in the role of its replicas" contains 1 "^ +- $(lease)\$"
     check "one replica needs no budget" contains 0 'kind: PodDisruptionBudget' --set controller.replicaCount=1
     check "metrics are shown only when wanted" contains 0 'http-endpoint=:330|containerPort: 330|prometheus.io|claims of this' --set controller.enableMetrics=false
-    check "a component's metrics have its port" contains 2 'http-endpoint=:330[12]$' --set controller.enableMetrics=true,node.enableMetrics=true
+    check "a component's metrics have its port, and so do the sidecars'" contains 6 'http-endpoint=:330[1-5]$' --api-versions snapshot.storage.k8s.io/v1 \
+        --set controller.enableMetrics=true,node.enableMetrics=true
     check "Prometheus finds pods by annotations" contains 2 'prometheus.io/port: "330[12]"' --set controller.enableMetrics=true,node.enableMetrics=true
     check "annotations of one's own stay beside them" contains 4 '(prometheus.io/(scrape|path|port)|mine): ' \
         --set node.enableMetrics=true,node.podAnnotations.mine=yes
     check "ServiceMonitors need the operator" contains 0 'kind: ServiceMonitor' --set node.enableMetrics=true
     check "with it each component has one" contains 2 'kind: ServiceMonitor' --api-versions monitoring.coreos.com/v1 \
         --set controller.enableMetrics=true,node.enableMetrics=true
-    check "which keeps the namespace of a claim" contains 2 'honorLabels: true$' --api-versions monitoring.coreos.com/v1 \
+    check "which keeps the namespace of a claim" contains 5 'honorLabels: true$' --api-versions monitoring.coreos.com/v1 \
         --set controller.enableMetrics=true,node.enableMetrics=true
     check "nothing points at a service account of one's own" contains 0 'ebs-csi-(node|controller)-sa' \
         --set controller.serviceAccount.name=mine,node.serviceAccount.name=yours
@@ -182,10 +303,15 @@ build_helm
 export HELM_CONFIG_HOME=$work/helm HELM_CACHE_HOME=$work/helm HELM_DATA_HOME=$work/helm KUBECONFIG=/dev/null
 case ${1:-} in
 render)
-    render "$work/fresh"
+    names >"$work/names.json"
+    cp "$work/names.json" "$chart/files/names.json"
+    write_all "$work/fresh"
     rm -rf "$manifests"
-    mv "$work/fresh" "$manifests"
+    mv "$work/fresh/$manifests" "$manifests"
+    mv "$work"/fresh/tests/chart/* tests/chart/
+    mv "$work/fresh/docs/CHART.md" docs/CHART.md
     ;;
 check) check_all ;;
-*) die "usage: scripts/chart.sh render|check" ;;
+template) shift && template "$@" ;;
+*) die "usage: scripts/chart.sh render|check|template" ;;
 esac
