@@ -32,6 +32,22 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && cargo build --release --locked --target "$musl" --package ebs-csi \
     && cp "target/$musl/release/ebs-csi" /ebs-csi
 
+# --- The emulated EC2 of the chart's emulator.enabled: docker build --target lab --tag ebs-lab:0.1.0 . ---
+FROM build AS build-lab
+ARG TARGETARCH
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target,id=target-$TARGETARCH \
+    musl="$(uname -m)-unknown-linux-musl" \
+    && cargo build --release --locked --target "$musl" --package lab \
+    && cp "target/$musl/release/ebs-lab" /ebs-lab
+
+FROM scratch AS lab
+LABEL org.opencontainers.image.title="ebs-lab" \
+    org.opencontainers.image.description="An emulated EC2 for trying ebs-csi without AWS" \
+    org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build-lab /ebs-lab /usr/bin/ebs-lab
+ENTRYPOINT ["/usr/bin/ebs-lab"]
+
 # --- The programs that the node plugin runs, with their libraries --------------------------------
 FROM debian:${DEBIAN}-slim AS tools
 RUN apt-get update \

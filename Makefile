@@ -3,7 +3,7 @@
 # set CARGO_TARGET_DIR to have them elsewhere.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e test-nvme cluster cluster-down image chart soak bench lint fmt
+.PHONY: help demo test e2e test-nvme cluster cluster-down image image-lab chart soak bench lint fmt
 
 help: ## Show this list.
 	@sed -nE 's/^([a-z0-9-]+): ## (.*)/make \1\t\2/p' Makefile
@@ -29,7 +29,10 @@ cluster-down: ## End that cluster.
 image: ## Build the container image, as an OCI archive.
 	@scripts/setup.sh image && image/build.sh
 
-chart: ## Render deploy/ from the chart.
+image-lab: ## Build the emulator's image, for the chart on a laptop.
+	@scripts/setup.sh image && image/lab.sh
+
+chart: ## Render from the chart what is made of it.
 	@scripts/setup.sh cluster && scripts/chart.sh render
 
 soak: ## Run 10,000 random lives and 200 histories of the controller under faults, and the node on NVMe at length.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the driver for release and its container image, $cache/image/ebs-csi.tar, without a container
-# engine; prints the image's size and digest. An image whose content would be the same is left alone.
+# engine, and the list of its parts beside it, ebs-csi.cdx.json; prints the image's size and digest. An image whose content would be the same is left alone.
 # The file system programs are those of this machine: an image that is published is made by the
 # Dockerfile, on a known base.
 
@@ -37,6 +37,9 @@ if [ "$(cat "$out/inputs" 2>/dev/null)" != "$inputs" ] || [ ! -e "$out/ebs-csi.t
     image/pack.sh "$work/rootfs" "$out/ebs-csi.tar" "${settings[@]}" >"$work/said"
     printf '%s\n' "$inputs" >"$out/inputs"
 fi
+
+image/sbom.sh "$work/rootfs" >"$work/parts.json"
+mv "$work/parts.json" "$out/ebs-csi.cdx.json"
 
 mib() { awk -v bytes="$1" 'BEGIN { printf "%.1f MiB", bytes / 1048576 }'; }
 digest=$(tar --extract --to-stdout --file "$out/ebs-csi.tar" index.json | jq -r '.manifests[0].digest')

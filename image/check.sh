@@ -82,6 +82,18 @@ check "it holds the driver and its programs, and no others" "$(files)" "$(xargs 
 unsafe() { contents | awk '($1 !~ /^(l.........|[-d]r[-w][-x]r-[-x]r-[-x]|d......---)$/ || $2 != "0/0") && !($6 == "tmp/" && $1 == "drwxrwxrwt")'; }
 check "nothing in it is setuid, a device, or anyone's to change" "$(unsafe)" ""
 
+# The list of parts that image/build.sh writes beside the image.
+parts=${archive%.tar}.cdx.json
+listed() { jq -r --arg of "pkg:$1/" '.components[] | select(.purl | startswith($of)) | select('"$2"').name' "$parts" | sort | xargs; }
+if [ -e "$parts" ]; then
+    check "the list of its parts has the Debian packages in it" "$(listed deb true)" \
+        "$(contents | awk '$6 ~ /^var\/lib\/dpkg\/status\.d\/./ { sub(/.*\//, "", $6); print $6 }' | sort | xargs)"
+    check "and the driver's crates, by their checksums but for its own" "$(listed cargo '.hashes | not')" "csi ebs-csi ebs-types ec2 host"
+else
+    say "skipped: there is no $parts"
+    skipped=$((skipped + 1))
+fi
+
 # The same files, made at another time and in another order.
 for name in one other; do
     mkdir -p "$work/$name/dir"

@@ -5,6 +5,8 @@
 #                               the table in docs/CHART.md and the names in the chart's files
 #     scripts/chart.sh check    is the chart right, and is all of that what it makes? Shows what differs; ends with
 #                               `N passed, N failed, N skipped`
+#     scripts/chart.sh server NAMESPACE       would the API server of the cluster that is up take what the chart makes? Nothing is
+#                               kept; NAMESPACE must be there
 #     scripts/chart.sh template ARGUMENT...   helm template, as the checks do it
 
 # shellcheck source=scripts/common.sh
@@ -296,10 +298,45 @@ check_all() {
     [ "$failed" -eq 0 ]
 }
 
+# known NAMESPACE: of manifests, those whose kinds the cluster has, in one namespace, and none in the place of what is installed
+# and cannot be changed.
+known() {
+    sed -E "s/^( +)namespace: (kube-system|monitoring|storage)\$/\1namespace: $1/; s/^  name: ebs\\.csi\\.aws\\.com\$/  name: tried.ebs.csi.aws.com/" \
+        | awk 'function told() { if (text != "" && text !~ /\napiVersion: (monitoring\.coreos\.com|cbt\.storage\.k8s\.io)\//) printf "---%s", text; text = "" }
+            /^---$/ { told(); next }
+            { text = text "\n" $0 }
+            END { told(); print "" }'
+}
+
+# server NAMESPACE: a dry run on the API server of every set of values that the tests have, and the refusals that need a cluster.
+server() {
+    local namespace=$1 values said
+    # shellcheck source=cluster/env.sh
+    . cluster/env.sh
+    kubectl get namespace "$namespace" >/dev/null || return 1
+    for values in tests/chart/*.values.yaml; do
+        template --values "$values" | known "$namespace" >"$work/manifests.yaml"
+        said=$(kubectl apply --dry-run=server --validate=strict --filename "$work/manifests.yaml" 2>&1) || {
+            say "$values: $said"
+            return 1
+        }
+        say "$values: the API server takes $(grep -c 'dry run' <<<"$said") objects"
+    done
+    if said=$("$helm" template ebs-csi "$chart" --namespace "$namespace" --dry-run=server --values tests/chart/laptop.values.yaml 2>&1); then
+        say "the emulator would be installed in a cluster of several nodes"
+        return 1
+    fi
+    [[ $said == *"the cluster has "*" nodes"* ]] || {
+        say "expected that the emulator is refused for several nodes: $said"
+        return 1
+    }
+    say "the emulator is refused for several nodes"
+}
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 build_helm
-# Nothing of the user's own Helm may leak in.
+# Nothing of the user's own Helm may leak in, nor a cluster of theirs.
 export HELM_CONFIG_HOME=$work/helm HELM_CACHE_HOME=$work/helm HELM_DATA_HOME=$work/helm KUBECONFIG=/dev/null
 case ${1:-} in
 render)
@@ -312,6 +349,7 @@ render)
     mv "$work/fresh/docs/CHART.md" docs/CHART.md
     ;;
 check) check_all ;;
+server) server "${2:?a namespace}" ;;
 template) shift && template "$@" ;;
-*) die "usage: scripts/chart.sh render|check|template" ;;
+*) die "usage: scripts/chart.sh render|check|server|template" ;;
 esac

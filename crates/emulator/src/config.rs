@@ -33,6 +33,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the control endpoint listens; port 0 takes a free one.
     pub control: SocketAddr,
+    /// Where the first instance's metadata service listens, at the EC2 endpoint's address; a free port if there is none.
+    pub imds_port: Option<u16>,
     /// Where state and backing files are kept. Without it nothing is written and nothing survives.
     pub data: Option<PathBuf>,
     /// What stands behind a volume.
@@ -66,6 +68,7 @@ impl Default for Config {
             cluster: "lab".to_owned(),
             listen: any,
             control: any,
+            imds_port: None,
             data: None,
             backing: BackingKind::None,
             delays: Delays::none(),

@@ -12,6 +12,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod chart;
 mod class_mistakes;
 mod default_class;
 mod empty_zone;

@@ -40,9 +40,10 @@ pub(crate) struct Member {
 
 impl Fleet {
     /// No instances yet. Metadata services will listen on this address until `stop`, each on the port it had before as far
-    /// as the data directory tells, or on a free one. Without an address there are none.
+    /// as the data directory tells, the first one else on `port`, or on a free one. Without an address there are none.
     pub(crate) fn new(
         address: Option<IpAddr>,
+        port: Option<u16>,
         data: Option<&Path>,
         runtime: Handle,
         stop: CancellationToken,
@@ -54,7 +55,7 @@ impl Fleet {
             stop,
             tasks,
             members: Mutex::default(),
-            ports: Mutex::new(Ports::open(data)),
+            ports: Mutex::new(Ports::open(data, port)),
         }
     }
 
@@ -114,7 +115,7 @@ impl Fleet {
         Ok(url)
     }
 
-    /// Listens on the port that the instance's service had, or on a free one where that is taken or there is none.
+    /// Listens on the port that the instance's service had or is to have, or on a free one where that is taken or there is none.
     fn listen(&self, address: IpAddr, id: &InstanceId) -> std::io::Result<TcpListener> {
         let before = self.ports().of(id);
         if let Some(port) = before {

@@ -120,7 +120,14 @@ fn blocking(
     backing.reconcile(&world.inventory())?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let data = config.data.as_deref();
-    let fleet = Fleet::new(address, data, runtime, stop.child_token(), tasks.clone());
+    let fleet = Fleet::new(
+        address,
+        config.imds_port,
+        data,
+        runtime,
+        stop.child_token(),
+        tasks.clone(),
+    );
     let known: Vec<_> = world.instances().into_iter().cloned().collect();
     let hands = match &queue {
         Some((jobs, _)) => Hands::Thread(jobs.clone()),

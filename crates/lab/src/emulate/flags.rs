@@ -53,6 +53,10 @@ pub(crate) struct Args {
     /// Where tests turn the emulator's knobs (faults, delays, counts); port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     control: SocketAddr,
+    /// Where the metadata service of the first instance listens, at the address of --listen, 1 to 65535 [default: a free port, and the
+    /// same one again for --data]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    imds_port: Option<u16>,
     /// Allow addresses that other machines can reach: anybody there can then use and break what is served
     #[arg(long)]
     insecure_bind: bool,
@@ -163,6 +167,7 @@ impl Args {
             cluster: self.cluster,
             listen: self.listen,
             control: self.control,
+            imds_port: self.imds_port,
             data: self.data,
             backing,
             consistency: self.timing.consistency,

@@ -17,12 +17,14 @@ const FILE: &str = "imds-ports.json";
 #[derive(Debug, Default)]
 pub(super) struct Ports {
     file: Option<PathBuf>,
+    wished: Option<u16>,
     known: BTreeMap<InstanceId, u16>,
 }
 
 impl Ports {
-    /// Those of a data directory; without one they are remembered as long as the process lives.
-    pub(super) fn open(data: Option<&Path>) -> Self {
+    /// Those of a data directory; without one they are remembered as long as the process lives. The first instance that has
+    /// no port yet gets the one that is wished for.
+    pub(super) fn open(data: Option<&Path>, wished: Option<u16>) -> Self {
         let file = data.map(|data| data.join(FILE));
         let known = match file.as_deref().map(read) {
             None => BTreeMap::new(),
@@ -32,12 +34,18 @@ impl Ports {
                 BTreeMap::new()
             }
         };
-        Self { file, known }
+        Self {
+            file,
+            wished,
+            known,
+        }
     }
 
-    /// The port that the instance's service had.
+    /// The port that the instance's service had, or the one wished for if no instance has it.
     pub(super) fn of(&self, instance: &InstanceId) -> Option<u16> {
-        self.known.get(instance).copied()
+        let free = |wished: &u16| !self.known.values().any(|port| port == wished);
+        let had = self.known.get(instance).copied();
+        had.or_else(|| self.wished.filter(free))
     }
 
     /// Remembers the port that the instance's service has.
@@ -83,16 +91,30 @@ mod tests {
     fn ports_are_found_again_and_a_broken_file_costs_nothing_else() {
         let data = tempfile::tempdir().unwrap();
         let instance: InstanceId = "i-0123456789abcdef0".parse().unwrap();
-        Ports::open(Some(data.path())).set(&instance, 4_321);
-        let mut ports = Ports::open(Some(data.path()));
+        Ports::open(Some(data.path()), None).set(&instance, 4_321);
+        let mut ports = Ports::open(Some(data.path()), None);
         assert_eq!(ports.of(&instance), Some(4_321));
         ports.forget(&instance);
-        assert_eq!(Ports::open(Some(data.path())).of(&instance), None);
+        assert_eq!(Ports::open(Some(data.path()), None).of(&instance), None);
 
         fs::write(data.path().join(FILE), "rubbish").unwrap();
-        let mut ports = Ports::open(Some(data.path()));
+        let mut ports = Ports::open(Some(data.path()), None);
         assert_eq!(ports.of(&instance), None);
         ports.set(&instance, 1);
-        assert_eq!(Ports::open(Some(data.path())).of(&instance), Some(1));
+        assert_eq!(Ports::open(Some(data.path()), None).of(&instance), Some(1));
+    }
+
+    #[test]
+    fn the_port_wished_for_is_one_instances_until_that_goes() {
+        let [first, second]: [InstanceId; 2] =
+            ["i-0123456789abcdef0", "i-0123456789abcdef1"].map(|id| id.parse().unwrap());
+        let mut ports = Ports::open(None, Some(80));
+        assert_eq!(ports.of(&first), Some(80));
+        ports.set(&first, 80);
+        assert_eq!((ports.of(&first), ports.of(&second)), (Some(80), None));
+        ports.forget(&first);
+        assert_eq!(ports.of(&second), Some(80));
+        ports.set(&second, 81);
+        assert_eq!(ports.of(&second), Some(81), "what it had comes first");
     }
 }
