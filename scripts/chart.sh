@@ -182,6 +182,15 @@ policy_complete() {
 # The lease by which one of the controllers leads, as the driver names it.
 lease() { sed -nE 's/^const LEASE: &str = "(.*)";/\1/p' src/cluster.rs; }
 
+# lint: with each set of values that the tests have, too.
+lint() {
+    local values
+    "$helm" lint --strict "$chart" || return 1
+    for values in tests/chart/*.values.yaml; do
+        "$helm" lint --strict --values "$values" "$chart" || return 1
+    done
+}
+
 # Each name that only the schema has, since it is another chart's, is explained.
 others_explained() {
     local name wrong=0
@@ -212,11 +221,11 @@ metrics_known() {
 emulated_instance() {
     local id
     [ -x "$bin/ebs-lab" ] || return 0
-    timeout 20 "$bin/ebs-lab" emulate --region us-west-2 --zones 1 --instances 1 >"$work/emulator" 2>/dev/null &
+    timeout 60 "$bin/ebs-lab" emulate --region us-west-2 --zones 1 --instances 1 >"$work/emulator" 2>/dev/null &
     local pid=$!
-    wait_for 15 "$pid" test -s "$work/emulator"
+    wait_for 45 "$pid" test -s "$work/emulator" || return 1
     stop "$pid"
-    id=$(jq -r '.instances[0].id' "$work/emulator")
+    id=$(jq -er '.instances[0].id' "$work/emulator") || return 1
     grep -qF "/instances/$id" "$chart/templates/_emulator.tpl" || {
         say "the emulator's first instance is $id"
         return 1
@@ -234,6 +243,7 @@ check_mistakes() {
     check "two ways to set the limit are refused" refused "only one of them" --set node.volumeAttachLimit=9,node.reservedVolumeAttachments=2
     check "a limit of 0, which the driver does not take, is refused" refused "0 would let no pod have a volume" --set node.volumeAttachLimit=0
     check "more often than Kubernetes takes is refused" refused "minimum" --set nodeAllocatableUpdatePeriodSeconds=5
+    check "another driver's image is refused" refused "is another driver's image" --set image.repository=public.ecr.aws/ebs-csi-driver/aws-ebs-csi-driver
     check "FIPS is no silence" refused "not validated by FIPS 140" --set fips=true
     check "a proxy is no silence" refused "uses no proxy" --set proxy.http_proxy=http://proxy:3128
     check "annotations that change volumes are no silence" refused "use a VolumeAttributesClass" --set controller.volumeModificationFeature.enabled=true
@@ -255,7 +265,7 @@ check_mistakes() {
 }
 
 check_all() {
-    check "helm lint finds nothing" "$helm" lint --strict "$chart"
+    check "helm lint finds nothing" lint
     check "$manifests, tests/chart and docs/CHART.md are what the chart makes" up_to_date
     check "the chart's version is the driver's" version_of_driver
     check "the sidecars are those that the tests run" versions_tested

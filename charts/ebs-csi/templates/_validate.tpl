@@ -23,6 +23,9 @@
 
 {{/* What the values ask for and this driver does not have: to say nothing would leave a user without what they count on. */}}
 {{- define "ebs-csi.mistakesOfOthers" -}}
+{{- if regexMatch "(^|/)aws-ebs-csi-driver$" .Values.image.repository }}
+image.repository: {{ .Values.image.repository }} is another driver's image; name this one's (docs/INSTALL.md)
+{{- end }}
 {{- if .Values.fips }}
 fips: the driver's cryptography is not validated by FIPS 140. For AWS's FIPS endpoints alone: controller.env=[{name: AWS_USE_FIPS_ENDPOINT, value: "true"}]
 {{- end }}
