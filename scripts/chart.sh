@@ -182,6 +182,31 @@ policy_complete() {
 # The lease by which one of the controllers leads, as the driver names it.
 lease() { sed -nE 's/^const LEASE: &str = "(.*)";/\1/p' src/cluster.rs; }
 
+# arguments FILE: of each container ebs-plugin in it, on a line, apart by tabs.
+arguments() {
+    awk '/^ *- name: / { plugin = $3 == "ebs-plugin" }
+        plugin && /^ *args:$/ { inside = 1; line = ""; next }
+        inside && /^ *#/ { next }
+        inside && /^ *- / { sub(/^ *- /, ""); gsub(/^"|"$/, ""); line = line (line == "" ? "" : "\t") $0; next }
+        inside { print line; inside = 0 }' "$1"
+}
+
+# The driver takes the arguments that the chart gives it, where a built one can be asked.
+arguments_taken() {
+    local file words wrong=0 asked=0
+    [ -x "$bin/ebs-csi" ] || return 0
+    for file in "$manifests"/*.yaml tests/chart/*.rendered.yaml; do
+        while IFS=$'\t' read -ra words; do
+            asked=$((asked + 1))
+            "$bin/ebs-csi" "${words[@]}" --help >/dev/null 2>"$work/refused" && continue
+            say "$file: ebs-csi ${words[*]}: $(cat "$work/refused")"
+            wrong=1
+        done < <(arguments "$file")
+    done
+    [ "$asked" -gt 0 ] || say "no arguments were found"
+    [ "$wrong" -eq 0 ] && [ "$asked" -gt 0 ]
+}
+
 # lint: with each set of values that the tests have, too.
 lint() {
     local values
@@ -277,6 +302,7 @@ check_all() {
         --set sidecars.snapshotter.forceEnable=true,sidecars.snapshotter.volumeGroupSnapshots=true
     check "names of other charts are taken for what they are" others_explained
     check "alerts and dashboard speak of metrics that there are" metrics_known
+    check "the driver takes the arguments that it is given" arguments_taken
     check "the emulated instance is the one that the emulator has" emulated_instance
     check_mistakes
     check "to reserve 0 is no silence" contains 1 'reserved-volume-attachments=0$' --set node.reservedVolumeAttachments=0
