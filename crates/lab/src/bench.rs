@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use self::bed::{Bed, Role};
 use self::endurance::{LONG, SHORT};
-use self::figures::{Figure, MIB, Table, median, millis};
+use crate::measures::{Figure, MIB, Table, median, millis, ratio};
 
 /// Flags of `ebs-lab bench`.
 #[derive(Debug, clap::Args)]
@@ -60,7 +60,7 @@ async fn measure(args: &Args, bed: &mut Bed) -> Result<Table> {
         .with_context(|| format!("cannot look at {}", args.driver.display()))?
         .len();
     let mut table = Table::default();
-    table.add(&figures::BINARY, figures::ratio(size, MIB));
+    table.add(&figures::BINARY, ratio(size, MIB));
 
     bed.open_cloud().await?;
     for (role, start, memory) in [
@@ -97,6 +97,6 @@ async fn measure_start(
         starts.push(bed.start(role).await?);
     }
     table.add(start, millis(median(starts)));
-    table.add(memory, figures::ratio(bed.idle_memory(role).await?, MIB));
+    table.add(memory, ratio(bed.idle_memory(role).await?, MIB));
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! Doesn't answer for: what EC2 should look like.
 
 mod by_hand;
+mod knobs;
 mod seen;
 mod xml;
 
@@ -17,11 +18,11 @@ use hyper::Request;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use serde::Deserialize;
 
 use self::xml::Element;
 
 pub use self::by_hand::NewVolume;
+pub use self::knobs::{Bucket, Count};
 pub use self::seen::{SeenAttachment, SeenSnapshot, SeenVolume};
 
 /// The version of the EC2 API; there is no other.
@@ -35,13 +36,6 @@ pub struct Cloud {
     control: String,
     /// The form of a signature, where EC2 wants to see one.
     signature: Option<String>,
-}
-
-/// How often an action was called and refused, among other things that the control endpoint counts.
-#[derive(Debug, Deserialize)]
-struct Count {
-    calls: u64,
-    codes: BTreeMap<String, u64>,
 }
 
 impl Cloud {
@@ -106,11 +100,6 @@ impl Cloud {
     pub async fn refusals(&self, action: &str) -> Result<BTreeMap<String, u64>> {
         let count = self.counts().await?.remove(action);
         Ok(count.map(|count| count.codes).unwrap_or_default())
-    }
-
-    async fn counts(&self) -> Result<BTreeMap<String, Count>> {
-        let request = Request::get(format!("{}/calls", self.control)).body(Full::default())?;
-        serde_json::from_slice(&self.send(request).await?).context("unreadable call counts")
     }
 
     /// Adds a fault rule to those of the emulator's control endpoint (docs/EMULATOR.md).

@@ -4,7 +4,10 @@
 
 mod bench;
 mod demo;
+mod duration;
 mod emulate;
+mod load;
+mod measures;
 
 use std::io;
 use std::process::ExitCode;
@@ -22,6 +25,8 @@ enum Command {
     Emulate(Box<emulate::Args>),
     /// Measure a driver built for release: size, start, memory, staging; beside the Go driver's figures
     Bench(bench::Args),
+    /// Drive a controller with many volumes: time, calls of EC2, latency, processor time and memory of each phase
+    Load(Box<load::Args>),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +45,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Emulate(args) => on_all_cores()?.block_on(emulate::run(*args)),
         // What is measured is the driver, not how long a caller's threads take to wake each other.
         Command::Bench(args) => on_one_thread()?.block_on(bench::run(args)),
+        Command::Load(args) => on_all_cores()?.block_on(load::run(*args)),
     }
 }
 

@@ -66,6 +66,27 @@ impl Program {
         program
     }
 
+    /// The driver's controller, for the EC2 at this URL.
+    pub fn controller(path: &Path, socket: &Path, log: PathBuf, ec2_url: &str) -> Self {
+        let mut program = Self::driver("controller", path, "controller", socket, log);
+        program
+            .option("--region", "eu-central-1")
+            .option("--ec2-endpoint", ec2_url)
+            .env("AWS_ACCESS_KEY_ID", "lab")
+            .env("AWS_SECRET_ACCESS_KEY", "lab")
+            .env("NO_PROXY", "127.0.0.1");
+        program
+    }
+
+    /// The emulator that the program `lab` holds. It announces itself in the file that comes with it; that and its log are in `dir`.
+    pub fn emulator(lab: &Path, dir: &Path) -> (Self, PathBuf) {
+        let announcement = dir.join("ec2.json");
+        let ready = Ready::File(announcement.clone());
+        let mut program = Self::new("ec2", lab, dir.join("ec2.log"), ready);
+        program.arg("emulate").option("--ready-file", &announcement);
+        (program, announcement)
+    }
+
     /// Whom the story calls it.
     pub fn name(&self) -> &str {
         &self.name

@@ -14,7 +14,7 @@ use lab::announcement::{Announcement, Instance};
 use lab::kubelet::Node;
 use lab::leftovers::Leftovers;
 use lab::orchestrator::{Claim, Controller, Order, Use};
-use lab::program::{Program, Ready};
+use lab::program::Program;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use tempfile::TempDir;
 
@@ -81,21 +81,13 @@ impl Bed {
     /// Starts the emulator, in which everything happens at once.
     pub(super) async fn open_cloud(&mut self) -> Result<()> {
         let lab = std::env::current_exe().context("cannot tell where this program is")?;
-        let ready = self.path("ec2.json");
-        let mut program = Program::new(
-            "ec2",
-            &lab,
-            self.path("ec2.log"),
-            Ready::File(ready.clone()),
-        );
+        let (mut program, ready) = Program::emulator(&lab, self.dir.path());
         program
-            .arg("emulate")
             .option("--zones", "1")
             .option("--instances", "1")
             .option("--instance-type", ROOMY)
             .option("--backing", if self.devices { "loop" } else { "none" })
-            .option("--data", self.path("cloud"))
-            .option("--ready-file", &ready);
+            .option("--data", self.path("cloud"));
         program.start().await?;
         self.running.push(program);
         self.cloud = Some(Announcement::read(&ready)?);
@@ -121,25 +113,21 @@ impl Bed {
         let cloud = self.cloud()?;
         let instance = self.instance()?;
         let socket = self.socket(role);
-        let mut program = Program::driver(
-            role.name(),
-            &self.driver,
-            role.name(),
-            &socket,
-            self.log(role),
-        );
-        match role {
-            Role::Controller => program
-                .option("--region", "eu-central-1")
-                .option("--ec2-endpoint", &cloud.ec2_url)
-                .env("AWS_ACCESS_KEY_ID", "bench")
-                .env("AWS_SECRET_ACCESS_KEY", "bench"),
-            Role::Node => program
-                .option("--imds-endpoint", &instance.imds_url)
-                .option("--log-format", "json")
-                .option("--log-level", "debug"),
-        };
-        if role == Role::Node && self.devices {
+        let log = self.log(role);
+        if role == Role::Controller {
+            return Ok(Program::controller(
+                &self.driver,
+                &socket,
+                log,
+                &cloud.ec2_url,
+            ));
+        }
+        let mut program = Program::driver(role.name(), &self.driver, role.name(), &socket, log);
+        program
+            .option("--imds-endpoint", &instance.imds_url)
+            .option("--log-format", "json")
+            .option("--log-level", "debug");
+        if self.devices {
             program
                 .option("--dev-dir", &instance.dev_dir)
                 .option("--sys-dir", &instance.sys_dir);

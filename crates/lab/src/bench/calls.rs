@@ -12,8 +12,9 @@ use lab::orchestrator::{Claim, Use};
 use tokio::time::Instant;
 
 use super::bed::Bed;
-use super::figures::{self, Table, median, millis};
+use super::figures;
 use super::work_log::WorkLog;
+use crate::measures::{Table, median, millis};
 
 /// A call in the state in which it is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

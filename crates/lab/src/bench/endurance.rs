@@ -8,7 +8,8 @@ use anyhow::Result;
 use lab::orchestrator::Use;
 
 use super::bed::{Bed, Role};
-use super::figures::{self, MIB, Table};
+use super::figures;
+use crate::measures::{MIB, Table, ratio};
 
 /// How much work, and how long none.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +50,7 @@ pub(super) async fn measure(effort: Effort, bed: &Bed, table: &mut Table) -> Res
     }
     bed.remove(&claim).await?;
     let memory = bed.idle_memory(Role::Node).await?;
-    table.add(&figures::MEMORY_AFTER, figures::ratio(memory, MIB));
+    table.add(&figures::MEMORY_AFTER, ratio(memory, MIB));
 
     let before = bed.node_time()?;
     tokio::time::sleep(effort.idle).await;

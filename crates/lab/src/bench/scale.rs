@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::bed::Bed;
-use super::figures::{self, Table, millis};
+use super::figures;
+use crate::measures::{Limit, Table, millis};
 
 /// How many volumes.
 const VOLUMES: usize = 100;
@@ -39,7 +40,11 @@ pub(super) async fn measure(bed: &Bed, table: &mut Table) -> Result<()> {
     unstage(&node, &volumes).await?;
 
     let at_once = stage_at_once(&node, &volumes).await?;
-    table.add_within(&figures::AT_ONCE, millis(at_once), Some(millis(one_by_one)));
+    table.add_within(
+        &figures::AT_ONCE,
+        millis(at_once),
+        Some(Limit::AtMost(millis(one_by_one))),
+    );
     unstage(&node, &volumes).await?;
     for (claim, _) in &volumes {
         bed.remove(claim).await?;

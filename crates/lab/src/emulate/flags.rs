@@ -2,8 +2,6 @@
 //!
 //! Answers for: refusing what cannot be, before anything is started. Doesn't answer for: defaults inside the emulator.
 
-mod duration;
-
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +10,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::builder::RangedU64ValueParser;
 use ebs_types::{InstanceType, Region};
 use emulator::{BackingKind, Config, Delays, OutpostConfig};
+
+use crate::duration;
 
 /// Flags of `ebs-lab emulate`.
 #[derive(Debug, clap::Args)]

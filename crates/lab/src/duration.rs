@@ -8,7 +8,7 @@ use std::time::Duration;
 const MOST: Duration = Duration::from_hours(30 * 24);
 
 /// Reads a duration.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let refused = || {
         format!(
             "{text:?} is not a duration: give a number with ms, s, m or h, as in 250ms or 1.5s, up to 720h"

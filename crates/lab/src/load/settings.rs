@@ -1,0 +1,197 @@
+//! The values of the flags of `ebs-lab load`, as they are written: delays, buckets, timeouts, sockets.
+//!
+//! Answers for: refusing what cannot be, before anything is started. Doesn't answer for: which flag is for what.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use emulator::Delays;
+use lab::cloud::Bucket;
+
+use super::phase::Phase;
+use crate::duration;
+
+/// The emulator's delays in milliseconds, by their names at the control endpoint.
+pub(super) type Milliseconds = BTreeMap<String, u64>;
+
+/// `none`, `realistic`, or `NAME=DURATION,…` with none of the others.
+///
+/// # Errors
+/// A sentence with what is allowed.
+pub(super) fn delays(text: &str) -> Result<Milliseconds, String> {
+    let all = |delays: &Delays| {
+        let map = serde_json::to_value(delays).and_then(serde_json::from_value::<Milliseconds>);
+        map.map_err(|error| error.to_string())
+    };
+    match text {
+        "none" => return all(&Delays::none()),
+        "realistic" => return all(&Delays::realistic()),
+        _ => {}
+    }
+    let mut found = all(&Delays::none())?;
+    for part in text.split(',') {
+        let (name, took) = part.split_once('=').ok_or_else(|| {
+            format!("{part:?} is not NAME=DURATION; {text:?} is neither none nor realistic")
+        })?;
+        let names = found.keys().map(|name| name.trim_end_matches("_ms"));
+        let names = names.collect::<Vec<_>>().join(", ");
+        let slot = found.get_mut(&format!("{name}_ms"));
+        let slot = slot.ok_or_else(|| format!("{name:?} is not one of {names}"))?;
+        *slot = u64::try_from(duration::parse(took)?.as_millis()).unwrap_or(u64::MAX);
+    }
+    Ok(found)
+}
+
+/// What throttles.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Buckets {
+    None,
+    Ec2,
+    File(PathBuf),
+}
+
+impl Buckets {
+    /// `none`, `ec2` or a file.
+    pub(super) fn named(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Err("give none, ec2 or a file".to_owned()),
+            "none" => Ok(Self::None),
+            "ec2" => Ok(Self::Ec2),
+            path => Ok(Self::File(path.into())),
+        }
+    }
+
+    /// The buckets, by action.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is not what `PUT /limits` takes.
+    pub(super) fn read(&self) -> Result<BTreeMap<String, Bucket>> {
+        match self {
+            Self::None => Ok(BTreeMap::new()),
+            Self::Ec2 => Ok(ec2()),
+            Self::File(path) => {
+                let shown = path.display();
+                let text = fs::read(path).with_context(|| format!("--buckets {shown}"))?;
+                serde_json::from_slice(&text).with_context(|| {
+                    format!("--buckets {shown}: give {{\"ACTION\": {{\"capacity\": COUNT, \"per_second\": RATE}}, …}}")
+                })
+            }
+        }
+    }
+}
+
+/// EC2's published sizes (EC2 user guide, "Request throttling"): describes 100 at once and 20 a second, calls that change volumes
+/// and snapshots 100 and 5, attach and detach 50 and 5.
+fn ec2() -> BTreeMap<String, Bucket> {
+    let all = |names: &'static [&str], capacity, per_second| {
+        names.iter().map(move |name| {
+            let bucket = Bucket {
+                capacity,
+                per_second,
+            };
+            ((*name).to_owned(), bucket)
+        })
+    };
+    let describes = &[
+        "DescribeAvailabilityZones",
+        "DescribeInstanceTypes",
+        "DescribeInstances",
+        "DescribeSnapshots",
+        "DescribeTags",
+        "DescribeVolumeStatus",
+        "DescribeVolumes",
+        "DescribeVolumesModifications",
+    ];
+    let changes = &[
+        "CreateSnapshot",
+        "CreateTags",
+        "CreateVolume",
+        "DeleteSnapshot",
+        "DeleteTags",
+        "DeleteVolume",
+        "ModifyVolume",
+    ];
+    all(describes, 100, 20.0)
+        .chain(all(changes, 100, 5.0))
+        .chain(all(&["AttachVolume", "DetachVolume"], 50, 5.0))
+        .collect()
+}
+
+/// `PHASE=DURATION`.
+pub(super) fn timeout(text: &str) -> Result<(Phase, Duration), String> {
+    let (phase, long) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} is not PHASE=DURATION, as in publish=6m"))?;
+    Ok((Phase::named(phase)?, duration::parse(long)?))
+}
+
+/// `unix:///PATH`, or the bare path.
+pub(super) fn socket(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text.strip_prefix("unix://").unwrap_or(text));
+    match path.is_absolute() {
+        true => Ok(path),
+        false => Err(format!(
+            "{text:?} is not a Unix socket: give unix:///PATH/OF/SOCKET"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_are_read_or_refused_with_what_there_is() {
+        let some = delays("create=1s,attach=250ms").unwrap();
+        assert_eq!((some["create_ms"], some["attach_ms"]), (1_000, 250));
+        assert_eq!(some["detach_ms"], 0);
+        assert_eq!(delays("none").unwrap()["create_ms"], 0);
+        assert_eq!(delays("realistic").unwrap()["create_ms"], 1_500);
+        for (wrong, words) in [
+            ("creat=1s", "attach"),
+            ("create", "NAME=DURATION"),
+            ("create=1", "duration"),
+            ("", "none"),
+        ] {
+            let refused = delays(wrong).unwrap_err();
+            assert!(refused.contains(words), "{wrong}: {refused}");
+        }
+    }
+
+    #[test]
+    fn buckets_come_by_name_or_from_a_file() {
+        assert!(Buckets::named("none").unwrap().read().unwrap().is_empty());
+        let ec2 = Buckets::named("ec2").unwrap().read().unwrap();
+        assert_eq!(ec2["AttachVolume"].capacity, 50);
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("buckets.json");
+        fs::write(
+            &file,
+            r#"{"CreateVolume": {"capacity": 7, "per_second": 2.5}}"#,
+        )
+        .unwrap();
+        let from_file = Buckets::File(file.clone()).read().unwrap();
+        assert_eq!(from_file["CreateVolume"].per_second, 2.5);
+        fs::write(&file, r#"{"CreateVolume": 7}"#).unwrap();
+        let refused = format!("{:#}", Buckets::File(file).read().unwrap_err());
+        assert!(refused.contains("per_second"), "{refused}");
+        assert!(Buckets::File("/nonexistent".into()).read().is_err());
+        assert!(Buckets::named("").is_err());
+    }
+
+    #[test]
+    fn sockets_and_timeouts_are_read_or_refused() {
+        assert_eq!(socket("unix:///run/a.sock"), Ok("/run/a.sock".into()));
+        assert_eq!(socket("/run/a.sock"), Ok("/run/a.sock".into()));
+        assert!(socket("tcp://127.0.0.1:1").is_err());
+        assert_eq!(
+            timeout("publish=6m"),
+            Ok((Phase::Publish, Duration::from_mins(6)))
+        );
+        assert!(timeout("publish").is_err());
+        assert!(timeout("attach=1s").is_err());
+    }
+}
