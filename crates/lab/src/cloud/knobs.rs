@@ -27,6 +27,9 @@ pub struct Bucket {
     pub capacity: u32,
     /// How many more each second.
     pub per_second: f64,
+    /// How many of these others in the account take.
+    #[serde(default)]
+    pub others_per_second: f64,
 }
 
 impl Cloud {
@@ -57,14 +60,19 @@ impl Cloud {
         self.read("delays").await
     }
 
-    /// The buckets in force, by action.
+    /// The buckets in force, by action; `account` is one that all changes share.
     pub async fn buckets(&self) -> Result<BTreeMap<String, Bucket>> {
         self.read("limits").await
     }
 
-    /// Puts these buckets, all full, in place of those there are.
-    pub async fn throttle(&self, buckets: &BTreeMap<String, Bucket>) -> Result<()> {
-        let body = serde_json::to_vec(buckets)?;
+    /// The same with all that the emulator says of them, so that they can be put back as they were.
+    pub async fn limits(&self) -> Result<Value> {
+        self.read("limits").await
+    }
+
+    /// Puts these buckets, all full, in place of those there are (docs/EMULATOR.md).
+    pub async fn throttle(&self, buckets: &Value) -> Result<()> {
+        let body = buckets.to_string();
         let request = Request::put(format!("{}/limits", self.control)).body(Full::from(body))?;
         self.send(request).await?;
         Ok(())

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use csi::v1::ProbeRequest;
 use csi::v1::identity_client::IdentityClient;
 use lab::announcement::{Announcement, Instance};
-use lab::cloud::{Bucket, Cloud};
+use lab::cloud::Cloud;
 use lab::program::Program;
 use lab::socket;
 use serde_json::Value;
@@ -75,7 +75,7 @@ pub(super) struct Bed {
 #[derive(Debug)]
 struct Before {
     timing: BTreeMap<String, Value>,
-    buckets: BTreeMap<String, Bucket>,
+    buckets: Value,
 }
 
 impl Bed {
@@ -158,7 +158,7 @@ impl Bed {
     pub(super) async fn set(
         &self,
         delays: Option<&BTreeMap<String, u64>>,
-        buckets: Option<&BTreeMap<String, Bucket>>,
+        buckets: Option<&Value>,
     ) -> Result<()> {
         if let Some(delays) = delays {
             let told = self.cloud.delays(&serde_json::to_value(delays)?).await;
@@ -209,7 +209,7 @@ impl Before {
     async fn of(cloud: &Cloud) -> Result<Self> {
         Ok(Self {
             timing: cloud.timing().await?,
-            buckets: cloud.buckets().await?,
+            buckets: cloud.limits().await?,
         })
     }
 }

@@ -1,11 +1,10 @@
 //! The flags of `ebs-lab load`, and the plan that they make.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use lab::cloud::Bucket;
+use serde_json::Value;
 
 use super::bed::Target;
 use super::figures::{self, Figures};
@@ -58,11 +57,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PHASE,…", value_delimiter = ',', value_parser = Phase::named, hide_possible_values = true)]
     phases: Option<Vec<Phase>>,
     /// What the emulator takes its time for: none, realistic (about what EC2 takes) or NAME=DURATION,…, as in create=1s,attach=2s
-    /// [default: that of the profile, or as the emulator is set]
+    /// [default: that of the profile, or none with --driver, or as the emulator is set]
     #[arg(long, value_name = "DELAYS", value_parser = settings::delays)]
     delays: Option<Milliseconds>,
     /// The emulator's token buckets: none, ec2 (EC2's published sizes) or a file with what its PUT /limits takes [default: that of
-    /// the profile, or as the emulator is set]
+    /// the profile, or none with --driver, or as the emulator is set]
     #[arg(long, value_name = "BUCKETS", value_parser = Buckets::named)]
     buckets: Option<Buckets>,
     #[command(flatten)]
@@ -122,7 +121,8 @@ pub(super) struct Plan {
     pub(super) phases: Vec<Phase>,
     /// None where the emulator stays as it is.
     pub(super) delays: Option<Milliseconds>,
-    pub(super) buckets: Option<BTreeMap<String, Bucket>>,
+    /// As the control endpoint takes them; none where the emulator stays as it is.
+    pub(super) buckets: Option<Value>,
     pub(super) policy: Policy,
     pub(super) output: Output,
     pub(super) beside: Vec<Vec<Figures>>,
@@ -138,19 +138,15 @@ impl Args {
         let preset = self.profile.map(Profile::preset);
         let alone =
             self.alone || preset.is_some_and(|preset| preset.alone) && self.in_flight.is_none();
-        let delays = match (self.delays, preset) {
-            (Some(delays), _) => Some(delays),
-            (None, Some(preset)) => {
-                Some(settings::delays(preset.delays).map_err(anyhow::Error::msg)?)
-            }
-            (None, None) => None,
+        // An emulator of the run's own is set as is said here; another is left as it is, unless something is said.
+        let own = matches!(target, Target::Program(_)).then_some("none");
+        let delays = match (self.delays, preset.map(|preset| preset.delays).or(own)) {
+            (None, Some(text)) => Some(settings::delays(text).map_err(anyhow::Error::msg)?),
+            (given, _) => given,
         };
-        let buckets = match (self.buckets, preset) {
-            (Some(buckets), _) => Some(buckets),
-            (None, Some(preset)) => {
-                Some(Buckets::named(preset.buckets).map_err(anyhow::Error::msg)?)
-            }
-            (None, None) => None,
+        let buckets = match (self.buckets, preset.map(|preset| preset.buckets).or(own)) {
+            (None, Some(text)) => Some(Buckets::named(text).map_err(anyhow::Error::msg)?),
+            (given, _) => given,
         };
         let asked = self.phases.unwrap_or_else(|| {
             let all = preset.map_or(super::profile::THERE_AND_BACK, |preset| preset.phases);

@@ -9,6 +9,9 @@ use lab::cloud::Bucket;
 
 use super::phase::Phase;
 
+/// The name of the bucket that all calls share that change something.
+const ACCOUNT: &str = "account";
+
 /// EC2 as it is set.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Limits {
@@ -33,17 +36,25 @@ impl Limits {
         own.max(self.tokens(phase, operations))
     }
 
+    /// Of the action's own bucket and of the one that all changes of an account share, if there is one.
     fn tokens(&self, phase: Phase, operations: u32) -> Duration {
-        let Some(bucket) = self.buckets.get(phase.action()) else {
-            return Duration::ZERO;
-        };
-        let beyond = f64::from(operations.saturating_sub(bucket.capacity));
-        if beyond == 0.0 {
-            return Duration::ZERO;
-        }
-        // A bucket that is never filled again is waited for without end.
-        Duration::try_from_secs_f64(beyond / bucket.per_second).unwrap_or(Duration::MAX)
+        let buckets = [phase.action(), ACCOUNT].map(|name| self.buckets.get(name));
+        let all = buckets.into_iter().flatten();
+        all.map(|bucket| wait(bucket, operations))
+            .max()
+            .unwrap_or_default()
     }
+}
+
+/// How long a full bucket takes to give so many tokens.
+fn wait(bucket: &Bucket, tokens: u32) -> Duration {
+    let beyond = f64::from(tokens.saturating_sub(bucket.capacity));
+    if beyond == 0.0 {
+        return Duration::ZERO;
+    }
+    // A bucket that is never filled again is waited for without end.
+    let rate = bucket.per_second - bucket.others_per_second;
+    Duration::try_from_secs_f64(beyond / rate).unwrap_or(Duration::MAX)
 }
 
 #[cfg(test)]
@@ -56,6 +67,7 @@ mod tests {
             let bucket = Bucket {
                 capacity,
                 per_second,
+                others_per_second: 0.0,
             };
             ((*action).to_owned(), bucket)
         };
@@ -73,6 +85,21 @@ mod tests {
         assert!((floor(100) - 1.0).abs() < 1e-9);
         assert!((floor(0)).abs() < 1e-9);
         assert_eq!(limits.floor(Phase::Delete, 1_000, 1), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_others_take_and_what_all_changes_share_counts() {
+        let mut limits = limits(&[("CreateVolume", 100, 5.0), ("account", 200, 20.0)], &[]);
+        let floor = |limits: &Limits| limits.floor(Phase::Create, 300, 100).as_secs();
+        assert_eq!(floor(&limits), 40);
+        limits
+            .buckets
+            .get_mut("CreateVolume")
+            .unwrap()
+            .others_per_second = 3.0;
+        assert_eq!(floor(&limits), 100);
+        limits.buckets.remove("CreateVolume");
+        assert_eq!(floor(&limits), 5);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use emulator::Delays;
-use lab::cloud::Bucket;
+use serde_json::{Value, json};
 
 use super::phase::Phase;
 use crate::duration;
@@ -64,38 +64,31 @@ impl Buckets {
         }
     }
 
-    /// The buckets, by action.
+    /// The buckets as `PUT /limits` takes them.
     ///
     /// # Errors
-    /// A file that cannot be read, or is not what `PUT /limits` takes.
-    pub(super) fn read(&self) -> Result<BTreeMap<String, Bucket>> {
+    /// A file that cannot be read, or is not JSON by action.
+    pub(super) fn read(&self) -> Result<Value> {
         match self {
-            Self::None => Ok(BTreeMap::new()),
+            Self::None => Ok(json!({})),
             Self::Ec2 => Ok(ec2()),
             Self::File(path) => {
                 let shown = path.display();
                 let text = fs::read(path).with_context(|| format!("--buckets {shown}"))?;
-                serde_json::from_slice(&text).with_context(|| {
+                let read: serde_json::Result<BTreeMap<String, Value>> =
+                    serde_json::from_slice(&text);
+                let by_action = read.with_context(|| {
                     format!("--buckets {shown}: give {{\"ACTION\": {{\"capacity\": COUNT, \"per_second\": RATE}}, …}}")
-                })
+                })?;
+                Ok(json!(by_action))
             }
         }
     }
 }
 
-/// EC2's published sizes (EC2 user guide, "Request throttling"): describes 100 at once and 20 a second, calls that change volumes
-/// and snapshots 100 and 5, attach and detach 50 and 5.
-fn ec2() -> BTreeMap<String, Bucket> {
-    let all = |names: &'static [&str], capacity, per_second| {
-        names.iter().map(move |name| {
-            let bucket = Bucket {
-                capacity,
-                per_second,
-            };
-            ((*name).to_owned(), bucket)
-        })
-    };
-    let describes = &[
+/// EC2's published sizes (EC2 developer guide, "Request throttling for the Amazon EC2 API").
+fn ec2() -> Value {
+    let describes = [
         "DescribeAvailabilityZones",
         "DescribeInstanceTypes",
         "DescribeInstances",
@@ -105,19 +98,26 @@ fn ec2() -> BTreeMap<String, Bucket> {
         "DescribeVolumes",
         "DescribeVolumesModifications",
     ];
-    let changes = &[
+    let mutating = ["AttachVolume", "DetachVolume", "ModifyVolume"];
+    let of_their_own = [
         "CreateSnapshot",
-        "CreateTags",
         "CreateVolume",
         "DeleteSnapshot",
-        "DeleteTags",
         "DeleteVolume",
-        "ModifyVolume",
     ];
-    all(describes, 100, 20.0)
-        .chain(all(changes, 100, 5.0))
-        .chain(all(&["AttachVolume", "DetachVolume"], 50, 5.0))
-        .collect()
+    let tags = ["CreateTags", "DeleteTags"];
+    let all = |names: &[&str], capacity: u32, per_second: u32| -> Vec<(String, Value)> {
+        let bucket = json!({"capacity": capacity, "per_second": per_second});
+        let named = names
+            .iter()
+            .map(|name| ((*name).to_owned(), bucket.clone()));
+        named.collect()
+    };
+    let mut buckets = all(&describes, 100, 20);
+    buckets.extend(all(&mutating, 50, 5));
+    buckets.extend(all(&of_their_own, 100, 5));
+    buckets.extend(all(&tags, 100, 10));
+    Value::Object(buckets.into_iter().collect())
 }
 
 /// `PHASE=DURATION`.
@@ -163,9 +163,9 @@ mod tests {
 
     #[test]
     fn buckets_come_by_name_or_from_a_file() {
-        assert!(Buckets::named("none").unwrap().read().unwrap().is_empty());
+        assert_eq!(Buckets::named("none").unwrap().read().unwrap(), json!({}));
         let ec2 = Buckets::named("ec2").unwrap().read().unwrap();
-        assert_eq!(ec2["AttachVolume"].capacity, 50);
+        assert_eq!(ec2["AttachVolume"]["capacity"], 50);
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("buckets.json");
         fs::write(
@@ -174,8 +174,8 @@ mod tests {
         )
         .unwrap();
         let from_file = Buckets::File(file.clone()).read().unwrap();
-        assert_eq!(from_file["CreateVolume"].per_second, 2.5);
-        fs::write(&file, r#"{"CreateVolume": 7}"#).unwrap();
+        assert_eq!(from_file["CreateVolume"]["per_second"], 2.5);
+        fs::write(&file, "[7]").unwrap();
         let refused = format!("{:#}", Buckets::File(file).read().unwrap_err());
         assert!(refused.contains("per_second"), "{refused}");
         assert!(Buckets::File("/nonexistent".into()).read().is_err());
