@@ -57,6 +57,8 @@ const CRATES: [(&str, &[&str]); 3] = [
             "cli",
             "cluster",
             "controller",
+            // The deadline of an RPC is that of its calls to EC2.
+            "server",
             "snapshot_metadata",
             "status",
         ],

@@ -3,6 +3,7 @@
 //! Answers for: which settings there are and their units. Doesn't answer for: defaults and spelling (`cli`), what the settings do.
 
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -102,6 +103,8 @@ pub(crate) struct Controller {
     pub(crate) ebs_endpoint: Option<String>,
     /// What the user agent carries after the driver's name.
     pub(crate) user_agent_extra: Option<String>,
+    /// The most changes a second that EC2 is asked for, of all kinds together.
+    pub(crate) ec2_mutations_per_second: Option<NonZeroU32>,
     /// How long EC2 may take to show what it has accepted.
     pub(crate) consistency_window: Duration,
     /// How long an attachment may be on its way before it is undone and made anew.

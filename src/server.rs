@@ -1,8 +1,9 @@
 //! Serves gRPC on a unix socket or a TCP port until told to stop, then drains; and metrics over HTTP.
 //!
-//! Answers for: the listener and its socket file, a span, a log line and a count for each RPC, and an orderly end. Doesn't answer for:
+//! Answers for: the listener and its socket file, a log line, a count and a deadline for each RPC, and an orderly end. Doesn't answer for:
 //! which services there are (`cli`), nor what they do.
 
+mod deadline;
 mod endpoint;
 mod http;
 mod listener;
@@ -78,6 +79,7 @@ async fn accept(
 ) -> Result<(), ServeError> {
     let router = tonic::transport::Server::builder()
         .layer(rpc_log::RpcLogLayer::new(metrics))
+        .layer(deadline::DeadlineLayer)
         .add_routes(routes);
     match listener {
         Listener::Unix { socket, file } => {

@@ -19,7 +19,7 @@ use tracing_subscriber::{Layer as _, fmt};
 use crate::config::{Log, LogFormat};
 use crate::inflight::Key;
 
-pub(crate) use metrics::{Form, Gather, Metrics, RpcMetrics};
+pub(crate) use metrics::{Form, Gather, Metrics, RpcMetrics, known_method};
 pub(crate) use rpc::{Rpc, in_current_rpc};
 
 /// Crates below ours that tell much at `info` and below, and nothing that a user of the driver can act on.

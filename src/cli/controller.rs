@@ -1,5 +1,6 @@
 //! `ebs-csi controller`: the Controller service.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -42,6 +43,11 @@ pub(super) struct ControllerArgs {
     /// Appended to the user agent of calls to AWS.
     #[arg(long, value_name = "TEXT")]
     user_agent_extra: Option<String>,
+
+    /// The most changes a second that EC2 is asked for, of all kinds together, where other programs need their share of the
+    /// account's; without it each kind of call has what EC2 gives it.
+    #[arg(long, value_name = "N")]
+    ec2_mutations_per_second: Option<NonZeroU32>,
 
     /// How long EC2 may take to show what it has accepted; until then "not found" is not believed.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
@@ -89,6 +95,7 @@ impl ControllerArgs {
                 .or(self.aws_ec2_endpoint.and_then(OrUnset::given)),
             ebs_endpoint: self.ebs_endpoint.and_then(OrUnset::given),
             user_agent_extra: self.user_agent_extra,
+            ec2_mutations_per_second: self.ec2_mutations_per_second,
             consistency_window: self.consistency_window,
             attach_patience: self.attach_patience,
             extra_tags: self.extra_tags.unwrap_or_default(),

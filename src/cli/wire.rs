@@ -220,24 +220,37 @@ fn identity(role: identity::Role) -> Routes {
     Routes::new(IdentityServer::new(IdentityService::new(role)))
 }
 
+/// A client of EC2, which shows what it does as metrics.
+async fn client(
+    config: &config::Controller,
+    surroundings: &Surroundings,
+) -> anyhow::Result<SdkEc2> {
+    let region = match &config.region {
+        Some(region) => region.clone(),
+        None => surroundings.region().await?,
+    };
+    let ec2 = SdkEc2::connect(SdkSettings {
+        region,
+        endpoint: config.ec2_endpoint.clone(),
+        blocks_endpoint: config.ebs_endpoint.clone(),
+        imds_endpoint: surroundings.imds_endpoint.clone(),
+        user_agent_extra: config.user_agent_extra.clone(),
+        mutations_per_second: config.ec2_mutations_per_second,
+    })
+    .context("cannot set up the client of EC2")?;
+    surroundings
+        .metrics
+        .register(|registry| ec2.register(registry));
+    Ok(ec2)
+}
+
 /// Adds the services of a controller.
 async fn serve_controller(
     routes: Routes,
     config: config::Controller,
     surroundings: &Surroundings,
 ) -> anyhow::Result<(Routes, ClusterWork)> {
-    let region = match config.region {
-        Some(region) => region,
-        None => surroundings.region().await?,
-    };
-    let ec2 = SdkEc2::connect(SdkSettings {
-        region,
-        endpoint: config.ec2_endpoint,
-        blocks_endpoint: config.ebs_endpoint,
-        imds_endpoint: surroundings.imds_endpoint.clone(),
-        user_agent_extra: config.user_agent_extra,
-    })
-    .context("cannot set up the client of EC2")?;
+    let ec2 = client(&config, surroundings).await?;
     let blocks: Arc<dyn Blocks> = Arc::new(ec2.clone());
     let ec2: Arc<dyn Ec2> = Arc::new(ec2);
     let cloud = Cloud::new(

@@ -13,6 +13,7 @@ pub(super) fn code(rpc: Rpc, error: &Ec2Error) -> Code {
     match error.kind {
         // "Not now": EC2 never got to decide, or says itself that it will later. A snapshot's rate is a throttle, too.
         ErrorKind::Throttled
+        | ErrorKind::NoTurn
         | ErrorKind::Service
         | ErrorKind::Unreachable
         | ErrorKind::Unreadable
@@ -87,11 +88,16 @@ pub(super) fn advice(error: &Ec2Error) -> &'static str {
     by_kind(error.kind)
 }
 
+/// For who waits too long for a turn.
+const THROTTLED: &str = "it is queued again with the next try; if this lasts, see what else calls EC2 in this account, let AWS raise its \
+     request limits, or give the sidecars fewer workers or a longer --timeout (docs/TROUBLESHOOTING.md, \"EC2 throttles\")";
+
 fn by_kind(kind: ErrorKind) -> &'static str {
     match kind {
-        ErrorKind::Throttled | ErrorKind::Service | ErrorKind::SnapshotRateExceeded => {
+        ErrorKind::Service | ErrorKind::SnapshotRateExceeded => {
             "EC2 is asked again with the next try"
         }
+        ErrorKind::Throttled | ErrorKind::NoTurn => THROTTLED,
         ErrorKind::Unreachable => {
             "check the network path to EC2 and the region; it is asked again with the next try"
         }

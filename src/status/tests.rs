@@ -29,7 +29,7 @@ const RPCS: [Rpc; 20] = [
     Rpc::GetMetadataDelta,
 ];
 
-const KINDS: [ErrorKind; 29] = [
+const KINDS: [ErrorKind; 30] = [
     ErrorKind::VolumeNotFound,
     ErrorKind::SnapshotNotFound,
     ErrorKind::InstanceNotFound,
@@ -56,6 +56,7 @@ const KINDS: [ErrorKind; 29] = [
     ErrorKind::DryRun,
     ErrorKind::Unauthorized,
     ErrorKind::Throttled,
+    ErrorKind::NoTurn,
     ErrorKind::Service,
     ErrorKind::Unreachable,
     ErrorKind::Other,
@@ -90,6 +91,7 @@ fn not_now_is_always_unavailable() {
     for rpc in RPCS {
         for kind in [
             ErrorKind::Throttled,
+            ErrorKind::NoTurn,
             ErrorKind::Service,
             ErrorKind::Unreachable,
         ] {

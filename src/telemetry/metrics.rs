@@ -15,7 +15,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-pub(crate) use rpcs::RpcMetrics;
+pub(crate) use rpcs::{RpcMetrics, known_method};
 pub(crate) use text::Form;
 
 /// What every name of ours begins with, as the Go driver's do.

@@ -36,6 +36,7 @@ mod node;
 mod options;
 mod outage;
 mod outposts;
+mod pace;
 mod parameters;
 mod params;
 mod placement;

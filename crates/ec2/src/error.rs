@@ -64,6 +64,37 @@ impl Action {
         }
     }
 
+    /// Its name, as the API has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CreateVolume => "CreateVolume",
+            Self::CopyVolumes => "CopyVolumes",
+            Self::DeleteVolume => "DeleteVolume",
+            Self::DescribeVolumes => "DescribeVolumes",
+            Self::DescribeVolumeStatus => "DescribeVolumeStatus",
+            Self::AttachVolume => "AttachVolume",
+            Self::DetachVolume => "DetachVolume",
+            Self::ModifyVolume => "ModifyVolume",
+            Self::DescribeVolumesModifications => "DescribeVolumesModifications",
+            Self::CreateSnapshot => "CreateSnapshot",
+            Self::CreateSnapshots => "CreateSnapshots",
+            Self::DeleteSnapshot => "DeleteSnapshot",
+            Self::EnableFastSnapshotRestores => "EnableFastSnapshotRestores",
+            Self::DescribeFastSnapshotRestores => "DescribeFastSnapshotRestores",
+            Self::LockSnapshot => "LockSnapshot",
+            Self::DescribeLockedSnapshots => "DescribeLockedSnapshots",
+            Self::CreateTags => "CreateTags",
+            Self::DeleteTags => "DeleteTags",
+            Self::DescribeSnapshots => "DescribeSnapshots",
+            Self::DescribeInstances => "DescribeInstances",
+            Self::DescribeAvailabilityZones => "DescribeAvailabilityZones",
+            Self::DescribeInstanceTypes => "DescribeInstanceTypes",
+            Self::ListSnapshotBlocks => "ListSnapshotBlocks",
+            Self::ListChangedBlocks => "ListChangedBlocks",
+        }
+    }
+
     /// The service whose action it is.
     fn service(self) -> &'static str {
         match self {
@@ -75,7 +106,7 @@ impl Action {
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        f.write_str(self.name())
     }
 }
 
@@ -145,6 +176,8 @@ pub enum ErrorKind {
     Unauthorized,
     /// `RequestLimitExceeded`, `Throttling`.
     Throttled,
+    /// The call was not made: its turn among the calls to EC2 would come after its caller's deadline.
+    NoTurn,
     /// `InternalError`, `InternalFailure`, `Unavailable`, `ServiceUnavailable`, any other 5xx.
     Service,
     /// No answer of EC2: refused or reset connection, timeout, a reply cut off, credentials that could not be fetched just now.
@@ -180,6 +213,7 @@ impl Ec2Error {
         matches!(
             self.kind,
             ErrorKind::Throttled
+                | ErrorKind::NoTurn
                 | ErrorKind::Service
                 | ErrorKind::Unreachable
                 | ErrorKind::Unreadable
@@ -210,8 +244,12 @@ impl Ec2Error {
             .as_deref()
             .map(|id| format!(" (request id {id})"))
             .unwrap_or_default();
+        let what = match self.kind {
+            ErrorKind::NoTurn => "was not called",
+            _ => "failed",
+        };
         format!(
-            "{} {} failed: {code}{}{id}",
+            "{} {} {what}: {code}{}{id}",
             self.action.service(),
             self.action,
             self.message

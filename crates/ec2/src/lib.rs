@@ -1,7 +1,7 @@
 //! EC2 in domain types: the one door to the cloud.
 //!
 //! Answers for: which calls the driver makes ([`Ec2`], [`Blocks`]), what can go wrong and whether the call may have taken effect
-//! ([`Ec2Error`]), the SDK behind it ([`SdkEc2`]), and how calls are shared and awaited ([`Cloud`]).
+//! ([`Ec2Error`]), the SDK behind it ([`SdkEc2`]), at what pace calls leave, and how they are shared and awaited ([`Cloud`]).
 //! Doesn't answer for: what CSI makes of an answer (the driver's `controller`).
 
 mod api;
@@ -9,6 +9,8 @@ mod blocks;
 mod classify;
 mod cloud;
 mod error;
+#[cfg(feature = "sdk")]
+mod pace;
 mod requests;
 mod resources;
 #[cfg(feature = "sdk")]
@@ -18,6 +20,8 @@ pub use api::Ec2;
 pub use blocks::{BLOCK_BYTES, BlockPlace, BlockQuery, Blocks};
 pub use cloud::{Cloud, CloudSettings};
 pub use error::{Action, Ec2Error, ErrorKind, Outcome};
+#[cfg(feature = "sdk")]
+pub use pace::Caller;
 pub use requests::{
     AttachVolume, CopyVolume, CreateSnapshot, CreateSnapshots, CreateVolume, Encryption,
     ModifyVolume, Page, SnapshotQuery, VolumeQuery, VolumeSort, VolumeStatusQuery,

@@ -2,7 +2,7 @@
 //!
 //! Answers for: making a client, turning requests and replies between our types and the SDK's, and repeating what is harmless
 //! to repeat. One file for each kind of resource.
-//! Doesn't answer for: which calls are made and when ([`crate::Cloud`]), nor what an error code means (`classify`).
+//! Doesn't answer for: which calls are made ([`crate::Cloud`]) and when they leave (`pace`), nor what an error code means (`classify`).
 
 mod blocks;
 mod connect;
@@ -26,10 +26,13 @@ use aws_sdk_ec2::Client;
 use ebs_types::{
     InstanceId, InstanceType, ListedLimit, SnapshotId, SnapshotLock, Tags, VolumeId, Zone,
 };
+use prometheus_client::registry::Registry;
 use tokio::sync::OnceCell;
 
 use self::connect::Plan;
 pub use self::connect::{ConnectError, SdkSettings};
+use self::retry::Paced;
+use crate::pace::Pacer;
 use crate::{
     AttachVolume, Attachment, AvailabilityZone, CopyVolume, CreateSnapshot, CreateSnapshots,
     CreateVolume, Ec2, Ec2Error, FastRestore, Instance, LockedSnapshot, Modification, ModifyVolume,
@@ -45,18 +48,30 @@ pub struct SdkEc2 {
     plan: Arc<Plan>,
     /// What both clients are made of: they share credentials.
     shared: Arc<OnceCell<SdkConfig>>,
-    client: Arc<OnceCell<Client>>,
-    blocks: Arc<OnceCell<aws_sdk_ebs::Client>>,
+    client: Arc<OnceCell<Paced<Client>>>,
+    blocks: Arc<OnceCell<Paced<aws_sdk_ebs::Client>>>,
+    pacer: Arc<Pacer>,
 }
 
 impl SdkEc2 {
-    async fn client(&self) -> &Client {
-        let make = || async { self.plan.client(self.shared().await) };
+    /// Shows how calls to EC2 go, under names that begin with `api_request_` and `ec2_`.
+    pub fn register(&self, registry: &mut Registry) {
+        self.pacer.metrics().register(&self.pacer, registry);
+    }
+
+    async fn client(&self) -> &Paced<Client> {
+        let make = || async {
+            let client = self.plan.client(self.shared().await);
+            Paced::new(client, &self.pacer)
+        };
         self.client.get_or_init(make).await
     }
 
-    async fn blocks_client(&self) -> &aws_sdk_ebs::Client {
-        let make = || async { self.plan.blocks_client(self.shared().await) };
+    async fn blocks_client(&self) -> &Paced<aws_sdk_ebs::Client> {
+        let make = || async {
+            let client = self.plan.blocks_client(self.shared().await);
+            Paced::new(client, &self.pacer)
+        };
         self.blocks.get_or_init(make).await
     }
 

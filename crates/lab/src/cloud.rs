@@ -120,27 +120,29 @@ impl Cloud {
 
     /// Changes what EC2 takes its time for; what is not named stays (docs/EMULATOR.md).
     pub async fn delays(&self, changes: &serde_json::Value) -> Result<()> {
-        let request = Request::put(format!("{}/delays", self.control))
-            .header("content-type", "application/json")
-            .body(Full::from(changes.to_string()))?;
-        self.send(request).await?;
-        Ok(())
+        self.put("delays", changes).await
     }
 
     /// Says what EBS's checks find of volumes from now on, by their ids (docs/EMULATOR.md).
     pub async fn volume_status(&self, found: &serde_json::Value) -> Result<()> {
-        let request = Request::put(format!("{}/volume-status", self.control))
-            .header("content-type", "application/json")
-            .body(Full::from(found.to_string()))?;
-        self.send(request).await?;
-        Ok(())
+        self.put("volume-status", found).await
     }
 
     /// Says which zones take volumes, and how much of them (docs/EMULATOR.md).
     pub async fn zones(&self, changes: &serde_json::Value) -> Result<()> {
-        let request = Request::put(format!("{}/zones", self.control))
+        self.put("zones", changes).await
+    }
+
+    /// Puts these token buckets, full, in place of those there are (docs/EMULATOR.md).
+    pub async fn limits(&self, buckets: &serde_json::Value) -> Result<()> {
+        self.put("limits", buckets).await
+    }
+
+    /// Tells the control endpoint something.
+    async fn put(&self, path: &str, told: &serde_json::Value) -> Result<()> {
+        let request = Request::put(format!("{}/{path}", self.control))
             .header("content-type", "application/json")
-            .body(Full::from(changes.to_string()))?;
+            .body(Full::from(told.to_string()))?;
         self.send(request).await?;
         Ok(())
     }

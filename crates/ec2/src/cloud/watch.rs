@@ -247,7 +247,7 @@ impl<L: Lookup> Ticker<L> {
             Ok(value) => Sight::Seen(value),
             Err(error) if error.is_transient() => {
                 tracing::debug!(key = %key, error = %error, "a look at what is awaited failed");
-                let silence = error.kind != ErrorKind::Throttled;
+                let silence = !matches!(error.kind, ErrorKind::Throttled | ErrorKind::NoTurn);
                 Sight::Trouble(silence.then_some(error))
             }
             Err(error) if error.is_not_found() => {

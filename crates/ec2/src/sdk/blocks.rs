@@ -9,7 +9,7 @@ use ebs_types::SnapshotId;
 use super::SdkEc2;
 use super::convert::{Unreadable, count, read, required, unexpected};
 use super::pages::page;
-use super::retry::call;
+use super::retry::{Paced, call};
 use crate::{Action, BLOCK_BYTES, BlockPlace, BlockQuery, Blocks, Ec2Error, Page};
 
 #[async_trait]
@@ -23,7 +23,7 @@ impl Blocks for SdkEc2 {
     }
 }
 
-async fn written(client: &Client, query: &BlockQuery) -> Result<Page<u32>, Ec2Error> {
+async fn written(client: &Paced<Client>, query: &BlockQuery) -> Result<Page<u32>, Ec2Error> {
     let action = Action::ListSnapshotBlocks;
     let (index, token) = place(query);
     let builder = client
@@ -36,7 +36,7 @@ async fn written(client: &Client, query: &BlockQuery) -> Result<Page<u32>, Ec2Er
         let call = builder.clone();
         async { call.send().await.map_err(explained) }
     };
-    let reply = call(action, attempt).await?;
+    let reply = call(client, action, attempt).await?;
     read(action, reply, |reply| {
         let blocks = reply.blocks.unwrap_or_default();
         let indices = blocks.iter().map(|block| block.block_index);
@@ -45,7 +45,7 @@ async fn written(client: &Client, query: &BlockQuery) -> Result<Page<u32>, Ec2Er
 }
 
 async fn changed(
-    client: &Client,
+    client: &Paced<Client>,
     query: &BlockQuery,
     base: &SnapshotId,
 ) -> Result<Page<u32>, Ec2Error> {
@@ -62,7 +62,7 @@ async fn changed(
         let call = builder.clone();
         async { call.send().await.map_err(explained) }
     };
-    let reply = call(action, attempt).await?;
+    let reply = call(client, action, attempt).await?;
     read(action, reply, |reply| {
         let blocks = reply.changed_blocks.unwrap_or_default();
         let indices = blocks.iter().map(|block| block.block_index);

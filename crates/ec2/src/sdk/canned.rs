@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::SdkEc2;
 use super::connect::{Plan, app_name, loader};
+use crate::pace::Pacer;
 
 /// What happens to one call.
 #[derive(Clone, Debug)]
@@ -122,6 +123,7 @@ pub(super) async fn client_with(
         shared: Arc::new(OnceCell::new_with(Some(config))),
         client: Arc::default(),
         blocks: Arc::default(),
+        pacer: Pacer::new(None),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Region and credentials are found as every AWS program finds them, by the SDK's own chains; settings go over them.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use ebs_types::{InvalidPlace, Region};
 
 use super::SdkEc2;
+use crate::pace::Pacer;
 
 /// How to reach EC2. Credentials are found as every AWS program finds them.
 #[derive(Clone, Debug)]
@@ -35,6 +37,8 @@ pub struct SdkSettings {
     pub imds_endpoint: Option<String>,
     /// Goes into the user agent after the driver's name and version, e.g. `helm`. ASCII letters, digits and ``!#$%&'*+-.^_`|~``.
     pub user_agent_extra: Option<String>,
+    /// The most changes a second that EC2 is asked for, of all kinds together; without it each kind of call has what EC2 gives it.
+    pub mutations_per_second: Option<NonZeroU32>,
 }
 
 /// Why no client of EC2 could be made.
@@ -112,6 +116,7 @@ impl SdkEc2 {
             shared: Arc::default(),
             client: Arc::default(),
             blocks: Arc::default(),
+            pacer: Pacer::new(settings.mutations_per_second),
         })
     }
 }
@@ -231,6 +236,7 @@ mod tests {
             blocks_endpoint: None,
             imds_endpoint: None,
             user_agent_extra: None,
+            mutations_per_second: None,
         }
     }
 

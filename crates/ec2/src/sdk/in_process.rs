@@ -24,6 +24,7 @@ use tokio::sync::OnceCell;
 use super::SdkEc2;
 use super::connect::{Plan, app_name, loader};
 use crate::ConnectError;
+use crate::pace::Pacer;
 
 /// Where requests go. A name that cannot be resolved, should one ever leave.
 const ENDPOINT: &str = "http://in-process.invalid";
@@ -62,6 +63,7 @@ impl SdkEc2 {
             shared: Arc::new(OnceCell::new_with(Some(config))),
             client: Arc::default(),
             blocks: Arc::default(),
+            pacer: Pacer::new(None),
         })
     }
 }

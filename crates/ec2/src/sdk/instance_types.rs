@@ -5,18 +5,18 @@ use aws_sdk_ec2::types::{self, AttachmentLimitType, InstanceTypeHypervisor};
 use ebs_types::{AttachmentLimit, Hypervisor, InstanceType, ListedLimit};
 
 use super::convert::{Unreadable, count, optional_count, read};
-use super::retry::call;
+use super::retry::{Paced, call};
 use crate::{Action, Ec2Error};
 
 pub(super) async fn describe(
-    client: &Client,
+    client: &Paced<Client>,
     instance_type: &InstanceType,
 ) -> Result<Option<ListedLimit>, Ec2Error> {
     let action = Action::DescribeInstanceTypes;
     let builder = client
         .describe_instance_types()
         .instance_types(instance_type.as_str().into());
-    let reply = call(action, || builder.clone().send()).await?;
+    let reply = call(client, action, || builder.clone().send()).await?;
     read(action, reply, |reply| {
         let mut described = reply.instance_types.unwrap_or_default().into_iter();
         let wanted = |info: &types::InstanceTypeInfo| {

@@ -6,11 +6,11 @@ use ebs_types::InstanceId;
 
 use super::convert::{Unreadable, optional_count, outpost, parsed, read, required};
 use super::pages::{self, page};
-use super::retry::call;
+use super::retry::{Paced, call};
 use crate::{Action, BlockDevice, Ec2Error, Instance};
 
 pub(super) async fn describe(
-    client: &Client,
+    client: &Paced<Client>,
     ids: &[InstanceId],
 ) -> Result<Vec<Instance>, Ec2Error> {
     let action = Action::DescribeInstances;
@@ -19,7 +19,7 @@ pub(super) async fn describe(
     pages::all(|token| {
         let builder = builder.clone().set_next_token(token);
         async move {
-            let reply = call(action, || builder.clone().send()).await?;
+            let reply = call(client, action, || builder.clone().send()).await?;
             read(action, reply, |reply| {
                 let items = reply
                     .reservations

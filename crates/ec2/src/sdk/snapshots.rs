@@ -14,7 +14,7 @@ use super::convert::{
     Unreadable, filter, outpost, parsed, read, size, tag_specifications, tags, time,
 };
 use super::pages::{self, page};
-use super::retry::call;
+use super::retry::{Paced, call};
 use crate::{Action, CreateSnapshot, Ec2Error, Page, Snapshot, SnapshotQuery};
 
 /// The most snapshots that EC2 puts on one page.
@@ -24,7 +24,7 @@ const PAGE: u16 = 1_000;
 const NO_VOLUME: &str = "vol-ffffffff";
 
 pub(super) async fn create(
-    client: &Client,
+    client: &Paced<Client>,
     request: &CreateSnapshot,
 ) -> Result<Snapshot, Ec2Error> {
     let action = Action::CreateSnapshot;
@@ -34,18 +34,18 @@ pub(super) async fn create(
         .description(&request.description)
         .set_outpost_arn(request.outpost.as_ref().map(ToString::to_string))
         .set_tag_specifications(tag_specifications(ResourceType::Snapshot, &request.tags));
-    let reply = call(action, || builder.clone().send()).await?;
+    let reply = call(client, action, || builder.clone().send()).await?;
     read(action, reply, |reply| snapshot(described(reply)))
 }
 
-pub(super) async fn delete(client: &Client, id: &SnapshotId) -> Result<(), Ec2Error> {
+pub(super) async fn delete(client: &Paced<Client>, id: &SnapshotId) -> Result<(), Ec2Error> {
     let builder = client.delete_snapshot().snapshot_id(id.as_str());
-    call(Action::DeleteSnapshot, || builder.clone().send()).await?;
+    call(client, Action::DeleteSnapshot, || builder.clone().send()).await?;
     Ok(())
 }
 
 pub(super) async fn describe(
-    client: &Client,
+    client: &Paced<Client>,
     query: &SnapshotQuery,
 ) -> Result<Page<Snapshot>, Ec2Error> {
     let builder = client.describe_snapshots();
@@ -53,17 +53,17 @@ pub(super) async fn describe(
         SnapshotQuery::Ids(ids) => {
             // EC2 takes no page size beside ids.
             let ids = ids.iter().map(SnapshotId::to_string).collect();
-            all_pages(builder.set_snapshot_ids(Some(ids)), None).await
+            all_pages(client, builder.set_snapshot_ids(Some(ids)), None).await
         }
         SnapshotQuery::Names(names) => {
             let tag = format!("tag:{}", keys::SNAPSHOT_NAME);
             let names = filter(tag, names.iter().map(String::as_str));
-            all_pages(builder.owner_ids("self").filters(names), Some(PAGE)).await
+            all_pages(client, builder.owner_ids("self").filters(names), Some(PAGE)).await
         }
         SnapshotQuery::Groups(names) => {
             let tag = format!("tag:{}", keys::GROUP_SNAPSHOT_NAME);
             let names = filter(tag, names.iter().map(String::as_str));
-            all_pages(builder.owner_ids("self").filters(names), Some(PAGE)).await
+            all_pages(client, builder.owner_ids("self").filters(names), Some(PAGE)).await
         }
         SnapshotQuery::Marked { volume, max, token } => {
             let mut builder = builder
@@ -74,14 +74,17 @@ pub(super) async fn describe(
             if let Some(volume) = volume {
                 builder = builder.filters(filter("volume-id", [volume.as_str()]));
             }
-            one_page(builder).await
+            one_page(client, builder).await
         }
     }
 }
 
-async fn one_page(builder: DescribeSnapshotsFluentBuilder) -> Result<Page<Snapshot>, Ec2Error> {
+async fn one_page(
+    client: &Paced<Client>,
+    builder: DescribeSnapshotsFluentBuilder,
+) -> Result<Page<Snapshot>, Ec2Error> {
     let action = Action::DescribeSnapshots;
-    let reply = call(action, || builder.clone().send()).await?;
+    let reply = call(client, action, || builder.clone().send()).await?;
     read(action, reply, |reply| {
         page(
             reply.snapshots.unwrap_or_default(),
@@ -93,11 +96,12 @@ async fn one_page(builder: DescribeSnapshotsFluentBuilder) -> Result<Page<Snapsh
 
 /// Everything the query matches, as one page.
 async fn all_pages(
+    client: &Paced<Client>,
     builder: DescribeSnapshotsFluentBuilder,
     size: Option<u16>,
 ) -> Result<Page<Snapshot>, Ec2Error> {
     let builder = builder.set_max_results(size.map(i32::from));
-    let items = pages::all(|token| one_page(builder.clone().set_next_token(token))).await?;
+    let items = pages::all(|token| one_page(client, builder.clone().set_next_token(token))).await?;
     Ok(Page { items, next: None })
 }
 

@@ -3,6 +3,7 @@
 mod blocks;
 mod copies;
 mod snapshots;
+mod throttling;
 mod together;
 
 use std::sync::{Arc, Mutex};
@@ -188,18 +189,6 @@ async fn a_refusal_is_final_and_tells_the_request() {
     assert_eq!(server.requests().len(), 1);
 }
 
-#[tokio::test]
-async fn throttling_is_told_at_once() {
-    let server = Server::start([refusal(503, "RequestLimitExceeded", "Slow down.")]).await;
-    let query = VolumeQuery::Ids(vec![volume_id()]);
-    let error = server.ec2.describe_volumes(&query).await.unwrap_err();
-    assert_eq!(
-        (error.kind, error.outcome),
-        (ErrorKind::Throttled, Outcome::NotDone)
-    );
-    assert_eq!(server.requests().len(), 1);
-}
-
 #[rstest]
 #[case::lost(Reply::Lost)]
 #[case::failed_inside(refusal(500, "InternalError", "Oops."))]
@@ -262,13 +251,6 @@ async fn a_refused_repetition_does_not_hide_that_the_first_attempt_may_be_done()
         (ErrorKind::VolumeInUse, Outcome::MayBeDone)
     );
     assert!(server.requests()[1].contains("&EbsCardIndex=1"));
-
-    let server = Server::start([Reply::Lost, refusal(503, "RequestLimitExceeded", "")]).await;
-    let error = server.ec2.delete_volume(&volume_id()).await.unwrap_err();
-    assert_eq!(
-        (error.kind, error.outcome),
-        (ErrorKind::Throttled, Outcome::MayBeDone)
-    );
 }
 
 #[tokio::test]

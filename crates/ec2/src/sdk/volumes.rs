@@ -16,7 +16,7 @@ use super::convert::{
     tag_specifications, tags, time,
 };
 use super::pages::{self, page};
-use super::retry::call;
+use super::retry::{Paced, call};
 use crate::{
     Action, CopyVolume, CreateVolume, Ec2Error, Encryption, Page, Volume, VolumeQuery, VolumeSort,
 };
@@ -24,7 +24,10 @@ use crate::{
 /// The most volumes that EC2 puts on one page.
 const PAGE: u16 = 500;
 
-pub(super) async fn create(client: &Client, request: &CreateVolume) -> Result<Volume, Ec2Error> {
+pub(super) async fn create(
+    client: &Paced<Client>,
+    request: &CreateVolume,
+) -> Result<Volume, Ec2Error> {
     let (encrypted, key) = encryption(&request.encryption);
     let snapshot = match &request.source {
         Source::Empty => None,
@@ -46,11 +49,11 @@ pub(super) async fn create(client: &Client, request: &CreateVolume) -> Result<Vo
         .set_kms_key_id(key)
         .set_multi_attach_enabled(request.multi_attach.then_some(true))
         .set_tag_specifications(tag_specifications(ResourceType::Volume, &request.tags));
-    let reply = call(action, || builder.clone().send()).await?;
+    let reply = call(client, action, || builder.clone().send()).await?;
     read(action, reply, |reply| volume(described(reply)))
 }
 
-pub(super) async fn copy(client: &Client, request: &CopyVolume) -> Result<Volume, Ec2Error> {
+pub(super) async fn copy(client: &Paced<Client>, request: &CopyVolume) -> Result<Volume, Ec2Error> {
     let (encrypted, key) = encryption(&request.encryption);
     let action = Action::CopyVolumes;
     let builder = client
@@ -65,7 +68,7 @@ pub(super) async fn copy(client: &Client, request: &CopyVolume) -> Result<Volume
         .set_kms_key_id(key)
         .set_multi_attach_enabled(request.multi_attach.then_some(true))
         .set_tag_specifications(tag_specifications(ResourceType::Volume, &request.tags));
-    let reply = call(action, || builder.clone().send()).await?;
+    let reply = call(client, action, || builder.clone().send()).await?;
     read(action, reply, |reply| {
         let made = reply.volumes.unwrap_or_default().pop();
         volume(required(made, "volumeSet")?)
@@ -82,14 +85,14 @@ fn encryption(wanted: &Encryption) -> (Option<bool>, Option<String>) {
     }
 }
 
-pub(super) async fn delete(client: &Client, id: &VolumeId) -> Result<(), Ec2Error> {
+pub(super) async fn delete(client: &Paced<Client>, id: &VolumeId) -> Result<(), Ec2Error> {
     let builder = client.delete_volume().volume_id(id.as_str());
-    call(Action::DeleteVolume, || builder.clone().send()).await?;
+    call(client, Action::DeleteVolume, || builder.clone().send()).await?;
     Ok(())
 }
 
 pub(super) async fn describe(
-    client: &Client,
+    client: &Paced<Client>,
     query: &VolumeQuery,
 ) -> Result<Page<Volume>, Ec2Error> {
     let builder = client.describe_volumes();
@@ -97,16 +100,16 @@ pub(super) async fn describe(
         VolumeQuery::Ids(ids) => {
             // EC2 takes no page size beside ids.
             let ids = ids.iter().map(VolumeId::to_string).collect();
-            all_pages(builder.set_volume_ids(Some(ids)), None).await
+            all_pages(client, builder.set_volume_ids(Some(ids)), None).await
         }
         VolumeQuery::Names(names) => {
             let tag = format!("tag:{}", keys::VOLUME_NAME);
             let names = filter(tag, names.iter().map(String::as_str));
-            all_pages(builder.filters(names), Some(PAGE)).await
+            all_pages(client, builder.filters(names), Some(PAGE)).await
         }
         VolumeQuery::AttachedTo(instance) => {
             let attached = filter("attachment.instance-id", [instance.as_str()]);
-            all_pages(builder.filters(attached), Some(PAGE)).await
+            all_pages(client, builder.filters(attached), Some(PAGE)).await
         }
         VolumeQuery::Listed { sort, max, token } => {
             let sort = match sort {
@@ -114,6 +117,7 @@ pub(super) async fn describe(
                 VolumeSort::InState(state) => filter("status", [state.as_str()]),
             };
             one_page(
+                client,
                 builder
                     .filters(sort)
                     .max_results(i32::from(*max))
@@ -124,9 +128,12 @@ pub(super) async fn describe(
     }
 }
 
-async fn one_page(builder: DescribeVolumesFluentBuilder) -> Result<Page<Volume>, Ec2Error> {
+async fn one_page(
+    client: &Paced<Client>,
+    builder: DescribeVolumesFluentBuilder,
+) -> Result<Page<Volume>, Ec2Error> {
     let action = Action::DescribeVolumes;
-    let reply = call(action, || builder.clone().send()).await?;
+    let reply = call(client, action, || builder.clone().send()).await?;
     read(action, reply, |reply| {
         page(reply.volumes.unwrap_or_default(), reply.next_token, volume)
     })
@@ -134,11 +141,12 @@ async fn one_page(builder: DescribeVolumesFluentBuilder) -> Result<Page<Volume>,
 
 /// Everything the query matches, as one page.
 async fn all_pages(
+    client: &Paced<Client>,
     builder: DescribeVolumesFluentBuilder,
     size: Option<u16>,
 ) -> Result<Page<Volume>, Ec2Error> {
     let builder = builder.set_max_results(size.map(i32::from));
-    let items = pages::all(|token| one_page(builder.clone().set_next_token(token))).await?;
+    let items = pages::all(|token| one_page(client, builder.clone().set_next_token(token))).await?;
     Ok(Page { items, next: None })
 }
 

@@ -9,11 +9,11 @@ use ebs_types::{SnapshotId, Zone};
 
 use crate::sdk::convert::{Unreadable, filter, parsed, read};
 use crate::sdk::pages::{self, page};
-use crate::sdk::retry::call;
+use crate::sdk::retry::{Paced, call};
 use crate::{Action, Ec2Error, FastRestore, Page};
 
 pub(in crate::sdk) async fn enable(
-    client: &Client,
+    client: &Paced<Client>,
     snapshot: &SnapshotId,
     zones: &[Zone],
 ) -> Result<(), Ec2Error> {
@@ -23,7 +23,7 @@ pub(in crate::sdk) async fn enable(
         .enable_fast_snapshot_restores()
         .source_snapshot_ids(snapshot.as_str())
         .set_availability_zones(Some(zones));
-    let reply = call(action, || builder.clone().send()).await?;
+    let reply = call(client, action, || builder.clone().send()).await?;
     first_refusal(&reply).map_or(Ok(()), Err)
 }
 
@@ -46,19 +46,20 @@ fn first_refusal(reply: &EnableFastSnapshotRestoresOutput) -> Option<Ec2Error> {
 }
 
 pub(in crate::sdk) async fn describe(
-    client: &Client,
+    client: &Paced<Client>,
     snapshots: &[SnapshotId],
 ) -> Result<Vec<FastRestore>, Ec2Error> {
     let ids = filter("snapshot-id", snapshots.iter().map(SnapshotId::as_str));
     let builder = client.describe_fast_snapshot_restores().filters(ids);
-    pages::all(|token| one_page(builder.clone().set_next_token(token))).await
+    pages::all(|token| one_page(client, builder.clone().set_next_token(token))).await
 }
 
 async fn one_page(
+    client: &Paced<Client>,
     builder: DescribeFastSnapshotRestoresFluentBuilder,
 ) -> Result<Page<FastRestore>, Ec2Error> {
     let action = Action::DescribeFastSnapshotRestores;
-    let reply = call(action, || builder.clone().send()).await?;
+    let reply = call(client, action, || builder.clone().send()).await?;
     read(action, reply, |reply| {
         let items = reply.fast_snapshot_restores.unwrap_or_default();
         page(items, reply.next_token, |item| fast_restore(&item))

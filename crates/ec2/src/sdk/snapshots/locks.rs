@@ -8,11 +8,11 @@ use ebs_types::{LockMode, LockTerm, SnapshotId, SnapshotLock};
 
 use crate::sdk::convert::{Unreadable, parsed, read, time};
 use crate::sdk::pages::{self, page};
-use crate::sdk::retry::call;
+use crate::sdk::retry::{Paced, call};
 use crate::{Action, Ec2Error, LockedSnapshot, Page};
 
 pub(in crate::sdk) async fn lock(
-    client: &Client,
+    client: &Paced<Client>,
     snapshot: &SnapshotId,
     lock: &SnapshotLock,
 ) -> Result<(), Ec2Error> {
@@ -28,26 +28,27 @@ pub(in crate::sdk) async fn lock(
         LockTerm::Days(days) => builder.lock_duration(i32::from(days)),
         LockTerm::Until(end) => builder.expiration_date(DateTime::from(end)),
     };
-    call(Action::LockSnapshot, || builder.clone().send()).await?;
+    call(client, Action::LockSnapshot, || builder.clone().send()).await?;
     Ok(())
 }
 
 pub(in crate::sdk) async fn describe(
-    client: &Client,
+    client: &Paced<Client>,
     snapshots: &[SnapshotId],
 ) -> Result<Vec<LockedSnapshot>, Ec2Error> {
     let ids = snapshots.iter().map(SnapshotId::to_string).collect();
     let builder = client
         .describe_locked_snapshots()
         .set_snapshot_ids(Some(ids));
-    pages::all(|token| one_page(builder.clone().set_next_token(token))).await
+    pages::all(|token| one_page(client, builder.clone().set_next_token(token))).await
 }
 
 async fn one_page(
+    client: &Paced<Client>,
     builder: DescribeLockedSnapshotsFluentBuilder,
 ) -> Result<Page<LockedSnapshot>, Ec2Error> {
     let action = Action::DescribeLockedSnapshots;
-    let reply = call(action, || builder.clone().send()).await?;
+    let reply = call(client, action, || builder.clone().send()).await?;
     read(action, reply, |reply| {
         let items = reply.snapshots.unwrap_or_default();
         page(items, reply.next_token, |item| locked(&item))

@@ -6,11 +6,11 @@ use ebs_types::VolumeId;
 
 use super::snapshot;
 use crate::sdk::convert::{Unreadable, read, tag_specifications};
-use crate::sdk::retry::call;
+use crate::sdk::retry::{Paced, call};
 use crate::{Action, CreateSnapshots, Ec2Error, Snapshot};
 
 pub(in crate::sdk) async fn create(
-    client: &Client,
+    client: &Paced<Client>,
     request: &CreateSnapshots,
 ) -> Result<Vec<Snapshot>, Ec2Error> {
     let action = Action::CreateSnapshots;
@@ -25,7 +25,7 @@ pub(in crate::sdk) async fn create(
         .instance_specification(of)
         .description(&request.description)
         .set_tag_specifications(tag_specifications(ResourceType::Snapshot, &request.tags));
-    let reply = call(action, || builder.clone().send()).await?;
+    let reply = call(client, action, || builder.clone().send()).await?;
     read(action, reply, |reply| {
         let snapshots = reply.snapshots.unwrap_or_default().into_iter();
         snapshots.map(one).collect()

@@ -8,7 +8,7 @@ use crate::{BlockPlace, BlockQuery, Blocks};
 const SNAPSHOT: &str = "snap-0123456789abcdef0";
 const BASE: &str = "snap-0123456789abcdef1";
 
-fn query(base: Option<&str>, place: BlockPlace) -> BlockQuery {
+pub(super) fn query(base: Option<&str>, place: BlockPlace) -> BlockQuery {
     let id = |id: &str| id.parse::<SnapshotId>().unwrap();
     BlockQuery {
         snapshot: id(SNAPSHOT),
@@ -22,7 +22,7 @@ fn answer(body: &str) -> Reply {
     Reply::Answer(200, body.to_owned())
 }
 
-fn refused(status: u16, code: &str, reason: &str) -> Reply {
+pub(super) fn refused(status: u16, code: &str, reason: &str) -> Reply {
     let body = format!(r#"{{"__type": "{code}", "Message": "the words"{reason}}}"#);
     Reply::Answer(status, body)
 }
@@ -95,12 +95,6 @@ async fn changed_blocks_are_asked_for_and_read() {
     "AccessDeniedException",
     ", \"Reason\": \"DEPENDENCY_ACCESS_DENIED\"",
     ErrorKind::Unauthorized
-)]
-#[case(
-    400,
-    "RequestThrottledException",
-    ", \"Reason\": \"RESOURCE_LEVEL_THROTTLE\"",
-    ErrorKind::Throttled
 )]
 #[case(402, "ServiceQuotaExceededException", "", ErrorKind::QuotaExceeded)]
 #[tokio::test]

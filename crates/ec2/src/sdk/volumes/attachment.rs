@@ -5,11 +5,11 @@ use aws_sdk_ec2::types;
 use ebs_types::{InstanceId, VolumeId};
 
 use crate::sdk::convert::{Unreadable, parsed, read, required, signed, time};
-use crate::sdk::retry::call;
+use crate::sdk::retry::{Paced, call};
 use crate::{Action, AttachVolume, Attachment, Ec2Error};
 
 pub(in crate::sdk) async fn attach(
-    client: &Client,
+    client: &Paced<Client>,
     request: &AttachVolume,
 ) -> Result<Attachment, Ec2Error> {
     let action = Action::AttachVolume;
@@ -19,7 +19,7 @@ pub(in crate::sdk) async fn attach(
         .instance_id(request.instance.as_str())
         .device(request.device.as_str())
         .set_ebs_card_index(request.card.map(signed));
-    let reply = call(action, || builder.clone().send()).await?;
+    let reply = call(client, action, || builder.clone().send()).await?;
     read(action, reply, |reply| {
         attachment(
             types::VolumeAttachment::builder()
@@ -34,7 +34,7 @@ pub(in crate::sdk) async fn attach(
 }
 
 pub(in crate::sdk) async fn detach(
-    client: &Client,
+    client: &Paced<Client>,
     volume: &VolumeId,
     instance: &InstanceId,
 ) -> Result<Attachment, Ec2Error> {
@@ -43,7 +43,7 @@ pub(in crate::sdk) async fn detach(
         .detach_volume()
         .volume_id(volume.as_str())
         .instance_id(instance.as_str());
-    let reply = call(action, || builder.clone().send()).await?;
+    let reply = call(client, action, || builder.clone().send()).await?;
     read(action, reply, |reply| {
         attachment(
             types::VolumeAttachment::builder()

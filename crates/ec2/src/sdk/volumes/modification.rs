@@ -9,11 +9,11 @@ use crate::sdk::convert::{
     Unreadable, filter, optional_count, parsed, read, required, signed, size, time,
 };
 use crate::sdk::pages::{self, page};
-use crate::sdk::retry::call;
+use crate::sdk::retry::{Paced, call};
 use crate::{Action, Ec2Error, Modification, ModifyVolume};
 
 pub(in crate::sdk) async fn modify(
-    client: &Client,
+    client: &Paced<Client>,
     request: &ModifyVolume,
 ) -> Result<Modification, Ec2Error> {
     let action = Action::ModifyVolume;
@@ -24,7 +24,7 @@ pub(in crate::sdk) async fn modify(
         .set_volume_type(request.volume_type.map(sdk_type))
         .set_iops(request.performance.iops.map(signed))
         .set_throughput(request.performance.throughput.map(signed));
-    let reply = call(action, || builder.clone().send()).await?;
+    let reply = call(client, action, || builder.clone().send()).await?;
     read(action, reply, |reply| {
         modification(required(reply.volume_modification, "volumeModification")?)
     })
@@ -32,7 +32,7 @@ pub(in crate::sdk) async fn modify(
 
 /// By filter, not by ids: with ids, one volume that was never modified fails the call for all.
 pub(in crate::sdk) async fn describe(
-    client: &Client,
+    client: &Paced<Client>,
     volumes: &[VolumeId],
 ) -> Result<Vec<Modification>, Ec2Error> {
     let action = Action::DescribeVolumesModifications;
@@ -41,7 +41,7 @@ pub(in crate::sdk) async fn describe(
     pages::all(|token| {
         let builder = builder.clone().set_next_token(token);
         async move {
-            let reply = call(action, || builder.clone().send()).await?;
+            let reply = call(client, action, || builder.clone().send()).await?;
             read(action, reply, |reply| {
                 let items = reply.volumes_modifications.unwrap_or_default();
                 page(items, reply.next_token, modification)

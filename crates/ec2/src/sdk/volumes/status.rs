@@ -7,13 +7,13 @@ use ebs_types::VolumeId;
 
 use crate::sdk::convert::{Unreadable, filter, parsed, read};
 use crate::sdk::pages::{self, page};
-use crate::sdk::retry::call;
+use crate::sdk::retry::{Paced, call};
 use crate::{
     Action, Ec2Error, Initialization, Page, VolumeStatus, VolumeStatusQuery, VolumeTrouble,
 };
 
 pub(in crate::sdk) async fn describe(
-    client: &Client,
+    client: &Paced<Client>,
     query: &VolumeStatusQuery,
 ) -> Result<Page<VolumeStatus>, Ec2Error> {
     let builder = client.describe_volume_status();
@@ -22,22 +22,24 @@ pub(in crate::sdk) async fn describe(
             // EC2 takes no page size beside ids.
             let ids = ids.iter().map(VolumeId::to_string).collect();
             let builder = builder.set_volume_ids(Some(ids));
-            let items = pages::all(|token| one_page(builder.clone().set_next_token(token))).await?;
+            let items =
+                pages::all(|token| one_page(client, builder.clone().set_next_token(token))).await?;
             Ok(Page { items, next: None })
         }
         VolumeStatusQuery::Unwell { max, token } => {
             let unwell = filter("volume-status.status", ["warning", "impaired"]);
             let builder = builder.filters(unwell).max_results(i32::from(*max));
-            one_page(builder.set_next_token(token.clone())).await
+            one_page(client, builder.set_next_token(token.clone())).await
         }
     }
 }
 
 async fn one_page(
+    client: &Paced<Client>,
     builder: DescribeVolumeStatusFluentBuilder,
 ) -> Result<Page<VolumeStatus>, Ec2Error> {
     let action = Action::DescribeVolumeStatus;
-    let reply = call(action, || builder.clone().send()).await?;
+    let reply = call(client, action, || builder.clone().send()).await?;
     read(action, reply, |reply| {
         let items = reply.volume_statuses.unwrap_or_default();
         page(items, reply.next_token, status)

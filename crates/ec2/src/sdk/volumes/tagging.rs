@@ -4,11 +4,11 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::Tag;
 use ebs_types::{Tags, VolumeId};
 
-use crate::sdk::retry::call;
+use crate::sdk::retry::{Paced, call};
 use crate::{Action, Ec2Error};
 
 pub(in crate::sdk) async fn create(
-    client: &Client,
+    client: &Paced<Client>,
     volume: &VolumeId,
     tags: &Tags,
 ) -> Result<(), Ec2Error> {
@@ -19,13 +19,13 @@ pub(in crate::sdk) async fn create(
         .create_tags()
         .resources(volume.as_str())
         .set_tags(Some(tags.collect()));
-    call(Action::CreateTags, || builder.clone().send()).await?;
+    call(client, Action::CreateTags, || builder.clone().send()).await?;
     Ok(())
 }
 
 /// A tag without a value is deleted whatever its value. No tags at all would mean every tag: such a call is not made.
 pub(in crate::sdk) async fn delete(
-    client: &Client,
+    client: &Paced<Client>,
     volume: &VolumeId,
     keys: &[String],
 ) -> Result<(), Ec2Error> {
@@ -37,6 +37,6 @@ pub(in crate::sdk) async fn delete(
         .delete_tags()
         .resources(volume.as_str())
         .set_tags(Some(tags.collect()));
-    call(Action::DeleteTags, || builder.clone().send()).await?;
+    call(client, Action::DeleteTags, || builder.clone().send()).await?;
     Ok(())
 }
