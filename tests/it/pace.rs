@@ -15,7 +15,7 @@ use crate::world::{World, calls, code, leaves_open, message, volumes, world, wor
 async fn small_account(world: &World, capacity: u32, per_second: f64) {
     let bucket = json!({"capacity": capacity, "per_second": per_second});
     let limits = json!({"CreateVolume": bucket, "AttachVolume": bucket, "DeleteVolume": bucket});
-    world.cloud.limits(&limits).await.unwrap();
+    world.cloud.throttle(&limits).await.unwrap();
 }
 
 /// Where the controller shows its metrics.

@@ -133,11 +133,6 @@ impl Cloud {
         self.put("zones", changes).await
     }
 
-    /// Puts these token buckets, full, in place of those there are (docs/EMULATOR.md).
-    pub async fn limits(&self, buckets: &serde_json::Value) -> Result<()> {
-        self.put("limits", buckets).await
-    }
-
     /// Tells the control endpoint something.
     async fn put(&self, path: &str, told: &serde_json::Value) -> Result<()> {
         let request = Request::put(format!("{}/{path}", self.control))
