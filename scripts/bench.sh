@@ -27,7 +27,7 @@ mkdir -p "$kept"
 for profile in rate burst alone latency throttled; do
     more=()
     [ "$profile" != throttled ] || more=("${throttled[@]}")
-    say "" "--- $profile" ""
+    printf '\n--- %s\n\n' "$profile"
     "$lab" load --driver "$shipped" --profile "$profile" --name "$profile" \
         --json "$kept/$profile.json" --plot "$kept/$profile.html" "${more[@]}"
 done

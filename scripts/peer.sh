@@ -59,7 +59,7 @@ start_peer() {
 said() { sed -E "s/.*\"$1\":\"([^\"]*)\".*/\1/" "$work/ready"; }
 
 for profile in "${profiles[@]}"; do
-    say "" "--- $profile" ""
+    printf '\n--- %s\n\n' "$profile"
     start_peer "$@"
     "$lab" load --endpoint "unix://$work/csi.sock" --control "$(said control_url)" \
         --pid "$controller" --emulator-pid "$emulator" --profile "$profile" \

@@ -166,6 +166,7 @@ async fn a_controller_that_runs_is_driven_beside_an_earlier_run_and_left_as_it_w
     let dir = tempfile::tempdir().unwrap();
     let world = world(Duration::ZERO).await;
     let before = world.cloud.timing().await.unwrap();
+    let limits = world.cloud.limits_in_force().await.unwrap();
     let json = dir.path().join("first.json");
     let json = json.to_str().unwrap();
     let args = [
@@ -194,7 +195,7 @@ async fn a_controller_that_runs_is_driven_beside_an_earlier_run_and_left_as_it_w
     assert!(world.cloud.volumes().await.unwrap().is_empty(), "{text}");
     assert!(world.cloud.snapshots().await.unwrap().is_empty(), "{text}");
     assert_eq!(world.cloud.timing().await.unwrap(), before);
-    assert!(world.cloud.buckets().await.unwrap().is_empty());
+    assert_eq!(world.cloud.limits_in_force().await.unwrap(), limits);
 
     let mut second = load(&dir, &["--volumes=6", "--instances=2", "--beside", json]);
     second.args(whom(&world)).arg("--name=second");

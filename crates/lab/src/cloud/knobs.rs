@@ -65,17 +65,9 @@ impl Cloud {
         self.read("limits").await
     }
 
-    /// The same with all that the emulator says of them, so that they can be put back as they were.
-    pub async fn limits(&self) -> Result<Value> {
+    /// The same with all that the emulator says of them, so that [`Cloud::limits`] can put them back.
+    pub async fn limits_in_force(&self) -> Result<Value> {
         self.read("limits").await
-    }
-
-    /// Puts these buckets, all full, in place of those there are (docs/EMULATOR.md).
-    pub async fn throttle(&self, buckets: &Value) -> Result<()> {
-        let body = buckets.to_string();
-        let request = Request::put(format!("{}/limits", self.control)).body(Full::from(body))?;
-        self.send(request).await?;
-        Ok(())
     }
 
     async fn read<T: for<'a> Deserialize<'a>>(&self, what: &str) -> Result<T> {

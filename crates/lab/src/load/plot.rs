@@ -11,7 +11,7 @@ use super::phase::Phase;
 use crate::measures::{float, millis};
 
 /// The picture, in CSS pixels, and the part of it that curves are drawn in.
-const WIDTH: f64 = 960.0;
+const WIDTH: f64 = 984.0;
 const HEIGHT: f64 = 560.0;
 const LEFT: f64 = 72.0;
 const RIGHT: f64 = 690.0;
