@@ -65,9 +65,14 @@ impl Cloud {
         self.read("limits").await
     }
 
-    /// The same with all that the emulator says of them, so that [`Cloud::limits`] can put them back.
+    /// The same with all that the emulator says of them, so that [`Cloud::throttle`] can put them back.
     pub async fn limits_in_force(&self) -> Result<Value> {
         self.read("limits").await
+    }
+
+    /// Puts these buckets, all full, in place of those there are (docs/EMULATOR.md).
+    pub async fn throttle(&self, buckets: &Value) -> Result<()> {
+        self.put("limits", buckets).await
     }
 
     async fn read<T: for<'a> Deserialize<'a>>(&self, what: &str) -> Result<T> {

@@ -165,7 +165,7 @@ impl Bed {
             told.context("--delays")?;
         }
         if let Some(buckets) = buckets {
-            self.cloud.limits(buckets).await.context("--buckets")?;
+            self.cloud.throttle(buckets).await.context("--buckets")?;
         }
         Ok(())
     }
@@ -196,7 +196,7 @@ impl Bed {
             self.cloud
                 .delays(&serde_json::to_value(&self.before.timing)?)
                 .await?;
-            self.cloud.limits(&self.before.buckets).await?;
+            self.cloud.throttle(&self.before.buckets).await?;
         }
         for program in self.programs.into_iter().rev() {
             program.stop(PATIENCE).await;
