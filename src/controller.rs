@@ -122,6 +122,8 @@ pub(crate) struct ControllerService {
     in_flight: InFlight,
     /// Attempts to make volumes, by name.
     volumes: Attempts,
+    /// KMS keys that work.
+    keys: create_volume::Keys,
     /// Snapshots that EC2 may not show yet, by name.
     recent_snapshots: Recent,
     /// Group snapshots that EC2 may not show yet, by name.
@@ -144,6 +146,7 @@ impl ControllerService {
             settings,
             in_flight: InFlight::default(),
             volumes: Attempts::default(),
+            keys: create_volume::Keys::default(),
             recent_snapshots: Recent::default(),
             recent_groups: Recent::default(),
             first_snapshot: OnceLock::new(),

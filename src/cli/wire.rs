@@ -270,6 +270,9 @@ async fn serve_controller(
         },
         attach_patience: config.attach_patience,
     };
+    surroundings
+        .metrics
+        .register(|registry| cloud.metrics().register(registry));
     let metadata = SnapshotMetadataService::new(cloud.clone(), blocks);
     let controller = Arc::new(ControllerService::new(cloud, settings));
     let health = HealthSettings {

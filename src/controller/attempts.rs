@@ -8,16 +8,39 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ec2::Outcome;
+use tokio::time::Instant;
 
-/// Names remembered at most. Beyond it all are forgotten, which costs a look each.
+/// Names remembered at most, some 150 bytes each. Beyond it all are forgotten, which costs a look each.
 const MAX_NAMES: usize = 10_000;
+
+/// How long a name is remembered of which nothing was heard since. What is tried again is tried again within minutes.
+const KEPT: Duration = Duration::from_hours(1);
 
 /// The names of volumes.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
-    names: Mutex<HashMap<String, Known>>,
+    names: Mutex<Names>,
+}
+
+#[derive(Debug, Default)]
+struct Names {
+    known: HashMap<String, (Instant, Known)>,
+    /// When what is too old was last forgotten.
+    swept: Option<Instant>,
+}
+
+impl Names {
+    /// Forgets what is too old, now and then.
+    fn sweep(&mut self) {
+        let swept = *self.swept.get_or_insert_with(Instant::now);
+        if swept.elapsed() >= KEPT {
+            self.swept = Some(Instant::now());
+            self.known.retain(|_, (since, _)| since.elapsed() < KEPT);
+        }
+    }
 }
 
 /// What is known about one name.
@@ -41,7 +64,7 @@ impl Attempts {
 
     /// An attempt begins. Until it ends in [`Attempt::not_done`] the name may exist, also if the attempt is dropped in the middle.
     pub(super) fn begin<'a>(&'a self, name: &'a str) -> Attempt<'a> {
-        let before = self.lock().get(name).copied();
+        let before = self.lock().known.get(name).map(|(_, known)| *known);
         let generation = before.unwrap_or(UNKNOWN).generation;
         self.set(
             name,
@@ -84,25 +107,28 @@ impl Attempts {
     /// It exists and is known to the caller: nothing is worth remembering but a rolled generation.
     pub(super) fn succeeded(&self, name: &str) {
         let mut names = self.lock();
-        if names.get(name).is_some_and(|known| known.generation == 0) {
-            names.remove(name);
+        let plain = |(_, known): &(_, Known)| known.generation == 0;
+        if names.known.get(name).is_some_and(plain) {
+            names.known.remove(name);
         }
+        names.sweep();
     }
 
     fn known(&self, name: &str) -> Known {
-        self.lock().get(name).copied().unwrap_or(UNKNOWN)
+        let known = self.lock().known.get(name).map(|(_, known)| *known);
+        known.unwrap_or(UNKNOWN)
     }
 
     fn set(&self, name: &str, known: Known) {
         let mut names = self.lock();
-        if names.len() >= MAX_NAMES && !names.contains_key(name) {
-            names.clear();
+        if names.known.len() >= MAX_NAMES && !names.known.contains_key(name) {
+            names.known.clear();
         }
-        names.insert(name.to_owned(), known);
+        names.known.insert(name.to_owned(), (Instant::now(), known));
     }
 
     /// The map is whole after every statement, so a panic elsewhere while it was locked does not matter.
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+    fn lock(&self) -> MutexGuard<'_, Names> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -127,7 +153,7 @@ impl Attempt<'_> {
         match self.before {
             Some(before) => self.all.set(self.name, before),
             None => {
-                self.all.lock().remove(self.name);
+                self.all.lock().known.remove(self.name);
             }
         }
     }
@@ -174,12 +200,23 @@ mod tests {
         assert_eq!(all.begin("b").generation(), 0);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_tries_any_more_is_forgotten() {
+        let all = Attempts::default();
+        all.roll("a");
+        drop(all.begin("b"));
+        all.succeeded("c");
+        tokio::time::advance(KEPT).await;
+        all.succeeded("c");
+        assert!(all.lock().known.is_empty());
+    }
+
     #[test]
     fn memory_is_bounded() {
         let all = Attempts::default();
         for n in 0..=MAX_NAMES {
             all.found_nothing(&n.to_string());
         }
-        assert_eq!(all.lock().len(), 1);
+        assert_eq!(all.lock().known.len(), 1);
     }
 }

@@ -206,13 +206,7 @@ impl Taking<'_> {
     async fn create(&self) -> Result<Snapshot, Error> {
         let window = self.service.cloud.settings().consistency_window;
         let attempt = self.service.recent_snapshots.begin(&self.spec.name, window);
-        let refusal = match self
-            .service
-            .cloud
-            .api()
-            .create_snapshot(&self.spec.plan())
-            .await
-        {
+        let refusal = match self.service.cloud.create_snapshot(&self.spec.plan()).await {
             Ok(snapshot) => return self.adopt(snapshot),
             Err(refusal) => refusal,
         };

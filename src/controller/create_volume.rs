@@ -2,19 +2,20 @@
 //!
 //! Answers for two rules. *Finality*: an answer that the caller takes for final ("no volume of that name exists") is given only when
 //! that is known over all attempts. *No doubles*: client tokens expire, and a deleted volume's token answers with the dead id; so the
-//! first look afterwards goes by name, the oldest volume is kept, and a burnt token is rolled.
+//! first look afterwards goes by name, the oldest volume is kept, and a burnt token is rolled (`settle`).
 
 mod clone;
 mod contents;
+mod keys;
 mod placement;
-
-use std::ops::ControlFlow;
-use std::time::{Duration, SystemTime};
+mod settle;
 
 use csi::v1::{CreateVolumeRequest, CreateVolumeResponse};
-use ebs_types::{Gibibytes, VolumeId, VolumeKind, VolumeState};
+use ebs_types::{Gibibytes, VolumeKind, VolumeState};
 use ec2::{Ec2Error, ErrorKind, Outcome, Volume};
 
+pub(super) use self::keys::Keys;
+use self::settle::{Fate, is_ready};
 use super::error::Error;
 use super::site::Site;
 use super::volume_spec::VolumeSpec;
@@ -24,9 +25,6 @@ use crate::status::{Rpc, controller_code, is_final};
 
 /// Tokens tried in one RPC. More than one is burnt only where creation failed again and again.
 const MAX_TOKENS: usize = 4;
-
-/// How old a volume can be at most that a call has just made. AWS refuses requests of clocks that are more than 5 minutes off.
-const FRESH: Duration = Duration::from_secs(15 * 60);
 
 /// Serves the RPC.
 pub(super) async fn run(
@@ -73,16 +71,6 @@ impl Made {
     fn of(volume: Volume) -> Self {
         Self::Volume(Box::new(volume))
     }
-}
-
-/// What became of a volume that was watched.
-enum Fate {
-    Ready(Box<Volume>),
-    Errored,
-    /// Gone; whether it was seen alive before.
-    Gone {
-        seen: bool,
-    },
 }
 
 /// Where and of what a volume is made.
@@ -180,86 +168,12 @@ impl Creation<'_> {
         match place.source {
             None => {
                 let plan = spec.plan(place.site, place.size, kind, generation);
-                cloud.api().create_volume(&plan).await
+                cloud.create_volume(&plan).await
             }
             Some(source) => {
                 let plan = spec.plan_copy(source, place.size, kind, generation);
                 cloud.copy_volume(&plan).await
             }
-        }
-    }
-
-    /// EC2 accepted. Is it the only one of its name, and does it become usable?
-    async fn settle(&self, made: Volume) -> Result<Made, Error> {
-        let cloud = &self.service.cloud;
-        let named = cloud
-            .volumes_named(&self.spec.name)
-            .await
-            .map_err(|e| self.in_doubt(e))?;
-        let listed = named.iter().any(|volume| volume.id == made.id);
-        match named
-            .iter()
-            .find(|volume| volume.state != VolumeState::Error)
-        {
-            Some(oldest) if oldest.id != made.id => {
-                let oldest = oldest.clone();
-                self.drop_double(&made, &oldest, listed).await?;
-                return self.adopt(oldest).await.map(Made::of);
-            }
-            _ => {}
-        }
-        match self.watch(&made.id, listed).await? {
-            Fate::Ready(volume) => Ok(Made::Volume(volume)),
-            Fate::Errored => {
-                self.clean_up(&made.id).await?;
-                Err(self.failed(&made, "its state became error"))
-            }
-            Fate::Gone { seen: true } => {
-                self.service.volumes.roll(&self.spec.name);
-                Err(self.failed(&made, "it vanished while it was being made"))
-            }
-            Fate::Gone { seen: false } => match self.existing().await? {
-                Some(volume) => self.adopt(volume).await.map(Made::of),
-                None => Ok(Made::TokenBurnt),
-            },
-        }
-    }
-
-    /// Deletes what this call made, since an older volume of the name exists. A dead id of a burnt token is none to delete,
-    /// and what is attached, or was made by a call of long ago, may be in use by somebody who was given it then.
-    async fn drop_double(&self, made: &Volume, kept: &Volume, listed: bool) -> Result<(), Error> {
-        if !is_fresh(made) {
-            tracing::warn!(volume.name = %self.spec.name, volume.id = %made.id, kept = %kept.id, "leaving a double of an older volume to its user");
-            return Ok(());
-        }
-        if !listed {
-            match self.service.cloud.volume(&made.id).await {
-                Ok(volume) if !volume.state.is_gone() && volume.created >= kept.created => {}
-                Ok(_) => return Ok(()),
-                Err(error) if error.is_not_found() => return Ok(()),
-                Err(error) => return Err(self.in_doubt(error)),
-            }
-        }
-        tracing::warn!(volume.name = %self.spec.name, volume.id = %made.id, kept = %kept.id, "deleting a double of an older volume");
-        match self.service.cloud.delete_volume(&made.id).await {
-            Err(error) if error.kind == ErrorKind::VolumeInUse => Ok(()),
-            result => self.deleted(result),
-        }
-    }
-
-    /// Removes a volume that EC2 failed to make, and its token with it.
-    async fn clean_up(&self, id: &VolumeId) -> Result<(), Error> {
-        tracing::warn!(volume.name = %self.spec.name, volume.id = %id, "deleting a volume that could not be made");
-        let result = self.service.cloud.delete_volume(id).await;
-        self.deleted(result)?;
-        self.service.volumes.roll(&self.spec.name);
-        Ok(())
-    }
-
-    fn deleted(&self, result: Result<(), Ec2Error>) -> Result<(), Error> {
-        match result {
-            Err(error) if !error.is_not_found() => Err(self.in_doubt(error)),
-            _ => Ok(()),
         }
     }
 
@@ -305,6 +219,9 @@ impl Creation<'_> {
                 difference,
             });
         }
+        if is_ready(&volume) {
+            return Ok(volume);
+        }
         match self.watch(&volume.id, true).await? {
             Fate::Ready(ready) => Ok(*ready),
             Fate::Errored | Fate::Gone { .. } => Err(Error::CameAndWent {
@@ -314,56 +231,12 @@ impl Creation<'_> {
         }
     }
 
-    async fn watch(&self, id: &VolumeId, mut seen: bool) -> Result<Fate, Error> {
-        let looked = self
-            .service
-            .cloud
-            .watch_volume(id, |volume| match volume.state {
-                VolumeState::Creating => {
-                    seen = true;
-                    ControlFlow::Continue(())
-                }
-                VolumeState::Available | VolumeState::InUse => {
-                    ControlFlow::Break(Some(Fate::Ready(Box::new(volume.clone()))))
-                }
-                VolumeState::Error => ControlFlow::Break(Some(Fate::Errored)),
-                VolumeState::Deleting | VolumeState::Deleted => ControlFlow::Break(None),
-            })
-            .await;
-        match looked {
-            Ok(Some(fate)) => Ok(fate),
-            Ok(None) => Ok(Fate::Gone { seen }),
-            Err(error) if error.is_not_found() => Ok(Fate::Gone { seen }),
-            Err(error) => Err(self.in_doubt(error)),
-        }
-    }
-
     fn in_doubt(&self, error: Ec2Error) -> Error {
         Error::InDoubt {
             what: format!("a volume named {:?}", self.spec.name),
             error: Box::new(error),
         }
     }
-
-    fn failed(&self, made: &Volume, how: &'static str) -> Error {
-        let (name, volume) = (self.spec.name.clone(), made.id.clone());
-        match made.kms_key.clone() {
-            Some(key) => Error::KeyRefused {
-                name,
-                volume,
-                key,
-                how,
-            },
-            None => Error::CreationFailed { name, volume, how },
-        }
-    }
-}
-
-/// Whether a call of these minutes made the volume.
-fn is_fresh(volume: &Volume) -> bool {
-    let age = SystemTime::now().duration_since(volume.created);
-    // Made in the future: EC2's clock is ahead of ours.
-    age.unwrap_or_default() < FRESH
 }
 
 #[cfg(test)]

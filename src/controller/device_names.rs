@@ -19,6 +19,9 @@ use super::error::Error;
 /// How long EC2 may take to show an attachment in an instance's description.
 const ON_ITS_WAY: Duration = Duration::from_secs(120);
 
+/// How long an instance without volumes is remembered. What somebody else attaches meanwhile, EC2's refusal of a name tells.
+const IDLE: Duration = Duration::from_mins(10);
+
 /// How long a name is left alone under which an attachment got stuck: the instance may still hold on to it.
 const SUSPECT: Duration = Duration::from_hours(1);
 
@@ -34,6 +37,8 @@ pub(super) struct DeviceNames {
 struct Names {
     by_name: HashMap<DeviceName, Holder>,
     cards: Cards,
+    /// Since when there is nothing else worth remembering.
+    idle_since: Option<Instant>,
 }
 
 /// Who has a name.
@@ -73,11 +78,7 @@ impl DeviceNames {
         instance: &InstanceId,
         volume: &VolumeId,
     ) -> Result<Reservation, Error> {
-        if let Some(found) = self
-            .lock()
-            .get_mut(instance)
-            .and_then(|names| names.reserve(volume))
-        {
+        if let Some(found) = self.known(instance, volume) {
             return Ok(found);
         }
         // Never met, or full as far as is known: EC2 knows better.
@@ -91,12 +92,24 @@ impl DeviceNames {
         }
         let cards = self.card_counts.of(cloud, &described.instance_type).await;
         let mut instances = self.lock();
+        instances.retain(|_, names| !names.is_stale());
         let names = instances.entry(instance.clone()).or_default();
         names.learn(&described, cards);
         names.reserve(volume).ok_or_else(|| Error::NoDeviceName {
             instance: instance.clone(),
             used: described.block_devices.len(),
         })
+    }
+
+    /// The place on an instance that was met lately.
+    fn known(&self, instance: &InstanceId, volume: &VolumeId) -> Option<Reservation> {
+        let mut instances = self.lock();
+        let names = instances.get_mut(instance)?;
+        if names.is_stale() {
+            instances.remove(instance);
+            return None;
+        }
+        names.reserve(volume)
     }
 
     /// EC2 says that somebody else has this name.
@@ -149,14 +162,14 @@ impl DeviceNames {
         }
     }
 
-    /// The volume is not attached to this instance. An instance without volumes is forgotten.
+    /// The volume is not attached to this instance. An instance without volumes is forgotten after a while.
     pub(super) fn release(&self, instance: &InstanceId, volume: &VolumeId) {
         let mut instances = self.lock();
         if let Some(names) = instances.get_mut(instance) {
             names.by_name.retain(|_, holder| !holder.is(volume));
             names.cards.some_left();
             if names.is_idle() {
-                instances.remove(instance);
+                names.idle_since.get_or_insert_with(Instant::now);
             }
         }
     }
@@ -190,6 +203,11 @@ impl Names {
     fn is_idle(&self) -> bool {
         let kept = |holder: &Holder| matches!(holder, Holder::Volume(_)) || holder.is_suspect();
         !self.by_name.values().any(kept)
+    }
+
+    /// Whether nothing has been worth remembering here for a while.
+    fn is_stale(&self) -> bool {
+        self.idle_since.is_some_and(|since| since.elapsed() >= IDLE)
     }
 
     fn held(&mut self, volume: &VolumeId) -> Option<&mut Reservation> {
@@ -241,6 +259,7 @@ impl Names {
             since: Instant::now(),
             attached,
         };
+        self.idle_since = None;
         self.by_name
             .insert(device, Holder::Volume(reservation.clone()));
         reservation

@@ -28,8 +28,8 @@ use super::error::Error;
 pub(super) enum Begun {
     /// The volume is as wanted.
     Done(Shape),
-    /// EC2 has accepted what leads there.
-    UnderWay,
+    /// EC2 has accepted what leads there: just now, with the modification as it told it, or before.
+    UnderWay(Option<Box<Modification>>),
 }
 
 /// One RPC's modification of a volume, which has its turn.
@@ -70,6 +70,11 @@ impl<'a> Modifying<'a> {
     /// Those of planning and of EC2; [`Error::ModificationUnderWay`] and [`Error::TooSoon`], when nothing of this has been begun.
     pub(super) async fn begin(&self) -> Result<Begun, Error> {
         let is = Shape::of(&self.volume);
+        let desk = &self.service.modifications;
+        if self.wants(&is)? && !desk.may_be_under_way(&self.volume.id) {
+            // Where an earlier modification leads there, or elsewhere, EC2 refuses this one.
+            return self.send(&is).await;
+        }
         // Size and nothing are sure from the volume alone; its other attributes may be on their way to something else.
         let settled = self.ask.change.is_none_or(|change| change.is_empty());
         if settled && !self.wants(&is)? {
@@ -81,7 +86,7 @@ impl<'a> Modifying<'a> {
             return self.send(&is).await;
         }
         match last {
-            Some(last) if last.state == ModificationState::Modifying => Ok(Begun::UnderWay),
+            Some(last) if last.state == ModificationState::Modifying => Ok(Begun::UnderWay(None)),
             _ => Ok(Begun::Done(is)),
         }
     }
@@ -91,12 +96,23 @@ impl<'a> Modifying<'a> {
     /// # Errors
     /// [`Error::ModificationFailed`] and EC2's.
     pub(super) async fn finish(&self, begun: Begun) -> Result<Shape, Error> {
-        if let Begun::Done(shape) = begun {
-            return Ok(shape);
-        }
+        let shape = self.usable(begun).await?;
+        self.service.modifications.ended(&self.volume.id);
+        Ok(shape)
+    }
+
+    async fn usable(&self, begun: Begun) -> Result<Shape, Error> {
+        let since = match begun {
+            Begun::Done(shape) => return Ok(shape),
+            Begun::UnderWay(None) => ec2::Begun::Earlier,
+            Begun::UnderWay(Some(accepted)) => match self.look(&accepted) {
+                ControlFlow::Break(done) => return done,
+                ControlFlow::Continue(()) => ec2::Begun::Now,
+            },
+        };
         let cloud = &self.service.cloud;
         cloud
-            .watch_modification(&self.volume.id, |last| self.look(last))
+            .watch_modification(&self.volume.id, since, |last| self.look(last))
             .await?
     }
 
@@ -145,16 +161,17 @@ impl<'a> Modifying<'a> {
         self.sent(result).await
     }
 
-    async fn call(&self, is: &Shape, to: &Shape) -> Result<(), Ec2Error> {
+    async fn call(&self, is: &Shape, to: &Shape) -> Result<Modification, Ec2Error> {
         let request: ModifyVolume = difference(&self.volume.id, is, to);
-        self.service.cloud.modify_volume(&request).await?;
+        self.service.modifications.sending(&self.volume.id);
+        let accepted = self.service.cloud.modify_volume(&request).await?;
         self.service.modifications.accepted(&self.volume.id);
-        Ok(())
+        Ok(accepted)
     }
 
-    async fn sent(&self, result: Result<(), Ec2Error>) -> Result<Begun, Error> {
+    async fn sent(&self, result: Result<Modification, Ec2Error>) -> Result<Begun, Error> {
         match result {
-            Ok(()) => Ok(Begun::UnderWay),
+            Ok(accepted) => Ok(Begun::UnderWay(Some(Box::new(accepted)))),
             Err(refusal) => match refusal.kind {
                 ErrorKind::ModificationInProgress
                 | ErrorKind::IncorrectState
@@ -174,7 +191,7 @@ impl<'a> Modifying<'a> {
         let is = Shape::after(&self.volume, Some(&last));
         let leads_there = !self.wants(&is)?;
         match last.state {
-            ModificationState::Modifying if leads_there => Ok(Begun::UnderWay),
+            ModificationState::Modifying if leads_there => Ok(Begun::UnderWay(None)),
             ModificationState::Optimizing | ModificationState::Completed if leads_there => {
                 Ok(Begun::Done(is))
             }

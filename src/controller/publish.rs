@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use csi::v1::{ControllerPublishVolumeRequest, ControllerPublishVolumeResponse};
 use ebs_types::{AttachmentState, InstanceId, READ_ONLY_KEY, VolumeHandle, VolumeId};
-use ec2::{AttachVolume, Attachment, Ec2Error, ErrorKind};
+use ec2::{AttachVolume, Attachment, Begun, Change, Ec2Error, ErrorKind};
 use tokio::time::{Instant, timeout_at};
 
 use super::device_names::Reservation;
@@ -119,7 +119,7 @@ enum Next {
     /// The instance has it, and an older attachment has it too, though one node alone may.
     Shared(Attachment),
     /// It is on its way there.
-    Wait,
+    Wait(Begun),
     /// Nothing is in the way any more.
     TryAgain,
 }
@@ -166,9 +166,9 @@ impl Publication<'_> {
                 .reserve(&self.service.cloud, self.instance, self.volume)
                 .await?;
             let mut next = self.put(&place).await?;
-            let waited = matches!(next, Next::Wait);
-            if waited {
-                next = match self.wait(place.since).await? {
+            let waited = matches!(next, Next::Wait(_));
+            if let Next::Wait(begun) = next {
+                next = match self.wait(begun, place.since).await? {
                     Some(there) => there,
                     // Twice is no accident: the caller is told, and comes back later.
                     None => self.unstick(std::mem::replace(&mut unstuck, true)).await?,
@@ -180,7 +180,7 @@ impl Publication<'_> {
                     return Ok(attachment);
                 }
                 Next::Shared(older) => return Err(self.give_back(older, waited).await),
-                Next::Wait | Next::TryAgain => {}
+                Next::Wait(_) | Next::TryAgain => {}
             }
         }
         Err(self.undone())
@@ -199,7 +199,7 @@ impl Publication<'_> {
         };
         let names = &self.service.device_names;
         let refusal = match self.service.cloud.attach_volume(&request).await {
-            Ok(_) => return Ok(Next::Wait),
+            Ok(_) => return Ok(Next::Wait(Begun::Now)),
             Err(refusal) => refusal,
         };
         match refusal.kind {
@@ -248,10 +248,10 @@ impl Publication<'_> {
                     names.on_its_way(self.instance, self.volume);
                     return Ok(Next::TryAgain);
                 }
-                Ok(Next::Wait)
+                Ok(Next::Wait(Begun::Earlier))
             }
             Some((AttachmentState::Detaching | AttachmentState::Busy, _)) => {
-                self.wait_released().await
+                self.wait_released(Begun::Earlier).await
             }
             Some((AttachmentState::Detached, _)) | None => {
                 names.release(self.instance, self.volume);
@@ -261,13 +261,16 @@ impl Publication<'_> {
     }
 
     /// An earlier detach from this very instance is still on its way.
-    async fn wait_released(&self) -> Result<Next, Error> {
-        let watched = self.service.cloud.watch_volume(self.volume, |volume| {
-            match volume.attachment_to(self.instance).map(|here| here.state) {
+    async fn wait_released(&self, begun: Begun) -> Result<Next, Error> {
+        let cloud = &self.service.cloud;
+        let watched =
+            cloud.watch_volume(self.volume, Change::Detached, begun, |volume| match volume
+                .attachment_to(self.instance)
+                .map(|here| here.state)
+            {
                 None | Some(AttachmentState::Detached) => ControlFlow::Break(()),
                 Some(_) => ControlFlow::Continue(()),
-            }
-        });
+            });
         match timeout_at(Instant::now() + RELEASE, watched).await {
             Ok(Ok(())) => {
                 self.service
@@ -284,8 +287,9 @@ impl Publication<'_> {
     }
 
     /// Accepted: watch until the instance has the device. `None` where it hangs.
-    async fn wait(&self, since: Instant) -> Result<Option<Next>, Error> {
-        let watched = self.service.cloud.watch_volume(self.volume, |volume| {
+    async fn wait(&self, begun: Begun, since: Instant) -> Result<Option<Next>, Error> {
+        let cloud = &self.service.cloud;
+        let watched = cloud.watch_volume(self.volume, Change::Attached, begun, |volume| {
             let here = volume.attachment_to(self.instance);
             match here.map(|here| (here.state, here)) {
                 Some((AttachmentState::Attached, here)) => {
@@ -340,7 +344,7 @@ impl Publication<'_> {
                 after: self.patience(),
             });
         }
-        self.wait_released().await
+        self.wait_released(Begun::Earlier).await
     }
 
     /// How long an attachment may be on its way.

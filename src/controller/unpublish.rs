@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use csi::v1::{ControllerUnpublishVolumeRequest, ControllerUnpublishVolumeResponse};
 use ebs_types::{AttachmentState, InstanceId, VolumeHandle, VolumeId};
-use ec2::ErrorKind;
+use ec2::{Begun, Change, ErrorKind};
 use tokio::time::Instant;
 
 use super::error::Error;
@@ -77,7 +77,9 @@ async fn detach(
     instance: &InstanceId,
 ) -> Result<(), Error> {
     let refusal = match service.cloud.detach_volume(volume, instance).await {
-        Ok(_) => return wait(service, volume, instance).await,
+        // The instance may have let go of it already, as a stopped one does.
+        Ok(detached) if detached.state == AttachmentState::Detached => return Ok(()),
+        Ok(_) => return wait(service, volume, instance, Begun::Now).await,
         Err(refusal) => refusal,
     };
     match refusal.kind {
@@ -90,12 +92,12 @@ async fn detach(
                 Ok(described) => match described.attachment_to(instance).map(|here| here.state) {
                     None | Some(AttachmentState::Detached) => Ok(()),
                     Some(AttachmentState::Detaching | AttachmentState::Busy) => {
-                        wait(service, volume, instance).await
+                        wait(service, volume, instance, Begun::Earlier).await
                     }
                     Some(AttachmentState::Attaching | AttachmentState::Attached) => {
                         match is_gone(service, instance).await {
                             // EC2 lets go of its volumes by itself.
-                            true => wait(service, volume, instance).await,
+                            true => wait(service, volume, instance, Begun::Earlier).await,
                             false => Err(refusal.into()),
                         }
                     }
@@ -121,29 +123,29 @@ async fn wait(
     service: &ControllerService,
     volume: &VolumeId,
     instance: &InstanceId,
+    begun: Begun,
 ) -> Result<(), Error> {
     let mut busy_since = None;
     let watched = service
         .cloud
-        .watch_volume(volume, |described| {
-            match described.attachment_to(instance).map(|here| here.state) {
-                None | Some(AttachmentState::Detached) => ControlFlow::Break(Ok(())),
-                Some(AttachmentState::Busy) => {
-                    let since = *busy_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() < BUSY {
-                        ControlFlow::Continue(())
-                    } else {
-                        ControlFlow::Break(Err(()))
-                    }
-                }
-                Some(
-                    AttachmentState::Attaching
-                    | AttachmentState::Attached
-                    | AttachmentState::Detaching,
-                ) => {
-                    busy_since = None;
+        .watch_volume(volume, Change::Detached, begun, |described| match described
+            .attachment_to(instance)
+            .map(|here| here.state)
+        {
+            None | Some(AttachmentState::Detached) => ControlFlow::Break(Ok(())),
+            Some(AttachmentState::Busy) => {
+                let since = *busy_since.get_or_insert_with(Instant::now);
+                if since.elapsed() < BUSY {
                     ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(Err(()))
                 }
+            }
+            Some(
+                AttachmentState::Attaching | AttachmentState::Attached | AttachmentState::Detaching,
+            ) => {
+                busy_since = None;
+                ControlFlow::Continue(())
             }
         })
         .await;

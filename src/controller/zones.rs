@@ -3,12 +3,11 @@
 //!
 //! Doesn't answer for: what a request says of zones (`topology`), nor when another zone is tried (`create_volume`).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ebs_types::Zone;
 use ec2::{AvailabilityZone, Cloud, Ec2Error};
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::error::Error;
@@ -23,31 +22,34 @@ pub(super) struct Zones {
 }
 
 impl Zones {
-    /// The zones as EC2 described them within the last minutes.
+    /// The zones as EC2 described them within the last minutes. Many who want to know at once ask once.
     ///
     /// # Errors
     /// [`Ec2Error`] where EC2 has never described them to this process.
     pub(super) async fn read(&self, cloud: &Cloud) -> Result<Arc<[AvailabilityZone]>, Ec2Error> {
-        // Held while EC2 is asked, so that many who want to know at once ask once.
-        let mut read = self.read.lock().await;
-        if let Some((since, zones)) = &*read
+        let known = self.lock().clone();
+        if let Some((since, zones)) = &known
             && since.elapsed() < FRESH
         {
             return Ok(Arc::clone(zones));
         }
-        match (cloud.api().describe_availability_zones().await, &*read) {
+        match (cloud.zones().await, known) {
             (Ok(zones), _) => {
-                let zones: Arc<[_]> = zones.into();
-                *read = Some((Instant::now(), Arc::clone(&zones)));
+                *self.lock() = Some((Instant::now(), Arc::clone(&zones)));
                 Ok(zones)
             }
             // What was true some minutes ago is better than nothing.
             (Err(error), Some((_, zones))) => {
                 tracing::warn!(%error, "the region's zones could not be read again");
-                Ok(Arc::clone(zones))
+                Ok(zones)
             }
             (Err(error), None) => Err(error),
         }
+    }
+
+    /// It is replaced as a whole, so a panic elsewhere while it was locked does not matter.
+    fn lock(&self) -> MutexGuard<'_, Option<(Instant, Arc<[AvailabilityZone]>)>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

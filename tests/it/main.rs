@@ -13,6 +13,7 @@
 
 mod attach;
 mod bursts;
+mod calls;
 mod clones;
 mod concurrency;
 mod confinement;

@@ -5,10 +5,13 @@
 //! Doesn't answer for: what a call does ([`crate::Ec2`]), nor what an answer means to CSI.
 
 mod batch;
+mod crowd;
 mod group_snapshots;
 mod listing;
 mod lookup;
+mod metrics;
 mod sightings;
+mod single;
 mod snapshot_extras;
 mod sure;
 mod watch;
@@ -17,7 +20,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ebs_types::{InstanceId, SnapshotId, Tags, VolumeId};
+use ebs_types::{InstanceId, InstanceType, ListedLimit, SnapshotId, Tags, VolumeId};
 
 use self::batch::Batch;
 use self::group_snapshots::SnapshotsByGroup;
@@ -25,12 +28,15 @@ use self::lookup::{
     InstancesById, Modifications, SnapshotsById, SnapshotsByName, Source, StatusesById,
     VolumesById, VolumesByName,
 };
+pub use self::metrics::CloudMetrics;
 use self::sightings::{Sightings, Subject};
+use self::single::Single;
 use self::snapshot_extras::{FastRestoresBySnapshot, LocksBySnapshot};
+pub use self::watch::{Begun, Change};
 use self::watch::{Pace, Watch};
 use crate::{
-    AttachVolume, Attachment, CopyVolume, Ec2, Ec2Error, ErrorKind, Instance, Modification,
-    ModifyVolume, Snapshot, Volume,
+    Action, AttachVolume, Attachment, AvailabilityZone, CopyVolume, CreateSnapshot, CreateVolume,
+    Ec2, Ec2Error, ErrorKind, Instance, Modification, ModifyVolume, Snapshot, Volume,
 };
 
 /// How a [`Cloud`] paces itself.
@@ -38,9 +44,9 @@ use crate::{
 pub struct CloudSettings {
     /// How long EC2 may take to show what it has accepted. Default 10 s; seen in practice: up to 4 s.
     pub consistency_window: Duration,
-    /// The shortest time between two looks at what is awaited, and how soon a new waiter gets its first one. Default 100 ms.
+    /// The shortest time between two looks at the same thing that is awaited. Default 50 ms.
     pub watch_min: Duration,
-    /// The longest time between two looks at what is awaited. Default 2 s.
+    /// The longest time between two looks at the same thing that is awaited. Default 2 s.
     pub watch_max: Duration,
 }
 
@@ -48,7 +54,7 @@ impl Default for CloudSettings {
     fn default() -> Self {
         Self {
             consistency_window: Duration::from_secs(10),
-            watch_min: Duration::from_millis(100),
+            watch_min: Duration::from_millis(50),
             watch_max: Duration::from_secs(2),
         }
     }
@@ -66,6 +72,7 @@ impl Default for CloudSettings {
 pub struct Cloud {
     api: Arc<dyn Ec2>,
     settings: CloudSettings,
+    metrics: CloudMetrics,
     sightings: Arc<Sightings>,
     source: Source,
     volumes: Arc<Batch<VolumesById>>,
@@ -78,6 +85,8 @@ pub struct Cloud {
     locks: Arc<Batch<LocksBySnapshot>>,
     instances: Arc<Batch<InstancesById>>,
     modifications: Arc<Batch<Modifications>>,
+    zones: Arc<Single<(), Arc<[AvailabilityZone]>>>,
+    instance_types: Arc<Single<InstanceType, Option<ListedLimit>>>,
     volume_watch: Arc<Watch<VolumesById>>,
     name_watch: Arc<Watch<VolumesByName>>,
     modification_watch: Arc<Watch<Modifications>>,
@@ -96,35 +105,32 @@ impl Cloud {
             min: settings.watch_min,
             max: settings.watch_max,
         };
-        let volumes = Batch::new(VolumesById(source()));
-        let volumes_by_name = Batch::new(VolumesByName(source()));
-        let modifications = Batch::new(Modifications(source()));
-        let snapshots = Batch::new(SnapshotsById(source()));
-        let snapshots_by_name = Batch::new(SnapshotsByName(source()));
-        let instances = Batch::new(InstancesById(source()));
-        let statuses = Batch::new(StatusesById(source()));
-        let own = source();
+        let metrics = CloudMetrics::default();
+        let figures = || metrics.clone();
+        let volumes = Batch::new(VolumesById(source()), figures());
+        let volumes_by_name = Batch::new(VolumesByName(source()), figures());
+        let modifications = Batch::new(Modifications(source()), figures());
+        let known = || Arc::clone(&sightings);
         Self {
-            snapshots,
-            snapshots_by_name,
-            snapshots_by_group: Batch::new(SnapshotsByGroup(source())),
-            fast_restores: Batch::new(FastRestoresBySnapshot(source())),
-            locks: Batch::new(LocksBySnapshot(source())),
-            instances,
-            volume_watch: Watch::new(Arc::clone(&volumes), Arc::clone(&sightings), pace),
-            name_watch: Watch::new(Arc::clone(&volumes_by_name), Arc::clone(&sightings), pace),
-            modification_watch: Watch::new(
-                Arc::clone(&modifications),
-                Arc::clone(&sightings),
-                pace,
-            ),
+            snapshots: Batch::new(SnapshotsById(source()), figures()),
+            snapshots_by_name: Batch::new(SnapshotsByName(source()), figures()),
+            snapshots_by_group: Batch::new(SnapshotsByGroup(source()), figures()),
+            fast_restores: Batch::new(FastRestoresBySnapshot(source()), figures()),
+            locks: Batch::new(LocksBySnapshot(source()), figures()),
+            instances: Batch::new(InstancesById(source()), figures()),
+            statuses: Batch::new(StatusesById(source()), figures()),
+            zones: Single::new(Action::DescribeAvailabilityZones, figures()),
+            instance_types: Single::new(Action::DescribeInstanceTypes, figures()),
+            volume_watch: Watch::new(Arc::clone(&volumes), known(), pace, figures()),
+            name_watch: Watch::new(Arc::clone(&volumes_by_name), known(), pace, figures()),
+            modification_watch: Watch::new(Arc::clone(&modifications), known(), pace, figures()),
             volumes,
-            statuses,
             volumes_by_name,
             modifications,
-            source: own,
+            source: source(),
             api,
             settings,
+            metrics,
             sightings,
         }
     }
@@ -139,6 +145,12 @@ impl Cloud {
     #[must_use]
     pub fn settings(&self) -> CloudSettings {
         self.settings
+    }
+
+    /// How the calls are shared.
+    #[must_use]
+    pub fn metrics(&self) -> &CloudMetrics {
+        &self.metrics
     }
 
     /// The volume as EC2 describes it after this call began.
@@ -234,9 +246,12 @@ impl Cloud {
     pub async fn watch_volume<T: Send>(
         &self,
         id: &VolumeId,
+        change: Change,
+        begun: Begun,
         look: impl FnMut(&Volume) -> ControlFlow<T> + Send,
     ) -> Result<T, Ec2Error> {
-        self.volume_watch.until(id.clone(), look).await
+        let watch = &self.volume_watch;
+        watch.until(id.clone(), change, begun, look).await
     }
 
     /// [`Cloud::watch_volume`] over the volumes of one name, as [`Cloud::volumes_named`] gives them. `look` also sees empty
@@ -247,10 +262,12 @@ impl Cloud {
     pub async fn watch_volumes_named<T: Send>(
         &self,
         name: &str,
+        begun: Begun,
         mut look: impl FnMut(&[Volume]) -> ControlFlow<T> + Send,
     ) -> Result<T, Ec2Error> {
-        self.name_watch
-            .until(name.to_owned(), |volumes| look(volumes))
+        let (watch, name) = (&self.name_watch, name.to_owned());
+        watch
+            .until(name, Change::Made, begun, |volumes| look(volumes))
             .await
     }
 
@@ -262,9 +279,29 @@ impl Cloud {
     pub async fn watch_modification<T: Send>(
         &self,
         id: &VolumeId,
+        begun: Begun,
         look: impl FnMut(&Modification) -> ControlFlow<T> + Send,
     ) -> Result<T, Ec2Error> {
-        self.modification_watch.until(id.clone(), look).await
+        let watch = &self.modification_watch;
+        watch.until(id.clone(), Change::Modified, begun, look).await
+    }
+
+    /// [`Ec2::create_volume`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn create_volume(&self, request: &CreateVolume) -> Result<Volume, Ec2Error> {
+        let _coming = self.name_watch.coming();
+        self.api.create_volume(request).await
+    }
+
+    /// [`Ec2::create_snapshot`].
+    ///
+    /// # Errors
+    /// As there; "not found" as EC2 says it.
+    pub async fn create_snapshot(&self, request: &CreateSnapshot) -> Result<Snapshot, Ec2Error> {
+        let _busy = self.snapshots_by_name.busy();
+        self.api.create_snapshot(request).await
     }
 
     /// [`Ec2::copy_volume`].
@@ -272,6 +309,7 @@ impl Cloud {
     /// # Errors
     /// As there; [`ErrorKind::VolumeNotFound`], of the source, is sure.
     pub async fn copy_volume(&self, request: &CopyVolume) -> Result<Volume, Ec2Error> {
+        let _coming = self.name_watch.coming();
         let subject = Subject::Volume(request.source.clone());
         self.surely(|_| subject.clone(), || self.api.copy_volume(request))
             .await
@@ -294,6 +332,7 @@ impl Cloud {
     /// # Errors
     /// As there; "not found" is sure.
     pub async fn attach_volume(&self, request: &AttachVolume) -> Result<Attachment, Ec2Error> {
+        let _coming = self.volume_watch.coming();
         let (volume, instance) = (&request.volume, &request.instance);
         let attachment = self
             .surely(
@@ -315,6 +354,7 @@ impl Cloud {
         volume: &VolumeId,
         instance: &InstanceId,
     ) -> Result<Attachment, Ec2Error> {
+        let _coming = self.volume_watch.coming();
         self.surely(
             |kind| of_attachment(kind, volume, instance),
             || self.api.detach_volume(volume, instance),
@@ -327,6 +367,7 @@ impl Cloud {
     /// # Errors
     /// As there; [`ErrorKind::VolumeNotFound`] is sure.
     pub async fn modify_volume(&self, request: &ModifyVolume) -> Result<Modification, Ec2Error> {
+        let _coming = self.modification_watch.coming();
         let subject = Subject::Volume(request.volume.clone());
         let modification = self
             .surely(|_| subject.clone(), || self.api.modify_volume(request))

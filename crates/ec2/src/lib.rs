@@ -18,7 +18,7 @@ mod sdk;
 
 pub use api::Ec2;
 pub use blocks::{BLOCK_BYTES, BlockPlace, BlockQuery, Blocks};
-pub use cloud::{Cloud, CloudSettings};
+pub use cloud::{Begun, Change, Cloud, CloudMetrics, CloudSettings};
 pub use error::{Action, Ec2Error, ErrorKind, Outcome};
 #[cfg(feature = "sdk")]
 pub use pace::Caller;

@@ -3,10 +3,10 @@
 //! Answers for: how many a type has, and which one is used least. Doesn't answer for: what EC2 takes in the end.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ebs_types::{AttachmentLimit, InstanceType};
 use ec2::Cloud;
-use tokio::sync::Mutex;
 
 /// How many cards instance types have that the driver's table lacks.
 #[derive(Debug, Default)]
@@ -21,15 +21,13 @@ impl CardCounts {
         if let Some(limit) = AttachmentLimit::listed(instance_type) {
             return limit.ebs_cards;
         }
-        // Held while EC2 is asked, so that many who meet a new type at once ask once.
-        let mut asked = self.asked.lock().await;
-        if let Some(count) = asked.get(instance_type) {
+        if let Some(count) = self.lock().get(instance_type) {
             return *count;
         }
-        match cloud.api().describe_instance_type(instance_type).await {
+        match cloud.instance_type(instance_type).await {
             Ok(told) => {
                 let count = told.map_or(1, |told| told.limit.ebs_cards.max(1));
-                asked.insert(instance_type.clone(), count);
+                self.lock().insert(instance_type.clone(), count);
                 count
             }
             Err(error) => {
@@ -37,6 +35,11 @@ impl CardCounts {
                 1
             }
         }
+    }
+
+    /// The map is whole after every statement, so a panic elsewhere while it was locked does not matter.
+    fn lock(&self) -> MutexGuard<'_, HashMap<InstanceType, u32>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -82,7 +82,7 @@ async fn what_a_process_before_began_is_joined() {
     assert!(timeout(Duration::from_millis(500), call).await.is_err());
     let restarted = service(&fake);
     assert_eq!(expand(&restarted, &volume, 200, 0).await.unwrap(), 200);
-    assert_eq!(fake.calls(Action::ModifyVolume), 1);
+    assert_eq!(fake.state().modified, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use ebs_types::VolumeId;
 use tokio::sync::{Mutex as Turns, OwnedMutexGuard};
+use tokio::time::Instant;
 
 use super::plan::Ask;
 
@@ -13,12 +14,17 @@ use super::plan::Ask;
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 pub(super) const PER_DAY: usize = 4;
 
+/// For how long a modification of which nothing was seen any more may be under way. EC2 takes seconds until it can be used.
+const LASTS: Duration = Duration::from_hours(1);
+
 /// The volumes that are being modified.
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
     tables: Mutex<HashMap<VolumeId, Table>>,
     /// When EC2 accepted this process' modifications of the last 24 hours: a help for words, the truth is EC2's.
     accepted: Mutex<HashMap<VolumeId, Vec<SystemTime>>>,
+    /// When this process last sent a modification of which it has not seen the end.
+    sent: Mutex<HashMap<VolumeId, Instant>>,
 }
 
 /// Those at work on one volume: at most one expansion and one change, which others than `Desk` see to.
@@ -46,6 +52,25 @@ impl Desk {
         // A request that is cut off here gives its seat up all the same.
         seat.turn = Some(turns.lock_owned().await);
         seat
+    }
+
+    /// Notes that a modification is about to be sent.
+    pub(super) fn sending(&self, volume: &VolumeId) {
+        let mut sent = lock(&self.sent);
+        sent.retain(|_, since| since.elapsed() < LASTS);
+        sent.insert(volume.clone(), Instant::now());
+    }
+
+    /// Notes that a modification can be used.
+    pub(super) fn ended(&self, volume: &VolumeId) {
+        lock(&self.sent).remove(volume);
+    }
+
+    /// Whether one may be under way that this process has sent. Where that is not known, EC2's refusal of the next one tells.
+    pub(super) fn may_be_under_way(&self, volume: &VolumeId) -> bool {
+        let sent = lock(&self.sent);
+        sent.get(volume)
+            .is_some_and(|since| since.elapsed() < LASTS)
     }
 
     /// Notes that EC2 has accepted a modification.

@@ -135,8 +135,8 @@ impl Publication<'_> {
         if let Some(limit) = AttachmentLimit::listed(instance_type) {
             return Some(limit);
         }
-        let api = self.service.cloud.api();
-        let told = api.describe_instance_type(instance_type).await.ok()?;
+        let cloud = &self.service.cloud;
+        let told = cloud.instance_type(instance_type).await.ok()?;
         told.map(|told| told.limit)
     }
 }

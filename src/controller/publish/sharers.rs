@@ -5,7 +5,7 @@
 //! Doesn't answer for: pods of several nodes that were promised the volume together.
 
 use ebs_types::AttachmentState;
-use ec2::{Attachment, Volume};
+use ec2::{Attachment, Begun, Volume};
 
 use super::super::error::Error;
 use super::{Next, Publication};
@@ -35,6 +35,6 @@ impl Publication<'_> {
     async fn undo(&self) -> Result<(), Error> {
         let cloud = &self.service.cloud;
         cloud.detach_volume(self.volume, self.instance).await?;
-        self.wait_released().await.map(drop)
+        self.wait_released(Begun::Now).await.map(drop)
     }
 }

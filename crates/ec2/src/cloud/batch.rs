@@ -1,4 +1,5 @@
-//! Group commit for describes: the first one leaves at once; what arrives while it is in flight shares the next one.
+//! Group commit for describes: the first one leaves at once; what arrives while it is in flight shares the next one. Where many come
+//! fast, the next one gives the last of them a moment.
 //!
 //! Answers for: how many calls leave, that an answer is never older than its question, and that one key's fault or one
 //! caller's leaving is nobody else's.
@@ -6,11 +7,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, timeout_at};
 
+use super::crowd::{Arrivals, Coming, OneComing};
 use super::lookup::Lookup;
+use super::metrics::CloudMetrics;
 use crate::{Ec2Error, ErrorKind, Outcome};
 
 /// What one waiter gets.
@@ -22,24 +27,42 @@ pub(super) type Ticket<L> = oneshot::Receiver<Answer<L>>;
 /// Shares the calls of one kind of describe.
 pub(super) struct Batch<L: Lookup> {
     lookup: L,
+    metrics: CloudMetrics,
+    /// Those who have asked, and are at the call that they asked for.
+    busy: Coming,
+    /// Wakes a flight that gives others a moment: a call is full.
+    full: Notify,
     queue: Mutex<Queue<L>>,
 }
 
 struct Queue<L: Lookup> {
     waiting: Vec<(L::Key, oneshot::Sender<Answer<L>>)>,
+    arrivals: Arrivals,
+    /// Since when somebody waits.
+    since: Instant,
     /// Whether a task is under way that will look at `waiting` again.
     flying: bool,
 }
 
 impl<L: Lookup> Batch<L> {
-    pub(super) fn new(lookup: L) -> Arc<Self> {
+    pub(super) fn new(lookup: L, metrics: CloudMetrics) -> Arc<Self> {
         Arc::new(Self {
             lookup,
+            metrics,
+            busy: Coming::default(),
+            full: Notify::new(),
             queue: Mutex::new(Queue {
                 waiting: Vec::new(),
+                arrivals: Arrivals::default(),
+                since: Instant::now(),
                 flying: false,
             }),
         })
+    }
+
+    /// Somebody has asked and makes the call that this was for: where many do, others are at it and will ask.
+    pub(super) fn busy(&self) -> OneComing {
+        self.busy.one()
     }
 
     /// What EC2 says of `key` after this was called. "Not found" is EC2's latest word, not yet sure.
@@ -60,9 +83,20 @@ impl<L: Lookup> Batch<L> {
                 ((key, sender), ticket)
             })
             .unzip();
+        if tickets.is_empty() {
+            return tickets;
+        }
+        let now = Instant::now();
         let mut queue = self.queue();
+        queue.arrivals.came(now);
+        if queue.waiting.is_empty() {
+            queue.since = now;
+        }
         queue.waiting.extend(waiters);
-        if !queue.flying && !queue.waiting.is_empty() {
+        if queue.waiting.len() >= L::MOST {
+            self.full.notify_one();
+        }
+        if !queue.flying {
             queue.flying = true;
             // A task of its own, so that whoever leaves takes nobody else's call along.
             let flight = Flight {
@@ -89,18 +123,34 @@ struct Flight<L: Lookup> {
 
 impl<L: Lookup> Flight<L> {
     async fn run(mut self) {
-        loop {
-            let waiting = {
-                let mut queue = self.batch.queue();
-                if queue.waiting.is_empty() {
-                    queue.flying = false;
-                    self.landed = true;
-                    return;
-                }
-                std::mem::take(&mut queue.waiting)
-            };
+        let mut first = true;
+        while let Some(leaves) = self.leaves(first) {
+            if leaves > Instant::now() {
+                // A late notice of an earlier call that was full costs no more than leaving at once does.
+                let _ = timeout_at(leaves, self.batch.full.notified()).await;
+            }
+            let waiting = std::mem::take(&mut self.batch.queue().waiting);
             self.serve(waiting).await;
+            first = false;
         }
+    }
+
+    /// When the next call leaves; `None`, and the end of this task, where nobody waits.
+    fn leaves(&mut self, first: bool) -> Option<Instant> {
+        let mut queue = self.batch.queue();
+        let waiting = queue.waiting.len();
+        if waiting == 0 {
+            queue.flying = false;
+            self.landed = true;
+            return None;
+        }
+        let pause = match (self.batch.busy.count(), first) {
+            _ if waiting >= L::MOST => Duration::ZERO,
+            (0, true) => Duration::ZERO,
+            (0, false) => queue.arrivals.breath(waiting),
+            (busy, _) => queue.arrivals.patience(waiting + busy),
+        };
+        Some(queue.since + pause)
     }
 
     /// Answers these waiters with as few calls as EC2's limit on one allows.
@@ -112,12 +162,20 @@ impl<L: Lookup> Flight<L> {
             }
         }
         let keys: Vec<L::Key> = by_key.keys().cloned().collect();
+        for keys in keys.chunks(L::MOST) {
+            let asked = keys.iter().filter_map(|key| by_key.get(key));
+            let asked = asked.map(Vec::len).sum();
+            self.batch.metrics.described(L::ACTION, keys.len(), asked);
+        }
         let answers = join_all(keys.chunks(L::MOST).map(|keys| self.describe(keys))).await;
         for (key, answer) in answers.into_iter().flatten() {
-            for sender in by_key.remove(&key).into_iter().flatten() {
-                // Whoever left meanwhile misses nothing.
+            let mut senders = by_key.remove(&key).unwrap_or_default();
+            let last = senders.pop();
+            // Whoever left meanwhile misses nothing.
+            for sender in senders {
                 let _ = sender.send(answer.clone());
             }
+            last.and_then(|sender| sender.send(answer).err());
         }
     }
 

@@ -230,13 +230,16 @@ async fn a_name_is_watched_from_before_it_exists() {
         fake.put(volume(1, "pvc"));
     };
     let mut empty = 0;
-    let watch = assert_send(cloud.watch_volumes_named("pvc", |volumes| match volumes {
-        [] => {
-            empty += 1;
-            Continue(())
-        }
-        [first, ..] => Break(first.id.clone()),
-    }));
+    let watch =
+        assert_send(
+            cloud.watch_volumes_named("pvc", Begun::Earlier, |volumes| match volumes {
+                [] => {
+                    empty += 1;
+                    Continue(())
+                }
+                [first, ..] => Break(first.id.clone()),
+            }),
+        );
     let (found, ()) = tokio::join!(watch, create);
     assert_eq!(found.unwrap(), volume_id(1));
     assert!(empty > 0);
@@ -254,7 +257,10 @@ async fn a_modification_is_none_at_once_and_surely_missing_late() {
         ModificationState::Modifying => Continue(()),
         state => Break(state),
     };
-    let error = cloud.watch_modification(&id, ended).await.unwrap_err();
+    let error = cloud
+        .watch_modification(&id, Begun::Now, ended)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::ModificationNotFound);
     assert!(start.elapsed() >= WINDOW);
 
@@ -272,6 +278,6 @@ async fn a_modification_is_none_at_once_and_surely_missing_late() {
         sleep(Duration::from_secs(3)).await;
         fake.put_modification(modification(1, ModificationState::Optimizing));
     };
-    let (state, ()) = tokio::join!(cloud.watch_modification(&id, ended), shows);
+    let (state, ()) = tokio::join!(cloud.watch_modification(&id, Begun::Now, ended), shows);
     assert_eq!(state.unwrap(), ModificationState::Optimizing);
 }

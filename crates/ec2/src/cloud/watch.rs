@@ -1,11 +1,15 @@
-//! Waiting for states together: all who wait for one kind of thing ride one describe per tick.
+//! Waiting for changes together: all who wait for one kind of thing ride one describe per tick.
 //!
-//! Answers for: when the looks happen. A newcomer gets a soon first look; the pauses of one for whom nothing changes grow;
-//! who is not due yet rides along where a call leaves anyway and has room. Throttling, failures of EC2 and lost replies slow it down;
-//! an EC2 that does not answer at all for [`PATIENCE`] is reported, so that a caller learns why it waits.
+//! Answers for: when the looks happen. The first one comes when EC2 has lately tended to be done ([`Experience`]), the next ones at
+//! short, growing distances; of many who are due soon a look waits for some more ([`Arrivals`]); who is due before the next one rides
+//! along. Throttling, failures of EC2 and lost replies slow it down; an EC2 that does not answer at all for [`seat::PATIENCE`] is
+//! reported, so that a caller learns why it waits.
 //! Doesn't answer for: deadlines (the waiter's own), nor how keys become calls (`batch`).
 
-use std::collections::{HashMap, HashSet};
+mod experience;
+mod seat;
+
+use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,31 +17,61 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
+use self::experience::Experience;
+use self::seat::{News, Seat, Sight};
 use super::batch::Batch;
+use super::crowd::{Arrivals, Coming, OneComing};
 use super::lookup::Lookup;
+use super::metrics::CloudMetrics;
 use super::sightings::{Absence, Sightings};
 use crate::{Ec2Error, ErrorKind};
 
-/// How long a waiter is kept while nothing is heard of what it waits for. Throttling does not count: EC2 answers then.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// What is waited for. EC2 takes differently long for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// A new volume becomes usable.
+    Made,
+    /// An instance gets a volume.
+    Attached,
+    /// An instance lets go of a volume.
+    Detached,
+    /// A modification can be used.
+    Modified,
+}
 
-/// What one waiter is told last; `None` before its first look.
-type News<L> = Option<Result<<L as Lookup>::Value, Ec2Error>>;
+impl Change {
+    /// All of them.
+    pub(super) const ALL: [Self; 4] = [Self::Made, Self::Attached, Self::Detached, Self::Modified];
+}
+
+/// Since when EC2 is at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It has just accepted: the first look comes when it has lately tended to be done.
+    Now,
+    /// It has just accepted, and a look right away is worth its call.
+    NowInDoubt,
+    /// For how long is not known: the first look comes at once, and teaches nothing.
+    Earlier,
+}
 
 /// The waiters of one kind of thing.
 pub(super) struct Watch<L: Lookup> {
     batch: Arc<Batch<L>>,
     sightings: Arc<Sightings>,
+    metrics: CloudMetrics,
     pace: Pace,
-    /// Wakes the ticking task when somebody comes or the last one leaves.
+    /// Those whose call for a change is under way.
+    coming: Coming,
+    /// Wakes the ticking task when a look is due earlier than it thinks, or nobody waits any more.
     moved: Notify,
     waiters: Mutex<Waiters<L>>,
 }
 
-/// The bounds of the pause between two looks.
+/// The bounds of the pause between two looks at the same thing.
 #[derive(Clone, Copy)]
 pub(super) struct Pace {
-    /// The shortest; also a newcomer's time to the first look.
+    /// The shortest.
     pub(super) min: Duration,
     /// The longest.
     pub(super) max: Duration,
@@ -45,56 +79,76 @@ pub(super) struct Pace {
 
 struct Waiters<L: Lookup> {
     seats: HashMap<u64, Seat<L>>,
+    /// The seats by when they are due.
+    order: BTreeSet<(Instant, u64)>,
     next_number: u64,
+    arrivals: Arrivals,
+    experience: HashMap<Change, Experience>,
     /// Whether a task is under way that looks.
     ticking: bool,
-    /// No call leaves before.
+    /// When that task looks next, as far as it knows; in the past while it looks.
+    planned: Instant,
+    /// How many looks in a row have met trouble.
+    strikes: u32,
+    /// No call leaves before: the last one met trouble.
     rest_until: Instant,
 }
 
-struct Seat<L: Lookup> {
-    key: L::Key,
-    due: Instant,
-    pause: Duration,
-    last: Option<L::Value>,
-    /// Since when every look failed.
-    blind_since: Option<Instant>,
-    news: watch::Sender<News<L>>,
-}
-
 impl<L: Lookup> Watch<L> {
-    pub(super) fn new(batch: Arc<Batch<L>>, sightings: Arc<Sightings>, pace: Pace) -> Arc<Self> {
+    pub(super) fn new(
+        batch: Arc<Batch<L>>,
+        sightings: Arc<Sightings>,
+        pace: Pace,
+        metrics: CloudMetrics,
+    ) -> Arc<Self> {
+        let now = Instant::now();
         Arc::new(Self {
             batch,
             sightings,
+            metrics,
             pace,
+            coming: Coming::default(),
             moved: Notify::new(),
             waiters: Mutex::new(Waiters {
                 seats: HashMap::new(),
+                order: BTreeSet::new(),
                 next_number: 0,
+                arrivals: Arrivals::default(),
+                experience: HashMap::new(),
                 ticking: false,
-                rest_until: Instant::now(),
+                planned: now,
+                strikes: 0,
+                rest_until: now,
             }),
         })
+    }
+
+    /// Somebody makes a call, and will wait here for what it leads to.
+    pub(super) fn coming(&self) -> OneComing {
+        self.coming.one()
     }
 
     /// Looks at `key` until `look` breaks, EC2 refuses, or what is looked at is surely not there.
     pub(super) async fn until<T>(
         self: &Arc<Self>,
         key: L::Key,
+        change: Change,
+        begun: Begun,
         mut look: impl FnMut(&L::Value) -> ControlFlow<T>,
     ) -> Result<T, Ec2Error> {
+        let since = Instant::now();
         loop {
-            let mut place = self.sit_down(key.clone());
+            let mut place = self.sit_down(key.clone(), change, begun, since);
             while place.news.changed().await.is_ok() {
                 let news = place.news.borrow_and_update().clone();
                 match news {
-                    Some(Ok(value)) => {
+                    Some(News::Seen { value, at, missed }) => {
                         if let ControlFlow::Break(result) = look(&value) {
+                            place.learn(since, missed, at);
                             return Ok(result);
                         }
                     }
-                    Some(Err(error)) => return Err(error),
+                    Some(News::Refused(error)) => return Err(error),
                     None => {}
                 }
             }
@@ -102,24 +156,31 @@ impl<L: Lookup> Watch<L> {
         }
     }
 
-    fn sit_down(self: &Arc<Self>, key: L::Key) -> Place<L> {
+    fn sit_down(
+        self: &Arc<Self>,
+        key: L::Key,
+        change: Change,
+        begun: Begun,
+        since: Instant,
+    ) -> Place<L> {
+        let now = Instant::now();
         let (sender, news) = watch::channel(None);
         let mut waiters = self.waiters();
+        waiters.arrivals.came(now);
+        let typical = since + waiters.experience(change).first_look();
+        let due = match begun {
+            Begun::Now => typical.max(now),
+            Begun::NowInDoubt | Begun::Earlier => now,
+        };
         let number = waiters.next_number;
         waiters.next_number += 1;
-        waiters.seats.insert(
-            number,
-            Seat {
-                key,
-                due: Instant::now() + self.pace.min,
-                pause: self.pace.min,
-                last: None,
-                blind_since: None,
-                news: sender,
-            },
-        );
+        let typical = (begun != Begun::Earlier).then_some(typical);
+        let seat = Seat::new(key, since, due, typical, sender);
+        waiters.seats.insert(number, seat);
+        waiters.order.insert((due, number));
+        self.metrics.waits(change, 1);
         if waiters.ticking {
-            self.moved.notify_one();
+            self.hurry(&mut waiters);
         } else {
             waiters.ticking = true;
             let ticker = Ticker {
@@ -131,7 +192,20 @@ impl<L: Lookup> Watch<L> {
         Place {
             watch: Arc::clone(self),
             number,
+            change,
+            teaches: begun != Begun::Earlier,
             news,
+        }
+    }
+
+    /// Wakes the ticking task where it sleeps too long, by what is known now.
+    fn hurry(&self, waiters: &mut Waiters<L>) {
+        match waiters.next_look(&self.coming) {
+            Some(at) if at >= waiters.planned => {}
+            next => {
+                waiters.planned = next.unwrap_or(waiters.planned);
+                self.moved.notify_one();
+            }
         }
     }
 
@@ -141,19 +215,107 @@ impl<L: Lookup> Watch<L> {
     }
 }
 
+impl<L: Lookup> Waiters<L> {
+    fn experience(&mut self, change: Change) -> &mut Experience {
+        self.experience.entry(change).or_default()
+    }
+
+    /// When the next call leaves: when half of all who are about are due, or the first of them has waited for others long enough.
+    fn next_look(&self, coming: &Coming) -> Option<Instant> {
+        let (first, _) = self.order.first()?;
+        let crowd = self.seats.len() + coming.count();
+        let quorum = (crowd / 2).clamp(1, L::MOST);
+        let latest = *first + self.arrivals.patience(crowd);
+        let at = match self.order.iter().nth(quorum - 1) {
+            Some((enough, _)) => latest.min(*enough),
+            None => latest,
+        };
+        Some(at.max(self.rest_until))
+    }
+
+    /// Whom the next calls look at: those who are due, and those who fit into the same number of calls and are due before the next one;
+    /// [`FEW`] in any case, as they cost nothing.
+    fn riders(&self, horizon: Duration) -> Riders<L> {
+        let now = Instant::now();
+        let mut riders: Riders<L> = HashMap::new();
+        let mut room = L::MOST;
+        for (due, number) in &self.order {
+            if *due > now + horizon && riders.len() >= FEW {
+                break;
+            }
+            let Some(seat) = self.seats.get(number) else {
+                continue;
+            };
+            if riders.len() >= room && !riders.contains_key(&seat.key) {
+                if *due > now {
+                    break;
+                }
+                room += L::MOST;
+            }
+            riders.entry(seat.key.clone()).or_default().push(*number);
+        }
+        riders
+    }
+
+    /// Tells one seat what was seen at `at`, which decides when it is due again.
+    fn tell(&mut self, number: u64, sight: &Sight<L>, at: Instant, pace: Pace) {
+        if let Some(seat) = self.seats.get_mut(&number) {
+            let before = seat.due;
+            seat.take(sight, at, self.rest_until, pace);
+            if seat.due != before {
+                let after = seat.due;
+                self.order.remove(&(before, number));
+                self.order.insert((after, number));
+            }
+        }
+    }
+
+    /// After a look: trouble holds up the next one, the longer the more often it came.
+    fn rest(&mut self, trouble: bool, pace: Pace) {
+        self.strikes = if trouble { self.strikes + 1 } else { 0 };
+        if trouble {
+            let pause = pace.min * (1 << self.strikes.min(10));
+            self.rest_until = Instant::now() + pause.min(pace.max);
+        }
+    }
+}
+
+/// So many more or less in a describe make no difference.
+const FEW: usize = 50;
+
+/// The seats that a look is for, by what it looks at.
+type Riders<L> = HashMap<<L as Lookup>::Key, Vec<u64>>;
+
 /// A waiter's hold on its seat; dropping it gives the seat up.
 struct Place<L: Lookup> {
     watch: Arc<Watch<L>>,
     number: u64,
-    news: watch::Receiver<News<L>>,
+    change: Change,
+    teaches: bool,
+    news: watch::Receiver<Option<News<L>>>,
+}
+
+impl<L: Lookup> Place<L> {
+    /// What was waited for was seen by the look of `at`, and not by that of `missed`.
+    fn learn(&self, since: Instant, missed: Option<Instant>, at: Instant) {
+        if self.teaches {
+            let after = |look: Instant| look.saturating_duration_since(since);
+            let (missed, seen) = (missed.map(after), after(at));
+            let mut waiters = self.watch.waiters();
+            waiters.experience(self.change).learn(missed, seen);
+            let lag = seen.saturating_sub(missed.unwrap_or_default());
+            self.watch.metrics.told(self.change, lag);
+        }
+    }
 }
 
 impl<L: Lookup> Drop for Place<L> {
     fn drop(&mut self) {
+        self.watch.metrics.waits(self.change, -1);
         let mut waiters = self.watch.waiters();
-        waiters.seats.remove(&self.number);
-        if waiters.seats.is_empty() {
-            self.watch.moved.notify_one();
+        if let Some(seat) = waiters.seats.remove(&self.number) {
+            waiters.order.remove(&(seat.due, self.number));
+            self.watch.hurry(&mut waiters);
         }
     }
 }
@@ -170,7 +332,7 @@ impl<L: Lookup> Ticker<L> {
         while let Some(at) = self.next_look() {
             tokio::select! {
                 () = sleep_until(at) => self.look().await,
-                // Somebody came, who may be due earlier, or the last one left.
+                // Somebody came who is due earlier, or the last one left.
                 () = self.watch.moved.notified() => {}
             }
         }
@@ -179,72 +341,55 @@ impl<L: Lookup> Ticker<L> {
     /// When to look next; `None`, and the end of this task, where nobody waits.
     fn next_look(&mut self) -> Option<Instant> {
         let mut waiters = self.watch.waiters();
-        let due = waiters.seats.values().map(|seat| seat.due).min();
-        if due.is_none() {
-            waiters.ticking = false;
-            self.stopped = true;
+        let next = waiters.next_look(&self.watch.coming);
+        match next {
+            Some(at) => waiters.planned = at,
+            None => {
+                waiters.ticking = false;
+                self.stopped = true;
+            }
         }
-        due.map(|due| due.max(waiters.rest_until))
+        next
     }
 
     async fn look(&self) {
-        let (keys, newcomers) = self.riders();
-        let tickets = self.watch.batch.ask(keys.iter().cloned());
-        let mut sights = HashMap::with_capacity(keys.len());
-        for (key, ticket) in keys.into_iter().zip(tickets) {
+        let riders = {
+            let mut waiters = self.watch.waiters();
+            waiters.planned = Instant::now();
+            let crowd = waiters.seats.len() + self.watch.coming.count();
+            let next = waiters.arrivals.patience(crowd);
+            waiters.riders(next.max(self.watch.pace.min))
+        };
+        let at = Instant::now();
+        let tickets = self.watch.batch.ask(riders.keys().cloned());
+        let mut sights = Vec::with_capacity(riders.len());
+        for ((key, seats), ticket) in riders.into_iter().zip(tickets) {
             // A ticket that fails is a call that panicked; a later look asks again.
             let sight = match ticket.await {
                 Ok(answer) => self.judge(&key, answer),
                 Err(_) => Sight::Trouble(None),
             };
-            sights.insert(key, sight);
+            sights.push((sight, seats));
         }
-        self.deliver(&sights, newcomers);
+        self.deliver(sights, at);
     }
 
-    /// Whom the next calls look at: those who are due, and by nearness those who fit into the same number of calls.
-    /// With it the number of the first seat for which their answers will be too old.
-    fn riders(&self) -> (Vec<L::Key>, u64) {
-        let now = Instant::now();
-        let waiters = self.watch.waiters();
-        let mut seats: Vec<(Instant, &L::Key)> = waiters
-            .seats
-            .values()
-            .map(|seat| (seat.due, &seat.key))
-            .collect();
-        seats.sort_by_key(|(due, _)| *due);
-        let mut riders = HashSet::new();
-        let mut room = L::MOST;
-        for (due, key) in seats {
-            if riders.len() >= room && !riders.contains(key) {
-                if due > now {
-                    break;
-                }
-                room += L::MOST;
-            }
-            riders.insert(key.clone());
-        }
-        (riders.into_iter().collect(), waiters.next_number)
-    }
-
-    /// Tells everybody what was seen, but for newcomers, and decides when each is due again.
-    fn deliver(&self, sights: &HashMap<L::Key, Sight<L::Value>>, newcomers: u64) {
-        let now = Instant::now();
+    /// Tells everybody what was seen at `at`. Whoever has come since is told nothing that was seen before it asked.
+    fn deliver(&self, sights: Vec<(Sight<L>, Vec<u64>)>, at: Instant) {
         let pace = self.watch.pace;
         let mut waiters = self.watch.waiters();
-        waiters.rest_until = now + pace.min;
-        for (number, seat) in &mut waiters.seats {
-            if *number < newcomers
-                && let Some(sight) = sights.get(&seat.key)
-            {
-                seat.take(sight, now, pace);
+        let is_trouble = |(sight, _): &(_, _)| matches!(sight, Sight::Trouble(_));
+        waiters.rest(sights.iter().any(is_trouble), pace);
+        for (sight, seats) in sights {
+            for number in seats {
+                waiters.tell(number, &sight, at, pace);
             }
         }
     }
 
-    fn judge(&self, key: &L::Key, answer: Result<L::Value, Ec2Error>) -> Sight<L::Value> {
+    fn judge(&self, key: &L::Key, answer: Result<L::Value, Ec2Error>) -> Sight<L> {
         match answer {
-            Ok(value) => Sight::Seen(value),
+            Ok(value) => Sight::Seen(Arc::new(value)),
             Err(error) if error.is_transient() => {
                 tracing::debug!(key = %key, error = %error, "a look at what is awaited failed");
                 let silence = !matches!(error.kind, ErrorKind::Throttled | ErrorKind::NoTurn);
@@ -268,63 +413,8 @@ impl<L: Lookup> Drop for Ticker<L> {
             let mut waiters = self.watch.waiters();
             waiters.ticking = false;
             waiters.seats.clear();
+            waiters.order.clear();
         }
-    }
-}
-
-/// What a look at one key showed.
-enum Sight<V> {
-    /// It is there.
-    Seen(V),
-    /// EC2 doesn't show it, which is sure if it still doesn't at this time.
-    NotYet(Instant),
-    /// EC2 refuses, or what is awaited is surely not there.
-    Refused(Ec2Error),
-    /// Nothing: EC2 throttled, or it failed or its answer was lost, with the error.
-    Trouble(Option<Ec2Error>),
-}
-
-impl<L: Lookup> Seat<L> {
-    fn take(&mut self, sight: &Sight<L::Value>, now: Instant, pace: Pace) {
-        let was_due = self.due <= now;
-        self.blind_since = match sight {
-            Sight::Trouble(Some(_)) => self.blind_since.or(Some(now)),
-            _ => None,
-        };
-        match sight {
-            Sight::Seen(value) => {
-                if self.last.as_ref() != Some(value) {
-                    self.last = Some(value.clone());
-                    self.pause = pace.min;
-                    self.due = now + pace.min;
-                } else if was_due {
-                    self.rest(now, (self.pause * 3 / 2).min(pace.max));
-                }
-                self.news.send_replace(Some(Ok(value.clone())));
-            }
-            Sight::NotYet(sure_from) => {
-                self.rest(now, (self.pause * 3 / 2).min(pace.max));
-                self.due = self.due.min((*sure_from).max(now + pace.min));
-            }
-            Sight::Refused(error) => {
-                self.rest(now, pace.max);
-                self.news.send_replace(Some(Err(error.clone())));
-            }
-            Sight::Trouble(error) => {
-                self.rest(now, (self.pause * 2).min(pace.max));
-                let silent = self
-                    .blind_since
-                    .is_some_and(|since| now - since >= PATIENCE);
-                if let (true, Some(error)) = (silent, error) {
-                    self.news.send_replace(Some(Err(error.clone())));
-                }
-            }
-        }
-    }
-
-    fn rest(&mut self, now: Instant, pause: Duration) {
-        self.pause = pause;
-        self.due = now + pause;
     }
 }
 

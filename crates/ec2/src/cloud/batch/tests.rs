@@ -12,10 +12,11 @@ use crate::cloud::sightings::Sightings;
 use crate::{Action, ErrorKind};
 
 fn batch(fake: &Arc<Fake>) -> Arc<Batch<VolumesById>> {
-    Batch::new(VolumesById(Source {
+    let source = Source {
         api: fake.clone(),
         sightings: Arc::new(Sightings::new(Duration::from_secs(10))),
-    }))
+    };
+    Batch::new(VolumesById(source), CloudMetrics::default())
 }
 
 fn fake_with(volumes: usize) -> Arc<Fake> {
@@ -155,7 +156,7 @@ async fn after_a_panic_the_next_one_is_served() {
             None
         }
     }
-    let batch = Batch::new(Panics(false.into()));
+    let batch = Batch::new(Panics(false.into()), CloudMetrics::default());
     let cut = batch.get("a".to_owned()).await.unwrap_err();
     assert_eq!(cut.kind, ErrorKind::Unreachable);
     batch.get("a".to_owned()).await.unwrap();
