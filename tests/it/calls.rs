@@ -1,6 +1,6 @@
 //! How many calls to EC2 each RPC takes where EC2 answers at once: alone, again, and in a burst.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use csi::v1::{
     ControllerGetVolumeRequest, DeleteSnapshotRequest, GetSnapshotRequest,
@@ -10,7 +10,7 @@ use emulator::Delays;
 use futures::future::join_all;
 use lab::orchestrator::{Claim, Use, gib_or_more};
 
-use crate::world::{World, modify, parameters, world_with};
+use crate::world::{World, modify, parameters, snapshot, world_with};
 
 /// Calls by action.
 type Calls = BTreeMap<String, u64>;
@@ -88,7 +88,7 @@ async fn a_volumes_life_alone() {
     takes(&world, "expand", &grow, expand()).await;
     takes(&world, "expand again", &look, expand()).await;
 
-    let faster = || modify(&world, &claim.id, parameters(&[("iops", "4000")]));
+    let faster = || modify(&world, &claim.id, parameters(&[("throughput", "250")]));
     takes(&world, "modify", &grow, faster()).await;
     let looks = [("DescribeVolumes", 1), ("DescribeVolumesModifications", 1)];
     takes(&world, "modify again", &looks, faster()).await;
@@ -104,13 +104,14 @@ async fn a_snapshots_life_alone() {
     let controller = &world.controller;
     let source = controller.create(&world.order("pvc")).await.unwrap();
     // The first snapshot after a start may be one that the process before has begun: that is looked for.
-    controller.snapshot(&source, "first").await.unwrap();
+    let take = |name| snapshot(&world, &source.id, name, HashMap::new());
+    take("first").await.unwrap();
 
     let create = [("DescribeSnapshots", 1), ("CreateSnapshot", 1)];
-    let take = || controller.snapshot(&source, "snapshot");
-    let id = takes(&world, "snapshot", &create, take()).await;
+    let taken = takes(&world, "snapshot", &create, take("snapshot")).await;
+    let id = taken.snapshot_id;
     let look = [("DescribeSnapshots", 1)];
-    takes(&world, "snapshot again", &look, take()).await;
+    takes(&world, "snapshot again", &look, take("snapshot")).await;
     let get = async || {
         let request = GetSnapshotRequest {
             snapshot_id: id.clone(),
