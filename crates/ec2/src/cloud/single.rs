@@ -48,7 +48,7 @@ where
                 first.push(sender);
                 // A task of its own, so that whoever leaves takes nobody else's call along.
                 let flight = Flight(Arc::clone(self), key);
-                tokio::spawn(async move { flight.land(call.await) });
+                tokio::spawn(async move { flight.land(&call.await) });
             }
             others => {
                 others.push(sender);
@@ -81,7 +81,7 @@ impl<K, V> Single<K, V> {
 struct Flight<K: Eq + Hash, V>(Arc<Single<K, V>>, K);
 
 impl<K: Eq + Hash, V: Clone> Flight<K, V> {
-    fn land(self, answer: Result<V, Ec2Error>) {
+    fn land(self, answer: &Result<V, Ec2Error>) {
         for asker in self.take() {
             // Whoever left meanwhile misses nothing.
             let _ = asker.send(answer.clone());
