@@ -12,6 +12,7 @@ use std::time::Duration;
 use ebs_types::{InstanceType, Region};
 use serde::{Deserialize, Serialize};
 
+pub use crate::faults::{FaultRate, InvalidFaultRate};
 pub use outpost::{InvalidOutpostConfig, OutpostConfig};
 
 /// What [`crate::Emulator::start`] needs to know.
@@ -47,16 +48,22 @@ pub struct Config {
     pub modifications_per_day: u32,
     /// For how long a client token is remembered.
     pub token_lifetime: Duration,
+    /// Which buckets of tokens throttle calls from the start.
+    pub buckets: BucketProfile,
+    /// What goes wrong from the start, each at its rate.
+    pub fault_rates: Vec<FaultRate>,
+    /// Whether each instance has a metadata service, which takes a socket.
+    pub metadata: bool,
     /// The IAM policy, in JSON, of who signs its calls; without one everything is allowed. Who doesn't sign them is the administrator.
     pub policy: Option<String>,
     /// KMS keys, by id, ARN or alias, that may not be used: a volume that is to be encrypted with one is accepted, and gone later.
     pub denied_keys: Vec<String>,
-    /// What ids are drawn from: equal seeds and calls give equal ids.
+    /// What ids are drawn from, and which calls faults by rate befall: equal seeds and calls give equal ids and faults.
     pub seed: u64,
 }
 
 impl Default for Config {
-    /// One region, `eu-central-1`, of three zones and four `m7i.large`, everything at once, on free loopback ports, kept nowhere.
+    /// One region, `eu-central-1`, of three zones and four `m7i.large`, everything at once and without throttling, on free loopback ports, kept nowhere.
     fn default() -> Self {
         let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         Self {
@@ -75,11 +82,23 @@ impl Default for Config {
             consistency: Duration::ZERO,
             modifications_per_day: 4,
             token_lifetime: Duration::from_hours(24),
+            buckets: BucketProfile::None,
+            fault_rates: Vec::new(),
+            metadata: true,
             policy: None,
             denied_keys: Vec::new(),
             seed: 0,
         }
     }
+}
+
+/// The buckets of tokens from which calls are taken (EC2 developer guide, "Request throttling for the Amazon EC2 API").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BucketProfile {
+    /// None: nothing is throttled.
+    None,
+    /// As EC2 publishes them for an account whose limits nobody has raised.
+    Ec2,
 }
 
 /// What stands behind a volume.
@@ -91,10 +110,13 @@ pub enum BackingKind {
     Loop,
 }
 
-/// How long asynchronous changes take, from the call that starts them. In JSON each is a whole number of milliseconds.
+/// How long calls take, and the asynchronous changes that they start. In JSON each is a whole number of milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delays {
+    /// Every call itself, from its admission until it takes effect; states saved before there was a choice have none.
+    #[serde(rename = "call_ms", with = "millis", default)]
+    pub call: Duration,
     /// A volume from `creating` to `available`.
     #[serde(rename = "create_ms", with = "millis")]
     pub create: Duration,
@@ -142,6 +164,7 @@ impl Delays {
     #[must_use]
     pub fn none() -> Self {
         Self {
+            call: Duration::ZERO,
             create: Duration::ZERO,
             initialize: Duration::ZERO,
             copy: Duration::ZERO,
@@ -162,6 +185,7 @@ impl Delays {
     #[must_use]
     pub fn realistic() -> Self {
         Self {
+            call: Duration::ZERO,
             create: Duration::from_millis(1_500),
             initialize: Duration::from_secs(10),
             copy: Duration::from_secs(10),

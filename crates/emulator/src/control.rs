@@ -5,7 +5,7 @@ mod json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
@@ -14,9 +14,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::json::{BadRequest, Body};
-use crate::config::Settings;
+use crate::config::{BucketProfile, Settings};
 use crate::engine::Engine;
-use crate::faults::{Bucket, FaultSpec};
+use crate::faults::{Buckets, FaultSpec, Limit};
 use crate::model::{Health, ZoneState};
 use crate::state::Input;
 
@@ -30,6 +30,7 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/delays", get(delays).put(set_delays))
         .route("/limits", get(limits).put(set_limits))
+        .route("/limits/{profile}", put(set_limit_profile))
         .route("/state", get(state))
         .route("/volume-status", put(set_volume_status))
         .route("/zones", put(set_zones))
@@ -103,9 +104,25 @@ async fn limits(State(engine): State<Arc<Engine>>) -> Json<Value> {
 
 async fn set_limits(
     State(engine): State<Arc<Engine>>,
-    Body(buckets): Body<BTreeMap<String, Bucket>>,
+    Body(given): Body<BTreeMap<String, Limit>>,
 ) -> Result<Json<Value>, BadRequest> {
-    engine.inner().buckets.set(&buckets).map_err(BadRequest)?;
+    engine.inner().buckets.set(&given).map_err(BadRequest)?;
+    Ok(limits(State(engine)).await)
+}
+
+async fn set_limit_profile(
+    State(engine): State<Arc<Engine>>,
+    Path(profile): Path<String>,
+) -> Result<Json<Value>, BadRequest> {
+    let profile = match profile.as_str() {
+        "ec2" => BucketProfile::Ec2,
+        "none" => BucketProfile::None,
+        other => {
+            let wrong = format!("profile: {other:?} is not one of ec2, none");
+            return Err(BadRequest(wrong));
+        }
+    };
+    engine.inner().buckets = Buckets::of(profile);
     Ok(limits(State(engine)).await)
 }
 
@@ -160,6 +177,7 @@ async fn unknown() -> (StatusCode, Json<Value>) {
         "/faults",
         "/delays",
         "/limits",
+        "/limits/{profile}",
         "/state",
         "/volume-status",
         "/zones",

@@ -39,7 +39,7 @@ pub(crate) struct Engine {
     /// Itself, for those whom it must not keep alive.
     own: Weak<Engine>,
     clock: Clock,
-    /// Rung when something new may be due.
+    /// Rung when something is due before all that was.
     changed: Notify,
     /// Where the instances' devices and metadata are.
     pub(crate) fleet: Fleet,
@@ -101,15 +101,20 @@ impl Engine {
 
     /// Takes a call from admission to answer.
     pub(crate) async fn call(&self, region: &Region, action: Action, call: &Call) -> Outcome {
-        let fault = {
+        let (fault, latency) = {
             let mut inner = self.inner();
             let now = self.now(&inner);
-            if !inner.buckets.admit(now, region, action) {
+            if !inner.buckets.admit(now, region, action, &call.request) {
                 return Outcome::Error(action.throttled());
             }
-            let subjects = call.request.subjects();
-            inner.faults.take(action, &subjects, call.dry_run)
+            (
+                inner.faults.take(now, action, call),
+                inner.world.settings().delays.call,
+            )
         };
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
         let mut script = Script::default();
         match fault {
             Some(Fault::Error(error)) => return Outcome::Error(error),
@@ -141,9 +146,9 @@ impl Engine {
             }
             Request::Blocks(query) => self.blocks(region, query).await.map(Reply::Blocks),
             Request::Change(command) if call.dry_run => {
-                let inner = self.inner();
-                let now = self.now(&inner);
-                inner.world.rehearse(now, region, command)?;
+                let mut inner = self.inner();
+                self.catch_up(&mut inner);
+                inner.world.rehearse(region, command)?;
                 Err(ApiError::dry_run())
             }
             Request::Change(command) => {
@@ -176,11 +181,16 @@ impl Engine {
     fn take(&self, input: &Input, done: Option<oneshot::Sender<()>>) -> Result<Reply, ApiError> {
         let mut inner = self.inner();
         let now = self.now(&inner);
+        let before = inner.world.next_due();
         let (reply, effects) = inner.enter(now, input)?;
         self.hand_over(&mut inner, effects, done);
         inner.fold_journal();
+        let next = inner.world.next_due();
         drop(inner);
-        self.changed.notify_one();
+        // Whoever waits for what was due before wakes up in time for all that comes later.
+        if next.is_some_and(|next| before.is_none_or(|before| next < before)) {
+            self.changed.notify_one();
+        }
         reply
     }
 

@@ -3,14 +3,18 @@
 //! Answers for: choosing the fault of a call. Doesn't answer for: carrying it out (`engine` and `server` do).
 
 mod buckets;
+mod profile;
+mod rate;
 mod spec;
 
 use serde::Serialize;
 
-pub(crate) use self::buckets::{Bucket, Buckets};
+pub(crate) use self::buckets::{Buckets, Limit};
+pub use self::rate::{FaultRate, InvalidFaultRate};
 pub(crate) use self::spec::FaultSpec;
-use crate::model::{ApiError, CreateFailure};
-use crate::wire::Action;
+use crate::model::{ApiError, CreateFailure, Timestamp};
+use crate::state::draw;
+use crate::wire::{Action, Call};
 
 /// What happens to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +45,8 @@ impl Fault {
 pub(crate) struct Faults {
     rules: Vec<Rule>,
     last_id: u64,
+    /// Where the draws of those that come by chance are.
+    chance: u64,
 }
 
 #[derive(Debug)]
@@ -50,7 +56,18 @@ struct Rule {
     spec: FaultSpec,
     fault: Fault,
     skip: u32,
-    remaining: u32,
+    /// `None` if there is no end to it.
+    remaining: Option<u32>,
+    pace: Option<Pace>,
+}
+
+/// How many faults a second there may be.
+#[derive(Debug)]
+struct Pace {
+    per_second: f64,
+    /// How many there may be at once: those of a second, and one at least.
+    saved: f64,
+    at: Timestamp,
 }
 
 /// A rule as the control endpoint shows it.
@@ -59,24 +76,40 @@ pub(crate) struct RuleView {
     id: u64,
     #[serde(flatten)]
     spec: FaultSpec,
-    remaining: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remaining: Option<u32>,
 }
 
 impl Faults {
+    /// These from the start. Equal seeds and calls give equal faults.
+    ///
+    /// # Errors
+    /// As of [`Faults::add`].
+    pub(crate) fn new(seed: u64, rates: &[FaultRate]) -> Result<Self, String> {
+        let mut faults = Self {
+            chance: seed,
+            ..Self::default()
+        };
+        for FaultRate(spec) in rates {
+            faults.add(spec.clone())?;
+        }
+        Ok(faults)
+    }
+
     /// Adds a rule; it comes after those that are there.
     ///
     /// # Errors
     /// A sentence that begins with the name of the field that is wrong.
     pub(crate) fn add(&mut self, spec: FaultSpec) -> Result<RuleView, String> {
-        let action = spec.action()?;
-        let fault = spec.fault()?;
+        let (action, fault) = spec.read()?;
         self.last_id += 1;
         let rule = Rule {
             id: self.last_id,
             action,
             fault,
             skip: spec.skip,
-            remaining: spec.count,
+            remaining: spec.most(),
+            pace: spec.per_second.map(Pace::new),
             spec,
         };
         let view = rule.view();
@@ -94,23 +127,40 @@ impl Faults {
         self.rules.clear();
     }
 
-    /// The fault of a call: that of the first rule that fits it, which is thereby used up by one.
-    pub(crate) fn take(
+    /// The fault of a call: that of the first rule that fits it and doesn't let it be, which is thereby used up by one.
+    pub(crate) fn take(&mut self, now: Timestamp, action: Action, call: &Call) -> Option<Fault> {
+        if self.rules.is_empty() {
+            return None;
+        }
+        self.choose(now, action, &call.request.subjects(), call.dry_run)
+    }
+
+    fn choose(
         &mut self,
+        now: Timestamp,
         action: Action,
         subjects: &[&str],
         dry_run: bool,
     ) -> Option<Fault> {
-        let fits = |rule: &&mut Rule| rule.fits(action, subjects, dry_run);
-        let rule = self.rules.iter_mut().find(fits)?;
-        if rule.skip > 0 {
-            rule.skip -= 1;
-            return None;
+        for rule in &mut self.rules {
+            if !rule.fits(action, subjects, dry_run) {
+                continue;
+            }
+            if rule.skip > 0 {
+                rule.skip -= 1;
+                return None;
+            }
+            if !rule.strikes(now, &mut self.chance) {
+                continue;
+            }
+            let fault = rule.fault.clone();
+            if let Some(remaining) = &mut rule.remaining {
+                *remaining = remaining.saturating_sub(1);
+            }
+            self.rules.retain(|rule| rule.remaining != Some(0));
+            return Some(fault);
         }
-        rule.remaining = rule.remaining.saturating_sub(1);
-        let fault = rule.fault.clone();
-        self.rules.retain(|rule| rule.remaining > 0);
-        Some(fault)
+        None
     }
 }
 
@@ -122,12 +172,45 @@ impl Rule {
             && (!dry_run || self.fault.fits_dry_run())
     }
 
+    /// Whether a call that fits is one of those that it befalls.
+    fn strikes(&mut self, now: Timestamp, chance: &mut u64) -> bool {
+        if let Some(share) = self.spec.probability {
+            let [_, _, _, _, high @ ..] = draw(chance).to_le_bytes();
+            let drawn = f64::from(u32::from_le_bytes(high)) / (f64::from(u32::MAX) + 1.0);
+            if drawn >= share {
+                return false;
+            }
+        }
+        self.pace.as_mut().is_none_or(|pace| pace.allows(now))
+    }
+
     fn view(&self) -> RuleView {
         RuleView {
             id: self.id,
             spec: self.spec.clone(),
             remaining: self.remaining,
         }
+    }
+}
+
+impl Pace {
+    fn new(per_second: f64) -> Self {
+        Self {
+            per_second,
+            saved: per_second.max(1.0),
+            at: Timestamp::default(),
+        }
+    }
+
+    fn allows(&mut self, now: Timestamp) -> bool {
+        let gained = now.since(self.at).as_secs_f64() * self.per_second;
+        self.saved = (self.saved + gained).min(self.per_second.max(1.0));
+        self.at = now;
+        let allowed = self.saved >= 1.0;
+        if allowed {
+            self.saved -= 1.0;
+        }
+        allowed
     }
 }
 

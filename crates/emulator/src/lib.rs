@@ -28,7 +28,10 @@ use std::path::PathBuf;
 use ebs_types::{InstanceId, InstanceType, Outpost, Zone};
 use serde::Serialize;
 
-pub use config::{BackingKind, Config, Delays, InvalidOutpostConfig, OutpostConfig};
+pub use config::{
+    BackingKind, BucketProfile, Config, Delays, FaultRate, InvalidFaultRate, InvalidOutpostConfig,
+    OutpostConfig,
+};
 pub use in_process::{InProcess, PresetError, PresetVolume, VolumeView};
 pub use journal::JournalError;
 pub use start::{Emulator, Running, StartError};

@@ -164,13 +164,13 @@ impl Front {
 
     fn authorize(&self, caller: &Caller, action: Action, call: &Call) -> Result<(), ApiError> {
         let region = &caller.region;
-        let inner = self.engine.inner();
-        match (&self.policy, inner.world.region(region)) {
-            (Some(policy), Some(state)) if caller.signed => {
-                policy.check(region, state, action, call)
-            }
+        let Some(policy) = self.policy.as_ref().filter(|_| caller.signed) else {
+            return Ok(());
+        };
+        match self.engine.inner().world.region(region) {
+            Some(state) => policy.check(region, state, action, call),
             // A region that is not served is refused where that is known.
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 

@@ -81,10 +81,11 @@ impl Emulator {
             address(&ec2, config.listen)?,
             address(&control, config.control)?,
         );
+        let metadata = config.metadata.then_some(config.listen.ip());
         let running = Running {
             ec2: addresses.0,
             control: addresses.1,
-            parts: Parts::assemble(&config, Some(config.listen.ip())).await?,
+            parts: Parts::assemble(&config, metadata).await?,
         };
         running.spawn(&config, policy, ec2, control);
         Ok(running)

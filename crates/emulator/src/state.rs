@@ -39,7 +39,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::agenda::{Agenda, Event, Link};
 pub(crate) use self::create_volume::ACCOUNT;
-pub(crate) use self::ids::Ids;
+pub(crate) use self::ids::{Ids, draw};
 pub(crate) use self::region::RegionState;
 pub(crate) use self::setup::{SetUp, default_instance_type, zones};
 use crate::config::Settings;
@@ -213,19 +213,27 @@ impl World {
         state.block_page(self.now, query, read)
     }
 
-    /// Whether a call would be accepted, without making it: what `DryRun` asks.
-    pub(crate) fn rehearse(
-        &self,
-        now: Timestamp,
-        region: &Region,
-        command: &Command,
-    ) -> Result<(), ApiError> {
-        let input = Input::Call {
-            region: region.clone(),
-            command: command.clone(),
-            script: Script::default(),
+    /// Whether a call would be accepted, without making it: what `DryRun` asks. Call [`World::advance`] first.
+    pub(crate) fn rehearse(&self, region: &Region, command: &Command) -> Result<(), ApiError> {
+        let state = self.regions.get(region);
+        let state = state.ok_or_else(|| self.unknown_region(region))?;
+        let (mut ids, mut agenda) = (self.ids.clone(), Agenda::default());
+        let mut ctx = Ctx {
+            now: self.now,
+            region,
+            settings: &self.settings,
+            ids: &mut ids,
+            agenda: &mut agenda,
+            effects: &mut Vec::new(),
         };
-        self.clone().apply(now, &input).0.map(|_reply| ())
+        match command {
+            // This one needs no copy of the region, which costs as much as it has volumes.
+            Command::CreateVolume(request) => state.rehearse_volume(&mut ctx, request),
+            _ => {
+                let played = state.clone().execute(&mut ctx, command, Script::default());
+                played.map(|_reply| ())
+            }
+        }
     }
 
     fn call(
@@ -235,9 +243,12 @@ impl World {
         script: Script,
         effects: &mut Vec<Effect>,
     ) -> Result<Reply, ApiError> {
-        let unknown = self.unknown_region(region);
+        if !self.has_region(region) {
+            return Err(self.unknown_region(region));
+        }
         let now = self.now;
-        let (state, mut ctx) = self.region_at(region, now, effects).ok_or(unknown)?;
+        let there = self.region_at(region, now, effects);
+        let (state, mut ctx) = there.ok_or_else(|| ApiError::internal("the region is gone"))?;
         state.execute(&mut ctx, command, script)
     }
 

@@ -15,6 +15,7 @@ mod xml;
 use std::fmt;
 
 use ebs_types::{Region, SnapshotId};
+use serde::{Serialize, Serializer};
 
 pub(crate) use self::form::Form;
 use crate::model::{ApiError, BlockQuery, Command, Query, Reply};
@@ -129,6 +130,12 @@ impl Action {
         } else {
             ApiError::throttled()
         }
+    }
+}
+
+impl Serialize for Action {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
     }
 }
 

@@ -23,10 +23,10 @@ pub(crate) enum Verdict {
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Calls {
-    actions: BTreeMap<String, Count>,
+    actions: BTreeMap<Action, Count>,
 }
 
-/// The counts of one action; `calls` is the sum of the others.
+/// The counts of one action; `calls` is the sum of those that succeeded, failed, were dry runs, and were reset.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 struct Count {
     calls: u64,
@@ -34,6 +34,8 @@ struct Count {
     failed: u64,
     dry_run: u64,
     reset: u64,
+    /// The failed ones that were refused with the code of throttling.
+    throttled: u64,
     /// The failed ones by their code.
     codes: BTreeMap<String, u64>,
 }
@@ -41,7 +43,7 @@ struct Count {
 impl Calls {
     /// Counts a call.
     pub(crate) fn count(&mut self, action: Action, verdict: Verdict) {
-        let count = self.actions.entry(action.to_string()).or_default();
+        let count = self.actions.entry(action).or_default();
         count.calls += 1;
         match verdict {
             Verdict::Succeeded => count.succeeded += 1,
@@ -49,6 +51,7 @@ impl Calls {
             Verdict::Reset => count.reset += 1,
             Verdict::Failed(code) => {
                 count.failed += 1;
+                count.throttled += u64::from(code == action.throttled().code);
                 *count.codes.entry(code).or_default() += 1;
             }
         }

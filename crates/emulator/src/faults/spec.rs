@@ -7,7 +7,7 @@ use crate::model::{ApiError, CreateFailure};
 use crate::wire::Action;
 
 /// A fault rule as it is written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FaultSpec {
     /// The action it is for; any if left out.
@@ -19,9 +19,15 @@ pub(crate) struct FaultSpec {
     /// How many of the calls that fit go through before the first fault.
     #[serde(default)]
     pub(crate) skip: u32,
-    /// How many calls it befalls.
-    #[serde(default = "one")]
-    pub(crate) count: u32,
+    /// How many calls it befalls; if left out one, and without an end where there is a rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) count: Option<u32>,
+    /// Which share of the calls that fit it befalls: above 0, up to 1. Which ones is drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) probability: Option<f64>,
+    /// How many calls a second it befalls at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) per_second: Option<f64>,
     /// What happens.
     pub(crate) kind: Kind,
     /// EC2's code, for `error`.
@@ -53,13 +59,62 @@ pub(crate) enum Kind {
     Delay,
 }
 
-fn one() -> u32 {
-    1
-}
-
 impl FaultSpec {
+    /// A fault of this kind that befalls the next call.
+    pub(super) fn of(kind: Kind) -> Self {
+        Self {
+            action: None,
+            resource: None,
+            skip: 0,
+            count: None,
+            probability: None,
+            per_second: None,
+            kind,
+            code: None,
+            message: None,
+            status: None,
+            outcome: None,
+            delay_ms: None,
+        }
+    }
+
+    /// What it is for and what happens.
+    ///
+    /// # Errors
+    /// A sentence that begins with the name of the field that is wrong.
+    pub(super) fn read(&self) -> Result<(Option<Action>, Fault), String> {
+        self.check_rates()?;
+        Ok((self.action()?, self.fault()?))
+    }
+
+    /// How many calls it befalls; `None` if there is no end to it.
+    pub(super) fn most(&self) -> Option<u32> {
+        let by_rate = self.probability.is_some() || self.per_second.is_some();
+        self.count.or((!by_rate).then_some(1))
+    }
+
+    fn check_rates(&self) -> Result<(), String> {
+        if self.count == Some(0) {
+            return Err("count: 0 faults are none; use 1 or more".to_owned());
+        }
+        match self.probability {
+            Some(share) if !(share > 0.0 && share <= 1.0) => {
+                return Err(format!(
+                    "probability: {share} is no share of the calls; use more than 0, up to 1"
+                ));
+            }
+            _ => {}
+        }
+        match self.per_second {
+            Some(rate) if !(rate > 0.0 && rate.is_finite()) => Err(format!(
+                "per_second: {rate} is no rate of faults; use more than 0"
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// The action, looked up.
-    pub(super) fn action(&self) -> Result<Option<Action>, String> {
+    fn action(&self) -> Result<Option<Action>, String> {
         let Some(name) = &self.action else {
             return Ok(None);
         };
@@ -74,10 +129,7 @@ impl FaultSpec {
     }
 
     /// What happens, with every field that the kind doesn't take refused.
-    pub(super) fn fault(&self) -> Result<Fault, String> {
-        if self.count == 0 {
-            return Err("count: 0 faults are none; use 1 or more".to_owned());
-        }
+    fn fault(&self) -> Result<Fault, String> {
         let is = |kind: Kind| self.kind == kind;
         let misplaced = [
             ("code", self.code.is_some() && !is(Kind::Error)),

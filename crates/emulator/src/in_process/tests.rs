@@ -4,6 +4,7 @@ use ebs_types::keys;
 use tokio::time::Instant;
 
 use super::*;
+use crate::BucketProfile;
 
 fn config() -> Config {
     Config {
@@ -60,6 +61,49 @@ async fn buckets_fill_in_the_time_that_is_paused() {
     assert_eq!(statuses(0).await, 200);
     assert_eq!(statuses(9).await, 503);
     assert_eq!(statuses(1).await, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn profiles_latency_and_rates_hold_from_the_start_and_are_counted() {
+    let emulator = Emulator::in_process(Config {
+        buckets: BucketProfile::Ec2,
+        fault_rates: vec!["DescribeVolumes:Unavailable=1".parse().unwrap()],
+        delays: Delays {
+            call: Duration::from_millis(150),
+            ..Delays::none()
+        },
+        ..config()
+    });
+    let emulator = emulator.await.unwrap();
+    let began = Instant::now();
+    assert_eq!(ask(&emulator, CREATE).await.0, 200);
+    assert_eq!(began.elapsed(), Duration::from_millis(150));
+    let (status, body) = ask(&emulator, "Action=DescribeVolumes").await;
+    assert_eq!(status, 503);
+    assert!(body.contains("<Code>Unavailable</Code>"), "{body}");
+    turn(
+        &emulator,
+        "/limits",
+        r#"{"CreateVolume": {"capacity": 0, "per_second": 0}}"#,
+    )
+    .await;
+    let (status, body) = ask(&emulator, CREATE).await;
+    assert_eq!(status, 503);
+    assert!(body.contains("<Code>RequestLimitExceeded</Code>"), "{body}");
+    turn(&emulator, "/limits/none", "").await;
+    assert_eq!(ask(&emulator, CREATE).await.0, 200);
+    let counts = Request::get("/calls").body(Bytes::new()).unwrap();
+    let counts = emulator.control(counts).await.unwrap().into_body();
+    let counts: serde_json::Value = serde_json::from_slice(&counts).unwrap();
+    let of = |action: &str, kind: &str| counts[action][kind].as_u64();
+    assert_eq!(of("CreateVolume", "succeeded"), Some(2));
+    assert_eq!(of("CreateVolume", "throttled"), Some(1));
+    assert_eq!(of("DescribeVolumes", "failed"), Some(1));
+    assert_eq!(of("DescribeVolumes", "throttled"), Some(0));
+    let unknown = Request::put("/limits/big").body(Bytes::new()).unwrap();
+    let refused = emulator.control(unknown).await.unwrap();
+    assert_eq!(refused.status(), 400);
+    emulator.shutdown().await;
 }
 
 #[tokio::test(start_paused = true)]

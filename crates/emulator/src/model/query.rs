@@ -34,6 +34,13 @@ pub(crate) struct Selection<Id> {
     pub(crate) paging: Option<Paging>,
 }
 
+impl<Id> Selection<Id> {
+    /// Whether nothing narrows it down: neither ids nor filters nor a page.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.ids.is_empty() && self.filters.is_empty() && self.paging.is_none()
+    }
+}
+
 /// A filter: the named property equals one of the values, in which `*` and `?` are wildcards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Filter {

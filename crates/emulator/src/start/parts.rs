@@ -12,6 +12,7 @@ use super::StartError;
 use crate::backing::{Backing, InstanceDirs, LoopBacking, NoBacking, holds_images};
 use crate::config::{BackingKind, Config, OutpostConfig, Settings};
 use crate::engine::{Engine, Fleet, Hands, Worker};
+use crate::faults::{Buckets, Faults};
 use crate::journal::Journal;
 use crate::state::{Input, SetUp, World, zones};
 
@@ -134,6 +135,11 @@ fn blocking(
         None => Hands::Own,
     };
     let engine = Engine::new(world, journal, hands, fleet);
+    {
+        let mut inner = engine.inner();
+        inner.buckets = Buckets::of(config.buckets);
+        inner.faults = Faults::new(config.seed, &config.fault_rates).map_err(StartError::Config)?;
+    }
     for instance in known {
         let dirs: InstanceDirs = backing.add_instance(&instance.id, &instance.root)?;
         engine.admit(&instance.id, dirs);

@@ -34,6 +34,19 @@ impl RegionState {
         Ok(Reply::Volume(volume))
     }
 
+    /// What the same call would be refused with.
+    pub(super) fn rehearse_volume(
+        &self,
+        ctx: &mut Ctx<'_>,
+        request: &CreateVolume,
+    ) -> Result<(), ApiError> {
+        let token = request.token.as_ref();
+        match self.volume_tokens.recall(ctx.now, token, request)? {
+            Some(_made) => Ok(()),
+            None => self.plan_volume(ctx, request).map(|_volume| ()),
+        }
+    }
+
     fn volume_tokens(&mut self) -> &mut Tokens<CreateVolume, Volume> {
         &mut self.volume_tokens
     }

@@ -86,27 +86,27 @@ fn volumes(
     selection: &Selection<VolumeId>,
 ) -> Result<Page<Volume>, ApiError> {
     let sieve = Sieve::new::<Volume>(&selection.filters, true)?;
-    let seen = volumes_seen(state, sight, selection, &sieve)?;
+    let seen = seen(&state.volumes, sight, selection, &sieve)?;
     page(seen.map(Cow::Borrowed), selection, &sieve, |volume| {
         volume.id.to_string()
     })
 }
 
-/// The volumes of these ids, or all that may pass the filters, as far as they are in sight.
-fn volumes_seen<'a>(
-    state: &'a RegionState,
+/// Those of these ids, or all that may pass the filters, as far as they are in sight.
+fn seen<'a, T: Kept>(
+    stock: &'a Stock<T>,
     sight: Sight,
-    selection: &Selection<VolumeId>,
+    selection: &Selection<T::Id>,
     sieve: &Sieve<'_>,
-) -> Result<Box<dyn Iterator<Item = &'a Volume> + 'a>, ApiError> {
+) -> Result<Box<dyn Iterator<Item = &'a T> + 'a>, ApiError> {
     if selection.ids.is_empty() {
-        let candidates = candidates(&state.volumes, selection, sieve)?;
-        let seen = move |volume: &&Volume| sight.by_filter(volume.created);
-        return Ok(Box::new(candidates.filter(seen)));
+        let candidates = candidates(stock, selection, sieve)?;
+        let in_sight = move |item: &&T| sight.by_filter(item.made());
+        return Ok(Box::new(candidates.filter(in_sight)));
     }
-    let find = |id: &VolumeId| {
-        let found = state.volumes.get(id).filter(|v| sight.by_id(v.created));
-        found.ok_or_else(|| ApiError::no_volume(id))
+    let find = |id: &T::Id| {
+        let found = stock.get(id).filter(|item| sight.by_id(item.made()));
+        found.ok_or_else(|| T::unknown(id))
     };
     let found: Vec<_> = selection.ids.iter().map(find).collect::<Result<_, _>>()?;
     Ok(Box::new(found.into_iter()))
@@ -135,7 +135,7 @@ fn statuses(
     selection: &Selection<VolumeId>,
 ) -> Result<Page<VolumeStatus>, ApiError> {
     let sieve = Sieve::new::<VolumeStatus>(&selection.filters, false)?;
-    let all = volumes_seen(state, sight, selection, &sieve)?.map(|volume| {
+    let all = seen(&state.volumes, sight, selection, &sieve)?.map(|volume| {
         let initialization = initialization(volume, sight.now, settings);
         Cow::Owned(VolumeStatus(volume.clone(), initialization))
     });
@@ -191,31 +191,12 @@ fn snapshots(
     owned: bool,
 ) -> Result<Page<Snapshot>, ApiError> {
     let sieve = Sieve::new::<Snapshot>(&selection.filters, true)?;
-    let seen = snapshots_seen(state, sight, selection, &sieve, owned)?;
+    // Nothing here is anybody else's.
+    let own = owned || !selection.ids.is_empty();
+    let seen = seen(&state.snapshots, sight, selection, &sieve)?.filter(|_| own);
     page(seen.map(Cow::Borrowed), selection, &sieve, |snapshot| {
         snapshot.id.to_string()
     })
-}
-
-/// The snapshots of these ids, or all that may pass the filters, as far as they are in sight.
-fn snapshots_seen<'a>(
-    state: &'a RegionState,
-    sight: Sight,
-    selection: &Selection<SnapshotId>,
-    sieve: &Sieve<'_>,
-    owned: bool,
-) -> Result<Box<dyn Iterator<Item = &'a Snapshot> + 'a>, ApiError> {
-    if selection.ids.is_empty() {
-        let candidates = candidates(&state.snapshots, selection, sieve)?;
-        let seen = move |snapshot: &&Snapshot| owned && sight.by_filter(snapshot.started);
-        return Ok(Box::new(candidates.filter(seen)));
-    }
-    let find = |id: &SnapshotId| {
-        let found = state.snapshots.get(id).filter(|s| sight.by_id(s.started));
-        found.ok_or_else(|| ApiError::no_snapshot(id))
-    };
-    let found: Vec<_> = selection.ids.iter().map(find).collect::<Result<_, _>>()?;
-    Ok(Box::new(found.into_iter()))
 }
 
 fn fast_restores(
@@ -244,7 +225,7 @@ fn locked_snapshots(
     selection: &Selection<SnapshotId>,
 ) -> Result<Page<LockedSnapshot>, ApiError> {
     let sieve = Sieve::new::<LockedSnapshot>(&selection.filters, false)?;
-    let all = snapshots_seen(state, sight, selection, &sieve, true)?;
+    let all = seen(&state.snapshots, sight, selection, &sieve)?;
     let all = all.filter_map(|snapshot| snapshot.locked(sight.now));
     page(
         all.map(Cow::Owned),

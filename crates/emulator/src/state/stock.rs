@@ -10,7 +10,7 @@ use std::str::FromStr;
 use ebs_types::{SnapshotId, Tags, VolumeId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::model::{Snapshot, Volume};
+use crate::model::{ApiError, Snapshot, Timestamp, Volume};
 
 /// A kind of resource that is kept in a [`Stock`].
 pub(crate) trait Kept {
@@ -28,6 +28,12 @@ pub(crate) trait Kept {
 
     /// The values that these filters compare with.
     fn marks(&self) -> Vec<Mark>;
+
+    /// Since when there has been one.
+    fn made(&self) -> Timestamp;
+
+    /// What a caller is told who asks for one that there is not.
+    fn unknown(id: &Self::Id) -> ApiError;
 }
 
 impl Kept for Volume {
@@ -43,6 +49,14 @@ impl Kept for Volume {
         let instances = self.attachments.iter().map(|there| &there.instance);
         let instances = instances.map(|id| (INSTANCE_FILTER, id.as_str().to_owned()));
         tagged(Self::MARKS, &self.tags).chain(instances).collect()
+    }
+
+    fn made(&self) -> Timestamp {
+        self.created
+    }
+
+    fn unknown(id: &VolumeId) -> ApiError {
+        ApiError::no_volume(id)
     }
 }
 
@@ -63,6 +77,14 @@ impl Kept for Snapshot {
         let volume = (VOLUME_FILTER, self.volume.as_str().to_owned());
         let tagged = tagged(Self::MARKS, &self.tags);
         tagged.chain([volume]).collect()
+    }
+
+    fn made(&self) -> Timestamp {
+        self.started
+    }
+
+    fn unknown(id: &SnapshotId) -> ApiError {
+        ApiError::no_snapshot(id)
     }
 }
 

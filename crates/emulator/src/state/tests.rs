@@ -3,6 +3,7 @@
 mod blocks;
 mod copies;
 mod create_snapshots;
+mod finding;
 mod laws;
 mod life;
 mod outposts;

@@ -1,6 +1,7 @@
 //! The parameters of a request: taken one by one, so that what is left over at the end is what nobody knows.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::str::FromStr;
 
 use ebs_types::Tags;
@@ -152,11 +153,11 @@ impl Form {
 
     /// Takes the list `NAME.1`, `NAME.2`, … in the order of its numbers.
     pub(super) fn list(&mut self, name: &str) -> Vec<String> {
+        let start = format!("{name}.");
         let mut found: Vec<(u32, String)> = self
-            .entries
-            .keys()
+            .starting_with(&start)
             .filter_map(|key| {
-                let number = key.strip_prefix(name)?.strip_prefix('.')?;
+                let number = key.strip_prefix(&start)?;
                 Some((number.parse().ok()?, key.clone()))
             })
             .collect();
@@ -171,7 +172,7 @@ impl Form {
     pub(super) fn groups(&mut self, name: &str) -> Vec<Self> {
         let mut groups: BTreeMap<u32, Self> = BTreeMap::new();
         let start = format!("{name}.");
-        let keys: Vec<String> = self.entries.keys().cloned().collect();
+        let keys: Vec<String> = self.starting_with(&start).cloned().collect();
         for key in keys {
             let Some((number, inner)) = key
                 .strip_prefix(&start)
@@ -189,6 +190,14 @@ impl Form {
             }
         }
         groups.into_values().collect()
+    }
+
+    /// The names of the parameters that start so.
+    fn starting_with(&self, start: &str) -> impl Iterator<Item = &String> {
+        let from = (Bound::Included(start), Bound::Unbounded);
+        let behind = self.entries.range::<str, _>(from);
+        let names = behind.map(|(name, _value)| name);
+        names.take_while(move |name| name.starts_with(start))
     }
 
     /// Takes the filters.

@@ -1,6 +1,6 @@
 //! Writing XML: nested elements with text, which is all that EC2's replies consist of.
 
-use std::fmt::Display;
+use std::fmt::{self, Display, Write};
 
 /// A document being written.
 #[derive(Debug)]
@@ -43,8 +43,8 @@ impl Xml {
     /// An element with text in it.
     pub(super) fn text(&mut self, name: &str, value: impl Display) {
         self.open(name, "");
-        self.text
-            .push_str(&quick_xml::escape::escape(value.to_string()));
+        // Writing to a string doesn't fail.
+        let _ = write!(Escaped(&mut self.text), "{value}");
         self.close(name);
     }
 
@@ -88,5 +88,46 @@ impl Xml {
         self.text.push_str("</");
         self.text.push_str(name);
         self.text.push('>');
+    }
+}
+
+/// Text as it is written in an element (XML 1.0, section 2.4); quotation marks are escaped too.
+struct Escaped<'a>(&'a mut String);
+
+impl Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for part in text.split_inclusive(['<', '>', '&', '\'', '"']) {
+            let Some((last, special)) = part.char_indices().next_back().and_then(|(at, c)| {
+                let entity = match c {
+                    '<' => "&lt;",
+                    '>' => "&gt;",
+                    '&' => "&amp;",
+                    '\'' => "&apos;",
+                    '"' => "&quot;",
+                    _ => return None,
+                };
+                Some((at, entity))
+            }) else {
+                self.0.push_str(part);
+                continue;
+            };
+            self.0.push_str(part.get(..last).unwrap_or_default());
+            self.0.push_str(special);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markup_in_text_is_escaped() {
+        let mut xml = Xml::document();
+        xml.text("value", "<a> & 'b' \"ü\" c");
+        let text = xml.finish();
+        let expected = "<value>&lt;a&gt; &amp; &apos;b&apos; &quot;ü&quot; c</value>";
+        assert!(text.ends_with(expected), "{text}");
     }
 }

@@ -86,6 +86,7 @@ impl Bed {
             .option("--zones", "1")
             .option("--instances", "1")
             .option("--instance-type", ROOMY)
+            .option("--buckets", "none")
             .option("--backing", if self.devices { "loop" } else { "none" })
             .option("--data", self.path("cloud"));
         program.start().await?;

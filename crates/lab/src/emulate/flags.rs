@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::builder::RangedU64ValueParser;
 use ebs_types::{InstanceType, Region};
-use emulator::{BackingKind, Config, Delays, OutpostConfig};
+use emulator::{BackingKind, BucketProfile, Config, Delays, FaultRate, OutpostConfig};
 
 use crate::duration;
 
@@ -28,9 +28,12 @@ pub(crate) struct Args {
     /// Availability zones of each region, 1 to 26; a region that --data holds already stays as it was made
     #[arg(long, value_name = "COUNT", default_value = "3", value_parser = RangedU64ValueParser::<usize>::new().range(1..=26))]
     zones: usize,
-    /// Instances that run in each new region from the start, 0 to 1000, spread over its zones
-    #[arg(long, value_name = "COUNT", default_value = "4", value_parser = RangedU64ValueParser::<usize>::new().range(0..=1000))]
+    /// Instances that run in each new region from the start, 0 to 10000, spread over its zones
+    #[arg(long, value_name = "COUNT", default_value = "4", value_parser = RangedU64ValueParser::<usize>::new().range(0..=10_000))]
     instances: usize,
+    /// Serve no instance metadata: it takes a socket for each instance, and so many files may not be open at once
+    #[arg(long)]
+    no_metadata: bool,
     /// An Outpost in a zone, with instances of its own after the others, and the types of volumes that it offers; may be repeated
     #[arg(long = "outpost", value_name = "ZONE:INSTANCES:TYPE,…")]
     outposts: Vec<OutpostConfig>,
@@ -63,13 +66,20 @@ pub(crate) struct Args {
     /// Modifications of one volume in 24 hours, 1 to 1000
     #[arg(long, value_name = "COUNT", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=1000))]
     modifications_per_day: u32,
+    /// How calls are throttled: `ec2`, by the buckets of tokens that EC2 publishes, or `none`
+    #[arg(long, value_name = "NAME", default_value = "ec2", value_parser = ["ec2", "none"], hide_possible_values = true)]
+    buckets: String,
+    /// Something that goes wrong with a share of the calls, as in InternalError=0.05, lost-reply=0.01 or CreateVolume:reset=0.5:
+    /// an error code of EC2, reset, lost-reply, stuck or create-failure; may be repeated
+    #[arg(long = "fault-rate", value_name = "[ACTION:]FAULT=SHARE")]
+    fault_rates: Vec<FaultRate>,
     /// A file with an IAM policy for those who sign their calls [default: everything is allowed]
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// A KMS key that may not be used, by id, ARN or alias; may be repeated
     #[arg(long = "denied-key", value_name = "KEY")]
     denied_keys: Vec<String>,
-    /// What ids are drawn from: the same seed and calls give the same ids; 0 to 2^64-1
+    /// What ids and faults are drawn from: the same seed and calls give the same ones; 0 to 2^64-1
     #[arg(long, value_name = "NUMBER", default_value = "0")]
     seed: u64,
     /// A file to write the line to that is printed when ready; it is removed at the end
@@ -89,6 +99,9 @@ struct Timing {
     /// What the delays are that no flag gives: `none`, or `realistic`, about what EC2 takes
     #[arg(long, value_name = "NAME", default_value = "none", value_parser = ["none", "realistic"], hide_possible_values = true)]
     delays: String,
+    /// Every call itself, before it takes effect [none, realistic: 0s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    call_latency: Option<Duration>,
     /// A volume from creating to available [none: 0s, realistic: 1.5s]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     create_delay: Option<Duration>,
@@ -174,6 +187,12 @@ impl Args {
             token_lifetime: self.timing.token_lifetime,
             delays: self.timing.delays(),
             modifications_per_day: self.modifications_per_day,
+            buckets: match self.buckets.as_str() {
+                "none" => BucketProfile::None,
+                _ => BucketProfile::Ec2,
+            },
+            fault_rates: self.fault_rates,
+            metadata: !self.no_metadata,
             policy: policy.transpose()?,
             denied_keys: self.denied_keys,
             seed: self.seed,
@@ -201,6 +220,7 @@ impl Timing {
             _ => Delays::none(),
         };
         Delays {
+            call: self.call_latency.unwrap_or(base.call),
             create: self.create_delay.unwrap_or(base.create),
             initialize: self.initialize_delay.unwrap_or(base.initialize),
             copy: self.copy_delay.unwrap_or(base.copy),

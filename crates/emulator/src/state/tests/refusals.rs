@@ -191,7 +191,7 @@ fn a_dry_run_changes_nothing_and_says_what_the_call_would() {
             card: 0,
         })
     };
-    let rehearse = |instance| lab.world.rehearse(lab.now, &lab.region, &attach(instance));
+    let rehearse = |instance| lab.world.rehearse(&lab.region, &attach(instance));
     rehearse(&instances[0]).unwrap();
     let refused = rehearse(&instances[1]).unwrap_err();
     assert_eq!(refused.code, "InvalidVolume.ZoneMismatch");

@@ -64,9 +64,28 @@ fn counts_out_of_range_are_refused() {
     for flag in [
         "--zones 0",
         "--zones 27",
-        "--instances 1001",
+        "--instances 10001",
         "--create-delay 5",
     ] {
         assert!(config(flag, true).is_err(), "{flag}");
     }
+}
+
+#[test]
+fn ec2_throttles_unless_told_otherwise_and_faults_come_at_their_rate() {
+    let plain = config("", false).unwrap();
+    assert_eq!(plain.buckets, BucketProfile::Ec2);
+    assert!(plain.fault_rates.is_empty() && plain.metadata);
+    let line = "--buckets none --no-metadata --instances 10000 --call-latency 150ms \
+                --fault-rate InternalError=0.05 --fault-rate CreateVolume:lost-reply=0.01";
+    let config = config(line, false).unwrap();
+    assert_eq!(config.buckets, BucketProfile::None);
+    assert_eq!((config.instances, config.metadata), (10_000, false));
+    assert_eq!(config.delays.call, Duration::from_millis(150));
+    let rates = ["InternalError=0.05", "CreateVolume:lost-reply=0.01"];
+    let rates: Vec<FaultRate> = rates.iter().map(|rate| rate.parse().unwrap()).collect();
+    assert_eq!(config.fault_rates, rates);
+    let refused = refusal("--fault-rate InternalError=5", false);
+    assert!(refused.contains("probability: 5"), "{refused}");
+    assert!(refusal("--instances 10001", false).contains("10000"));
 }
