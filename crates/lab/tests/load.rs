@@ -254,7 +254,7 @@ async fn answers_that_are_errors_are_counted_and_asked_again() {
 #[tokio::test]
 async fn a_controller_that_dies_is_told_with_what_it_left() {
     let dir = tempfile::tempdir().unwrap();
-    let mut world = world(Duration::from_millis(200)).await;
+    let mut world = world(Duration::from_secs(2)).await;
     let json = dir.path().join("run.json");
     let mut command = load(&dir, &["--volumes=40", "--instances=2", "--in-flight=4"]);
     command
@@ -284,7 +284,7 @@ async fn a_controller_that_dies_is_told_with_what_it_left() {
 #[tokio::test]
 async fn an_interrupted_run_tells_what_it_has_and_tidies_up() {
     let dir = tempfile::tempdir().unwrap();
-    let world = world(Duration::from_millis(200)).await;
+    let world = world(Duration::from_secs(2)).await;
     let mut command = load(&dir, &["--volumes=40", "--instances=2", "--in-flight=4"]);
     command.args(whom(&world));
     let running = command.spawn().unwrap();
