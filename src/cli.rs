@@ -57,7 +57,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     crate::telemetry::init(config.log);
     // Before there are threads: each has capabilities of its own.
     confine(&config.role)?;
-    let runtime = runtime(&config.role)?;
+    let runtime = runtime()?;
     let ended = runtime.block_on(wire::run(config));
     // Work beyond the drain limit may hang in the kernel: this process must not wait for it.
     runtime.shutdown_background();
@@ -95,15 +95,11 @@ fn confine(role: &Role) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A node serves few RPCs at a time and waits for programs in all of them: one worker keeps its memory small.
-/// A controller serves bursts of a thousand and speaks TLS, so it gets a second one.
-fn runtime(role: &Role) -> anyhow::Result<tokio::runtime::Runtime> {
-    let workers = match role {
-        Role::Node(_) => 1,
-        Role::Controller(_) | Role::All(..) => 2,
-    };
+/// One worker is enough for a thousand RPCs a second, and spares them the waking of others: a node waits for programs and the kernel most
+/// of the time, a controller for EC2.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(workers);
+    builder.worker_threads(1);
     // Blocking threads do the system calls of a node's operations. A volume that does not answer keeps one or two: a node has up to
     // 128 volumes, and those that answer need theirs. They end when there is nothing to do.
     builder
