@@ -5,11 +5,12 @@
 
 mod place;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use csi::v1::{CreateSnapshotRequest, CreateSnapshotResponse};
 use ebs_types::{SnapshotState, Tags, VolumeId};
 use ec2::{CreateSnapshot, Ec2Error, ErrorKind, Outcome, Snapshot};
+use tokio::time::{Instant, sleep_until};
 
 use super::class_tags::ClassTags;
 use super::error::Error;
@@ -149,24 +150,29 @@ impl Taking<'_> {
     /// The oldest snapshot of the name; `None` only where none can be on its way either.
     async fn existing(&self) -> Result<Option<Snapshot>, Error> {
         let (cloud, name) = (&self.service.cloud, self.spec.name.as_str());
-        let looked = if self.may_be_on_its_way() {
+        let window = cloud.settings().consistency_window;
+        let looked = if self.service.recent_snapshots.contains(name, window) {
+            // An attempt of this process is in doubt.
             cloud.snapshots_named_surely(name).await
         } else {
-            cloud.snapshots_named(name).await
+            self.left_by_others(window).await
         };
         let named = looked.map_err(|error| self.in_doubt(error))?;
         Ok(named.into_iter().next())
     }
 
-    /// Whether EC2 may have accepted this snapshot and not show it yet: an attempt of this process is in doubt, or the one who
-    /// served snapshots before this process may have made it a moment ago.
-    fn may_be_on_its_way(&self) -> bool {
-        let window = self.service.cloud.settings().consistency_window;
-        self.service.took_up_snapshots().elapsed() < window
-            || self
-                .service
-                .recent_snapshots
-                .contains(&self.spec.name, window)
+    /// The snapshots of the name that somebody else made, with those that the one who served snapshots before this process may have
+    /// made a moment before that: they show by the end of the window that began then. In between nobody looks, since all wait for one moment.
+    async fn left_by_others(&self, window: Duration) -> Result<Vec<Snapshot>, Ec2Error> {
+        let (cloud, name) = (&self.service.cloud, self.spec.name.as_str());
+        let sure_from = self.service.took_up_snapshots() + window;
+        let asked = Instant::now();
+        let named = cloud.snapshots_named(name).await?;
+        if !named.is_empty() || asked >= sure_from {
+            return Ok(named);
+        }
+        sleep_until(sure_from).await;
+        cloud.snapshots_named(name).await
     }
 
     fn adopt(&self, snapshot: Snapshot) -> Result<Snapshot, Error> {

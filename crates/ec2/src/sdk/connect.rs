@@ -13,6 +13,7 @@ use aws_config::meta::region::ProvideRegion as _;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region as SdkRegion, SdkConfig};
 use aws_sdk_ec2::Client;
@@ -189,6 +190,8 @@ pub(super) fn loader(
         .app_name(app_name)
         // Repetition is ours: see `retry`, which knows what is harmless to repeat and what an error then means.
         .retry_config(RetryConfig::disabled())
+        // It watches how fast bodies flow, which a time limit on whole attempts makes superfluous.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(CONNECT_TIMEOUT)
