@@ -44,6 +44,7 @@ soak: ## Run 10,000 random lives and 200 histories of the controller under fault
 
 bench: ## Build for release and print the figures beside the peer's.
 	@scripts/setup.sh bench && scripts/bench.sh
+	@scripts/cargo.sh test --workspace --locked --bins simulation::large -- --ignored --nocapture
 
 bench-peer: ## Measure another driver's controller and this one with the same load: PEER=PROGRAM.
 	@scripts/setup.sh bench && scripts/peer.sh "$(PEER)"

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -72,14 +73,17 @@ impl Ec2Side {
     }
 
     /// A client of it, as a process of the driver has one.
-    pub(super) async fn client(self: &Arc<Self>) -> SdkEc2 {
+    pub(super) async fn client(
+        self: &Arc<Self>,
+        mutations_per_second: Option<NonZeroU32>,
+    ) -> SdkEc2 {
         let this = Arc::clone(self);
         let answer = move |request| {
             let this = Arc::clone(&this);
             async move { this.answer(request).await }
         };
-        let client = SdkEc2::in_process(REGION.parse().unwrap(), answer).await;
-        client.unwrap()
+        let client = SdkEc2::in_process(REGION.parse().unwrap(), mutations_per_second, answer);
+        client.await.unwrap()
     }
 
     /// Answers a request. What is dropped on the way there was never sent; what is dropped on the way back has taken effect.

@@ -1,5 +1,6 @@
 //! Processes of the driver, one after the other.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use csi::v1::{
     DeleteVolumeRequest, TopologyRequirement,
 };
 use ebs_types::Zone;
-use ec2::{Cloud, CloudSettings};
-use tokio::time::timeout;
+use ec2::{Caller, Cloud, CloudSettings};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
@@ -30,9 +31,22 @@ pub(super) enum Rpc {
     Unpublish { volume: String, node: String },
 }
 
+impl Rpc {
+    fn method(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "CreateVolume",
+            Self::Delete { .. } => "DeleteVolume",
+            Self::Publish { .. } => "ControllerPublishVolume",
+            Self::Unpublish { .. } => "ControllerUnpublishVolume",
+        }
+    }
+}
+
 /// The driver, whichever process of it there is.
 pub(super) struct Driver {
     cloud: Arc<Ec2Side>,
+    /// `--ec2-mutations-per-second`.
+    mutations_per_second: Option<NonZeroU32>,
     /// `None` while there is none.
     process: Mutex<Option<Arc<Process>>>,
 }
@@ -45,9 +59,13 @@ struct Process {
 
 impl Driver {
     /// The driver of this cloud, one process of it running.
-    pub(super) async fn start(cloud: &Arc<Ec2Side>) -> Arc<Self> {
+    pub(super) async fn start(
+        cloud: &Arc<Ec2Side>,
+        mutations_per_second: Option<NonZeroU32>,
+    ) -> Arc<Self> {
         let this = Arc::new(Self {
             cloud: Arc::clone(cloud),
+            mutations_per_second,
             process: Mutex::new(None),
         });
         this.begin().await;
@@ -56,8 +74,8 @@ impl Driver {
 
     /// Starts a process, which knows nothing of those before.
     pub(super) async fn begin(&self) {
-        let client = Arc::new(self.cloud.client().await);
-        let cloud = Cloud::new(client, CloudSettings::default());
+        let client = self.cloud.client(self.mutations_per_second).await;
+        let cloud = Cloud::new(Arc::new(client), CloudSettings::default());
         let process = Process {
             service: ControllerService::new(cloud, Settings::default()),
             killed: CancellationToken::new(),
@@ -77,8 +95,12 @@ impl Driver {
         let Some(process) = self.process().clone() else {
             return Err(Status::unavailable("connection refused"));
         };
+        let caller = Caller {
+            method: rpc.method(),
+            deadline: Some(Instant::now() + DEADLINE),
+        };
         // In a box of its own: a caller that waits for its turn does not hold what the call needs.
-        let answer = timeout(DEADLINE, Box::pin(process.serve(rpc)));
+        let answer = timeout(DEADLINE, Box::pin(caller.scope(process.serve(rpc))));
         tokio::select! {
             biased;
             () = process.killed.cancelled() => Err(Status::unavailable("connection reset")),
@@ -99,7 +121,9 @@ impl Process {
         let service = &self.service;
         match rpc {
             Rpc::Create { name, zone } => {
-                let answer = service.create_volume(asked(creation(name, zone))).await?;
+                let answer = service
+                    .create_volume(Request::new(creation(name, zone)))
+                    .await?;
                 return Ok(answer.into_inner().volume.map(|volume| volume.volume_id));
             }
             Rpc::Delete { volume } => {
@@ -107,7 +131,7 @@ impl Process {
                     volume_id: volume.clone(),
                     ..DeleteVolumeRequest::default()
                 };
-                service.delete_volume(asked(message)).await?;
+                service.delete_volume(Request::new(message)).await?;
             }
             Rpc::Publish { volume, node } => {
                 let message = ControllerPublishVolumeRequest {
@@ -116,7 +140,9 @@ impl Process {
                     volume_capability: Some(capability()),
                     ..ControllerPublishVolumeRequest::default()
                 };
-                service.controller_publish_volume(asked(message)).await?;
+                service
+                    .controller_publish_volume(Request::new(message))
+                    .await?;
             }
             Rpc::Unpublish { volume, node } => {
                 let message = ControllerUnpublishVolumeRequest {
@@ -124,18 +150,13 @@ impl Process {
                     node_id: node.clone(),
                     ..ControllerUnpublishVolumeRequest::default()
                 };
-                service.controller_unpublish_volume(asked(message)).await?;
+                service
+                    .controller_unpublish_volume(Request::new(message))
+                    .await?;
             }
         }
         Ok(None)
     }
-}
-
-/// A request that says how long its caller waits.
-fn asked<T>(message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    request.set_timeout(DEADLINE);
-    request
 }
 
 /// What external-provisioner sends for a claim whose pod is to run in a zone.

@@ -1,5 +1,6 @@
 //! The scenarios at full size: `make bench` runs them. They take minutes, and print their tables.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::super::testing::paused;
@@ -14,46 +15,47 @@ const SIZE: Size = Size {
     volumes_each: 10,
 };
 
-const SCENARIOS: [Scenario; 5] = [
+/// What is the same in most of them.
+const USUALLY: Scenario = Scenario {
+    name: "1,000 new volumes",
+    account: USUAL,
+    mutations_per_second: None,
+    size: SIZE,
+    workers: 100,
+    plan: |cloud, _| burst(cloud, 1_000),
+    killed_after: None,
+};
+
+const SCENARIOS: [Scenario; 6] = [
+    USUALLY,
     Scenario {
-        name: "1,000 new volumes",
-        account: USUAL,
-        size: SIZE,
-        workers: 100,
-        plan: |cloud, _| burst(cloud, 1_000),
-        killed_after: None,
+        name: "the same, 1,000 calls at once",
+        workers: 1_000,
+        ..USUALLY
     },
     Scenario {
-        name: "1,000 new volumes, 1,000 workers",
-        account: USUAL,
-        size: SIZE,
+        name: "the same, driver killed after 60 s",
         workers: 1_000,
-        plan: |cloud, _| burst(cloud, 1_000),
-        killed_after: None,
-    },
-    Scenario {
-        name: "1,000 new volumes, driver killed after 60 s",
-        account: USUAL,
-        size: SIZE,
-        workers: 1_000,
-        plan: |cloud, _| burst(cloud, 1_000),
         killed_after: Some(Duration::from_mins(1)),
+        ..USUALLY
     },
     Scenario {
         name: "10,000 new volumes, 20 changes/s in all",
         account: TWENTY,
-        size: SIZE,
-        workers: 100,
         plan: |cloud, _| burst(cloud, 10_000),
-        killed_after: None,
+        ..USUALLY
     },
     Scenario {
-        name: "failover of 20,000 volumes",
-        account: USUAL,
-        size: SIZE,
-        workers: 100,
+        name: "the same, `--ec2-mutations-per-second=20`",
+        account: TWENTY,
+        mutations_per_second: NonZeroU32::new(20),
+        plan: |cloud, _| burst(cloud, 10_000),
+        ..USUALLY
+    },
+    Scenario {
+        name: "20,000 volumes move within a zone",
         plan: |cloud, old| failover(cloud, old, 20_000, 800, Duration::from_secs(5)),
-        killed_after: None,
+        ..USUALLY
     },
 ];
 

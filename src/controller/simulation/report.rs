@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +22,8 @@ pub(super) struct Scenario {
     /// In words.
     pub(super) name: &'static str,
     pub(super) account: Account,
+    /// The driver's `--ec2-mutations-per-second`.
+    pub(super) mutations_per_second: Option<NonZeroU32>,
     /// What is there before.
     pub(super) size: Size,
     /// How many calls each sidecar makes at once.
@@ -57,7 +60,7 @@ impl Scenario {
         let plan = (self.plan)(&cloud, &old);
         let floor = self.floor(&plan);
         let volumes = plan.len();
-        let driver = Driver::start(&cloud).await;
+        let driver = Driver::start(&cloud, self.mutations_per_second).await;
         let sidecars = Sidecars::new(&driver, self.workers);
         let under_way = UnderWay::begin(&cloud, &sidecars, plan);
         let mut in_flight = None;
@@ -136,7 +139,7 @@ impl Report {
 }
 
 /// The latency that so many hundredths of the operations stay below.
-fn percentile(sorted: &[Duration], hundredths: usize) -> Duration {
+pub(super) fn percentile(sorted: &[Duration], hundredths: usize) -> Duration {
     let rank = (sorted.len() * hundredths).div_ceil(100).max(1);
     sorted.get(rank - 1).copied().unwrap_or_default()
 }

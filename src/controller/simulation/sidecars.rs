@@ -10,8 +10,8 @@ use tonic::Code;
 
 use super::driver::{Driver, Rpc};
 
-/// The first pause after an error, and the longest: the sidecars' `--retry-interval-start` and `--retry-interval-max`.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
+/// The first pause after an error, and the longest: the sidecars' own, and `--retry-interval-max=1m` in the chart.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// The sidecars of one controller.
 pub(super) struct Sidecars {

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use aws_config::Region as SdkRegion;
@@ -24,6 +25,8 @@ use tokio::sync::OnceCell;
 use super::SdkEc2;
 use super::connect::{Plan, app_name, loader};
 use crate::ConnectError;
+#[cfg(doc)]
+use crate::SdkSettings;
 use crate::pace::Pacer;
 
 /// Where requests go. A name that cannot be resolved, should one ever leave.
@@ -34,11 +37,16 @@ type Answer =
 
 impl SdkEc2 {
     /// A client whose requests, to EC2 and to the EBS direct APIs, are answered by `answer`. An error of its means that the
-    /// connection broke after the request was sent. The calls are signed with made-up credentials.
+    /// connection broke after the request was sent. The calls are signed with made-up credentials, and paced as those of any client:
+    /// for `mutations_per_second` see [`SdkSettings`].
     ///
     /// # Errors
     /// [`ConnectError`], which no settings of this client cause.
-    pub async fn in_process<F, R>(region: Region, answer: F) -> Result<Self, ConnectError>
+    pub async fn in_process<F, R>(
+        region: Region,
+        mutations_per_second: Option<NonZeroU32>,
+        answer: F,
+    ) -> Result<Self, ConnectError>
     where
         F: Fn(Request<Bytes>) -> R + Send + Sync + 'static,
         R: Future<Output = io::Result<Response<Bytes>>> + Send + 'static,
@@ -63,7 +71,7 @@ impl SdkEc2 {
             shared: Arc::new(OnceCell::new_with(Some(config))),
             client: Arc::default(),
             blocks: Arc::default(),
-            pacer: Pacer::new(None),
+            pacer: Pacer::new(mutations_per_second),
         })
     }
 }
