@@ -3,7 +3,7 @@
 # set CARGO_TARGET_DIR to have them elsewhere.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e test-nvme cluster cluster-down image image-lab chart soak bench bench-peer lint fmt
+.PHONY: help demo test e2e test-nvme cluster cluster-down image image-lab chart soak bench bench-peer simulation lint fmt
 
 help: ## Show this list.
 	@sed -nE 's/^([a-z0-9-]+): ## (.*)/make \1\t\2/p' Makefile
@@ -44,10 +44,12 @@ soak: ## Run 10,000 random lives and 200 histories of the controller under fault
 
 bench: ## Build for release and print the figures beside the peer's.
 	@scripts/setup.sh bench && scripts/bench.sh
-	@scripts/cargo.sh test --workspace --locked --bins simulation::large -- --ignored --nocapture
 
 bench-peer: ## Measure another driver's controller and this one with the same load: PEER=PROGRAM.
 	@scripts/setup.sh bench && scripts/peer.sh "$(PEER)"
+
+simulation: ## Run the driver in paused time among 100,000 volumes and print what comes of it.
+	@scripts/cargo.sh test --workspace --locked --bins simulation::large -- --ignored --nocapture
 
 lint: ## Check format and lints alone.
 	@scripts/cargo.sh fmt --all --check && scripts/cargo.sh clippy --workspace --all-targets --test e2e --test leftovers --test nvme --locked -- -D warnings

@@ -3,7 +3,7 @@
 //!
 //! Answers for: what becomes of thousands of volumes at an account's limits: wall time against what the buckets allow, latencies, calls,
 //! errors that the sidecars see, memory. `small` asserts in the test suite that nothing is lost, doubled or starved; `large` prints the
-//! figures (`make bench`).
+//! figures (`make simulation`).
 //! Doesn't answer for: sockets, gRPC and CPU: those are measured on the built program (`ebs-lab bench`).
 //!
 //! From the inside out: `account` (what EC2 lets through), `cloud` (the emulator behind it, calls counted), `driver` (processes of the driver, one

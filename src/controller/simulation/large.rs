@@ -1,4 +1,4 @@
-//! The scenarios at full size: `make bench` runs them. They take minutes, and print their tables.
+//! The scenarios at full size: `make simulation` runs them. They take minutes, and print their tables.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -60,7 +60,7 @@ const SCENARIOS: [Scenario; 6] = [
 ];
 
 #[test]
-#[ignore = "takes minutes: make bench runs it"]
+#[ignore = "takes minutes: make simulation runs it"]
 fn figures() {
     let mut reports = Vec::new();
     for scenario in &SCENARIOS {
