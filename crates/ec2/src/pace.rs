@@ -31,9 +31,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// For how long such a call is made again while EC2 refuses it.
 const PATIENCE_REFUSED: Duration = Duration::from_secs(10);
 
-/// The most that is kept of a caller's time for the call itself and for the answer; of short times it is a quarter.
-const MARGIN: Duration = Duration::from_secs(1);
-
 /// Gives calls to EC2 their turns.
 #[derive(Debug)]
 pub(crate) struct Pacer {
@@ -77,7 +74,7 @@ impl Pacer {
         let gives_up = match deadline {
             Some(deadline) => {
                 let left = deadline.saturating_duration_since(now);
-                now + left.saturating_sub(MARGIN.min(left / 4))
+                now + left.saturating_sub(class::afterwards(action).min(left / 4))
             }
             None => now + PATIENCE,
         };

@@ -66,6 +66,20 @@ impl Class {
     }
 }
 
+/// What is kept of a caller's time for what comes after the turn, unless that is more than a quarter of it: the call itself, and, where a volume
+/// is made, attached, detached or modified, the few seconds until EC2 is done. A token that is spent later than that is spent for nothing: the
+/// caller is gone before the answer, and asks again.
+pub(super) fn afterwards(action: Action) -> Duration {
+    match action {
+        Action::CreateVolume
+        | Action::CopyVolumes
+        | Action::AttachVolume
+        | Action::DetachVolume
+        | Action::ModifyVolume => Duration::from_secs(5),
+        _ => Duration::from_secs(1),
+    }
+}
+
 /// Classes that are counted together in what is under way, so that none of the others can take all the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Lot {

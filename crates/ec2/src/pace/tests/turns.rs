@@ -144,12 +144,12 @@ async fn when_the_end_is_seen_those_are_told_who_would_wait_too_long() {
     let began = Instant::now();
     let call = async || {
         let call = account.call(&pacer, Action::AttachVolume);
-        let result = within(Duration::from_secs(21), call).await;
+        let result = within(Duration::from_secs(25), call).await;
         (result.is_ok(), began.elapsed())
     };
     let results = join_all((0..500).map(|_| call())).await;
     let served = results.iter().filter(|(served, _)| *served).count();
-    // Fifty at once, and five a second for some twenty seconds.
+    // Fifty at once, and five a second for some twenty seconds: the last five are for what comes after the turn.
     assert!((140..=155).contains(&served), "{served}");
     let soon = |after: Duration| after < Duration::from_secs(2);
     let early = results
