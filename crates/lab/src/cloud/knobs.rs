@@ -75,6 +75,11 @@ impl Cloud {
         self.put("limits", buckets).await
     }
 
+    /// Puts the buckets that the emulator knows by this name, all full, in place of those there are: `ec2` or `none`.
+    pub async fn throttle_as(&self, profile: &str) -> Result<()> {
+        self.put(&format!("limits/{profile}"), &Value::Null).await
+    }
+
     async fn read<T: for<'a> Deserialize<'a>>(&self, what: &str) -> Result<T> {
         let request = Request::get(format!("{}/{what}", self.control)).body(Full::default())?;
         let reply = self.send(request).await;

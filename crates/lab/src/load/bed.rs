@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 use super::floor::Limits;
 use super::meter::Meter;
+use super::settings::Buckets;
 
 /// A type that takes 128 volumes.
 const ROOMY: &str = "c7i.48xlarge";
@@ -158,14 +159,14 @@ impl Bed {
     pub(super) async fn set(
         &self,
         delays: Option<&BTreeMap<String, u64>>,
-        buckets: Option<&Value>,
+        buckets: Option<&Buckets>,
     ) -> Result<()> {
         if let Some(delays) = delays {
             let told = self.cloud.delays(&serde_json::to_value(delays)?).await;
             told.context("--delays")?;
         }
         if let Some(buckets) = buckets {
-            self.cloud.throttle(buckets).await.context("--buckets")?;
+            buckets.set(&self.cloud).await.context("--buckets")?;
         }
         Ok(())
     }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde_json::Value;
 
 use super::bed::Target;
 use super::figures::{self, Figures};
@@ -121,8 +120,8 @@ pub(super) struct Plan {
     pub(super) phases: Vec<Phase>,
     /// None where the emulator stays as it is.
     pub(super) delays: Option<Milliseconds>,
-    /// As the control endpoint takes them; none where the emulator stays as it is.
-    pub(super) buckets: Option<Value>,
+    /// None where the emulator stays as it is.
+    pub(super) buckets: Option<Buckets>,
     pub(super) policy: Policy,
     pub(super) output: Output,
     pub(super) beside: Vec<Vec<Figures>>,
@@ -145,7 +144,7 @@ impl Args {
             (given, _) => given,
         };
         let buckets = match (self.buckets, preset.map(|preset| preset.buckets).or(own)) {
-            (None, Some(text)) => Some(Buckets::named(text).map_err(anyhow::Error::msg)?),
+            (None, Some(text)) => Some(Buckets::named(text)?),
             (given, _) => given,
         };
         let asked = self.phases.unwrap_or_else(|| {
@@ -167,7 +166,7 @@ impl Args {
             alone,
             phases: phase::in_order(&asked),
             delays,
-            buckets: buckets.map(|buckets| buckets.read()).transpose()?,
+            buckets,
             policy: self.patience.policy(),
             beside: beside.collect::<Result<_>>()?,
             output: self.output,

@@ -7,8 +7,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use emulator::Delays;
+use lab::cloud::Cloud;
 use serde_json::{Value, json};
 
 use super::phase::Phase;
@@ -48,76 +49,44 @@ pub(super) fn delays(text: &str) -> Result<Milliseconds, String> {
 /// What throttles.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Buckets {
-    None,
-    Ec2,
-    File(PathBuf),
+    /// Those that the emulator knows by this name.
+    Profile(&'static str),
+    /// What `PUT /limits` takes: buckets by action.
+    Table(Value),
 }
 
 impl Buckets {
     /// `none`, `ec2` or a file.
-    pub(super) fn named(text: &str) -> Result<Self, String> {
-        match text {
-            "" => Err("give none, ec2 or a file".to_owned()),
-            "none" => Ok(Self::None),
-            "ec2" => Ok(Self::Ec2),
-            path => Ok(Self::File(path.into())),
-        }
-    }
-
-    /// The buckets as `PUT /limits` takes them.
     ///
     /// # Errors
     /// A file that cannot be read, or is not JSON by action.
-    pub(super) fn read(&self) -> Result<Value> {
-        match self {
-            Self::None => Ok(json!({})),
-            Self::Ec2 => Ok(ec2()),
-            Self::File(path) => {
-                let shown = path.display();
-                let text = fs::read(path).with_context(|| format!("--buckets {shown}"))?;
+    pub(super) fn named(text: &str) -> Result<Self> {
+        match text {
+            "" => bail!("give none, ec2 or a file"),
+            "none" => Ok(Self::Profile("none")),
+            "ec2" => Ok(Self::Profile("ec2")),
+            path => {
+                let text = fs::read(path).with_context(|| path.to_owned())?;
                 let read: serde_json::Result<BTreeMap<String, Value>> =
                     serde_json::from_slice(&text);
                 let by_action = read.with_context(|| {
-                    format!("--buckets {shown}: give {{\"ACTION\": {{\"capacity\": COUNT, \"per_second\": RATE}}, …}}")
+                    format!("{path}: give {{\"ACTION\": {{\"capacity\": COUNT, \"per_second\": RATE}}, …}}")
                 })?;
-                Ok(json!(by_action))
+                Ok(Self::Table(json!(by_action)))
             }
         }
     }
-}
 
-/// EC2's published sizes (EC2 developer guide, "Request throttling for the Amazon EC2 API").
-fn ec2() -> Value {
-    let describes = [
-        "DescribeAvailabilityZones",
-        "DescribeInstanceTypes",
-        "DescribeInstances",
-        "DescribeSnapshots",
-        "DescribeTags",
-        "DescribeVolumeStatus",
-        "DescribeVolumes",
-        "DescribeVolumesModifications",
-    ];
-    let mutating = ["AttachVolume", "DetachVolume", "ModifyVolume"];
-    let of_their_own = [
-        "CreateSnapshot",
-        "CreateVolume",
-        "DeleteSnapshot",
-        "DeleteVolume",
-    ];
-    let tags = ["CreateTags", "DeleteTags"];
-    let all = |names: &[&str], capacity: u32, per_second: u32| -> Vec<(String, Value)> {
-        let bucket = json!({"capacity": capacity, "per_second": per_second});
-        let named = names
-            .iter()
-            .map(|name| ((*name).to_owned(), bucket.clone()));
-        named.collect()
-    };
-    let mut buckets = all(&describes, 100, 20);
-    buckets.extend(all(&mutating, 50, 5));
-    buckets.extend(all(&of_their_own, 100, 5));
-    buckets.extend(all(&tags, 100, 10));
-    Value::Object(buckets.into_iter().collect())
+    /// Sets the emulator so.
+    ///
+    /// # Errors
+    /// The control endpoint's.
+    pub(super) async fn set(&self, cloud: &Cloud) -> Result<()> {
+        match self {
+            Self::Profile(name) => cloud.throttle_as(name).await,
+            Self::Table(table) => cloud.throttle(table).await,
+        }
+    }
 }
 
 /// `PHASE=DURATION`.
@@ -163,22 +132,19 @@ mod tests {
 
     #[test]
     fn buckets_come_by_name_or_from_a_file() {
-        assert_eq!(Buckets::named("none").unwrap().read().unwrap(), json!({}));
-        let ec2 = Buckets::named("ec2").unwrap().read().unwrap();
-        assert_eq!(ec2["AttachVolume"]["capacity"], 50);
+        assert_eq!(Buckets::named("none").unwrap(), Buckets::Profile("none"));
+        assert_eq!(Buckets::named("ec2").unwrap(), Buckets::Profile("ec2"));
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("buckets.json");
-        fs::write(
-            &file,
-            r#"{"CreateVolume": {"capacity": 7, "per_second": 2.5}}"#,
-        )
-        .unwrap();
-        let from_file = Buckets::File(file.clone()).read().unwrap();
-        assert_eq!(from_file["CreateVolume"]["per_second"], 2.5);
+        let table = r#"{"CreateVolume": {"capacity": 7, "per_second": 2.5}}"#;
+        fs::write(&file, table).unwrap();
+        let named = || Buckets::named(file.to_str().unwrap());
+        let read = serde_json::from_str(table).unwrap();
+        assert_eq!(named().unwrap(), Buckets::Table(read));
         fs::write(&file, "[7]").unwrap();
-        let refused = format!("{:#}", Buckets::File(file).read().unwrap_err());
+        let refused = format!("{:#}", named().unwrap_err());
         assert!(refused.contains("per_second"), "{refused}");
-        assert!(Buckets::File("/nonexistent".into()).read().is_err());
+        assert!(Buckets::named("/nonexistent").is_err());
         assert!(Buckets::named("").is_err());
     }
 

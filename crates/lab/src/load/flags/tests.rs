@@ -22,7 +22,7 @@ fn without_a_profile_an_emulator_of_ones_own_is_quick() {
         (100, 10, 100)
     );
     assert_eq!(plan.delays.unwrap()["create_ms"], 0);
-    assert_eq!(plan.buckets, Some(Value::Object(Default::default())));
+    assert_eq!(plan.buckets, Some(Buckets::Profile("none")));
     assert!(!plan.alone);
     use Phase::*;
     assert_eq!(plan.phases, [Create, Publish, Unpublish, Delete]);
@@ -39,7 +39,7 @@ fn a_profile_sets_what_no_flag_does() {
     .unwrap();
     assert_eq!((throttled.volumes, throttled.in_flight), (1_000, 100));
     assert_eq!(throttled.delays.unwrap()["attach_ms"], 2_000);
-    assert_eq!(throttled.buckets.unwrap()["AttachVolume"]["capacity"], 50);
+    assert_eq!(throttled.buckets, Some(Buckets::Profile("ec2")));
     assert_eq!(throttled.policy.timeout(Phase::Create).as_secs(), 30);
 
     let alone = plan(&["--driver=x", "--profile=alone", "--delays=none"]).unwrap();
@@ -83,10 +83,7 @@ fn what_cannot_be_is_refused_in_words() {
             &["--driver=x", "--alone", "--in-flight=2"],
             "cannot be used",
         ),
-        (
-            &["--driver=x", "--buckets=/nonexistent"],
-            "--buckets /nonexistent",
-        ),
+        (&["--driver=x", "--buckets=/nonexistent"], "/nonexistent"),
         (
             &["--driver=x", "--beside=/nonexistent"],
             "--beside /nonexistent",
