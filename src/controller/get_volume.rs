@@ -2,7 +2,7 @@
 
 use csi::v1::controller_get_volume_response::VolumeStatus;
 use csi::v1::{ControllerGetVolumeRequest, ControllerGetVolumeResponse};
-use ebs_types::{InstanceId, VolumeHandle};
+use ebs_types::VolumeHandle;
 
 use super::error::Error;
 use super::{ControllerService, render, request};
@@ -15,9 +15,8 @@ pub(super) async fn run(
     let handle = request::volume_id(&message.volume_id)?;
     let (volume, published_node_ids) = match request::node_local(service, handle)? {
         Some(name) => {
-            let publication = service.published.get(&VolumeHandle::Local(name));
-            let nodes = publication.map(|known| known.nodes).unwrap_or_default();
-            let nodes = nodes.iter().map(InstanceId::to_string).collect();
+            let known = service.published.get(&VolumeHandle::Local(name));
+            let nodes = known.map(|known| known.nodes).unwrap_or_default();
             (render::node_local(handle), nodes)
         }
         None => {

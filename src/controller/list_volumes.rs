@@ -2,7 +2,7 @@
 
 use csi::v1::list_volumes_response::{self, VolumeStatus};
 use csi::v1::{ListVolumesRequest, ListVolumesResponse};
-use ebs_types::{InstanceId, VolumeHandle, VolumeState};
+use ebs_types::{VolumeHandle, VolumeState};
 use ec2::{Ec2Error, Page, Volume, VolumeQuery, VolumeSort};
 
 use super::error::Error;
@@ -95,16 +95,12 @@ impl Volumes<'_> {
         let more = found.len() > max;
         found.truncate(max);
         let last = found.last().map(|(volume, _)| volume.to_string());
-        let items = found.into_iter().map(|(volume, publication)| Entry {
+        let items = found.into_iter().map(|(volume, known)| Entry {
             id: volume.to_string().replace(':', ""),
             item: list_volumes_response::Entry {
-                volume: Some(render::node_local(&publication.written)),
+                volume: Some(render::node_local(&known.handle)),
                 status: Some(VolumeStatus {
-                    published_node_ids: publication
-                        .nodes
-                        .iter()
-                        .map(InstanceId::to_string)
-                        .collect(),
+                    published_node_ids: known.nodes,
                 }),
             },
         });

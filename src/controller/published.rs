@@ -11,7 +11,7 @@
 //!
 //! Doesn't answer for: whether a volume is attached (EC2), except for node-local ones, of which EC2 knows nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -23,15 +23,29 @@ pub(super) struct Published {
     volumes: Mutex<BTreeMap<VolumeHandle, Publication>>,
 }
 
-/// One volume.
+/// One volume. There may be a hundred thousand, so nothing is kept that most of them don't need.
+#[derive(Debug, Default)]
+struct Publication {
+    /// Its handle as the last request wrote it, where that is not as the driver writes it.
+    written: Option<Box<str>>,
+    /// Where it is; nearly always one place.
+    places: Vec<Place>,
+}
+
+/// A node that has the volume.
+#[derive(Debug)]
+struct Place {
+    node: InstanceId,
+    read_only: bool,
+}
+
+/// What is known of one volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Publication {
+pub(super) struct Known {
     /// Its handle as the last request wrote it.
-    pub(super) written: String,
-    /// Where to.
-    pub(super) nodes: BTreeSet<InstanceId>,
-    /// On which of these nodes nobody may write.
-    readers: BTreeSet<InstanceId>,
+    pub(super) handle: String,
+    /// Where to, in order.
+    pub(super) nodes: Vec<String>,
 }
 
 impl Published {
@@ -43,27 +57,19 @@ impl Published {
         node: &InstanceId,
         read_only: bool,
     ) {
+        let usual = volume.to_string() == written;
         let mut volumes = self.lock();
-        let publication = volumes.entry(volume).or_insert_with(|| Publication {
-            written: String::new(),
-            nodes: BTreeSet::new(),
-            readers: BTreeSet::new(),
-        });
-        written.clone_into(&mut publication.written);
-        publication.nodes.insert(node.clone());
-        if read_only {
-            publication.readers.insert(node.clone());
-        } else {
-            publication.readers.remove(node);
-        }
+        let publication = volumes.entry(volume).or_default();
+        publication.written = (!usual).then(|| written.into());
+        publication.note(node, read_only);
     }
 
     /// Whether the volume was published to `node` for readers alone; `None` where this process did not publish it there.
     pub(super) fn is_read_only(&self, volume: &VolumeHandle, node: &InstanceId) -> Option<bool> {
         let volumes = self.lock();
-        let publication = volumes.get(volume)?;
-        let there = publication.nodes.contains(node);
-        there.then(|| publication.readers.contains(node))
+        let places = &volumes.get(volume)?.places;
+        let there = places.iter().find(|place| place.node == *node)?;
+        Some(there.read_only)
     }
 
     /// The volume was unpublished from `node`, or from all nodes.
@@ -72,14 +78,9 @@ impl Published {
         let Some(publication) = volumes.get_mut(volume) else {
             return;
         };
-        match node {
-            Some(node) => {
-                publication.nodes.remove(node);
-                publication.readers.remove(node);
-            }
-            None => publication.nodes.clear(),
-        }
-        if publication.nodes.is_empty() {
+        let places = &mut publication.places;
+        places.retain(|place| node.is_some_and(|node| place.node != *node));
+        if places.is_empty() {
             volumes.remove(volume);
         }
     }
@@ -87,14 +88,14 @@ impl Published {
     /// The handle under which this volume is known to whoever published it; its id where nobody did.
     pub(super) fn handle(&self, volume: &VolumeId) -> String {
         match self.get(&VolumeHandle::Ebs(volume.clone())) {
-            Some(publication) => publication.written,
+            Some(known) => known.handle,
             None => volume.to_string(),
         }
     }
 
     /// What is known of this volume.
-    pub(super) fn get(&self, volume: &VolumeHandle) -> Option<Publication> {
-        self.lock().get(volume).cloned()
+    pub(super) fn get(&self, volume: &VolumeHandle) -> Option<Known> {
+        self.lock().get(volume).map(|found| found.known(volume))
     }
 
     /// Up to `max` of the volumes that are `wanted`, in their order, after `last`.
@@ -103,19 +104,45 @@ impl Published {
         last: Option<&VolumeHandle>,
         max: usize,
         wanted: impl Fn(&VolumeHandle) -> bool,
-    ) -> Vec<(VolumeHandle, Publication)> {
+    ) -> Vec<(VolumeHandle, Known)> {
         let from = last.map_or(Bound::Unbounded, Bound::Excluded);
         let volumes = self.lock();
         let found = volumes
             .range((from, Bound::Unbounded))
             .filter(|(volume, _)| wanted(volume))
             .take(max);
-        found.map(|(v, p)| (v.clone(), p.clone())).collect()
+        found.map(|(v, p)| (v.clone(), p.known(v))).collect()
     }
 
     /// The map is whole after every statement, so a panic elsewhere while it was locked does not matter.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<VolumeHandle, Publication>> {
         self.volumes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Publication {
+    fn note(&mut self, node: &InstanceId, read_only: bool) {
+        match self.places.iter_mut().find(|place| place.node == *node) {
+            Some(place) => place.read_only = read_only,
+            None => {
+                self.places.reserve_exact(1);
+                self.places.push(Place {
+                    node: node.clone(),
+                    read_only,
+                });
+            }
+        }
+    }
+
+    fn known(&self, volume: &VolumeHandle) -> Known {
+        let written = self.written.as_deref();
+        let nodes = self.places.iter().map(|place| place.node.to_string());
+        let mut nodes: Vec<String> = nodes.collect();
+        nodes.sort();
+        Known {
+            handle: written.map_or_else(|| volume.to_string(), str::to_owned),
+            nodes,
+        }
     }
 }
 
@@ -153,10 +180,10 @@ mod tests {
             published.note(handle.parse().unwrap(), handle, &node(1), false);
         }
         let ebs = |volume: &VolumeHandle| volume.id().is_some();
-        let names = |found: Vec<(VolumeHandle, Publication)>| {
+        let names = |found: Vec<(VolumeHandle, Known)>| {
             found
                 .into_iter()
-                .map(|(_, p)| p.written)
+                .map(|(_, known)| known.handle)
                 .collect::<Vec<_>>()
         };
         assert_eq!(names(published.after(None, 9, ebs)), handles[1..]);
