@@ -25,11 +25,6 @@ mod architecture;
 
 use std::process::ExitCode;
 
-/// One heap for all threads, of which there are few. Tests count what they take instead.
-#[cfg(not(test))]
-#[global_allocator]
-static HEAP: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
-
 fn main() -> ExitCode {
     cli::main()
 }
