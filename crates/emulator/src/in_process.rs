@@ -10,8 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use bytes::Bytes;
 use ebs_types::{
-    AttachmentState, DeviceName, Gibibytes, InstanceId, Region, Tags, VolumeId, VolumeState,
-    VolumeType, Zone,
+    AttachmentState, DeviceName, Gibibytes, InstanceId, Region, Tags, VolumeId, VolumeState, Zone,
 };
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response};
@@ -152,19 +151,8 @@ impl InProcess {
 
     async fn place(&self, volume: PresetVolume) -> Result<VolumeId, ApiError> {
         let made = Command::CreateVolume(CreateVolume {
-            token: None,
-            zone: volume.zone,
-            outpost: None,
-            size: Some(Gibibytes(1)),
-            volume_type: VolumeType::Gp3,
-            iops: None,
-            throughput: None,
-            snapshot: None,
-            encrypted: None,
-            kms_key: None,
-            multi_attach: false,
-            initialization_rate: None,
             tags: volume.tags,
+            ..CreateVolume::gp3(volume.zone, Gibibytes(1))
         });
         let id = match self.take(made).await? {
             Reply::Volume(volume) => volume.id,

@@ -22,21 +22,10 @@ fn inputs() -> Vec<Input> {
     let region = config.regions[0].clone();
     let create = |size: u32| Input::Call {
         region: region.clone(),
-        command: Command::CreateVolume(CreateVolume {
-            token: None,
-            zone: "eu-central-1a".parse().unwrap(),
-            outpost: None,
-            size: Some(ebs_types::Gibibytes(size)),
-            volume_type: ebs_types::VolumeType::Gp3,
-            iops: None,
-            throughput: None,
-            snapshot: None,
-            encrypted: None,
-            kms_key: None,
-            multi_attach: false,
-            initialization_rate: None,
-            tags: ebs_types::Tags::new(),
-        }),
+        command: Command::CreateVolume(CreateVolume::gp3(
+            "eu-central-1a".parse().unwrap(),
+            ebs_types::Gibibytes(size),
+        )),
         script: Script::default(),
     };
     let setup = Input::SetUp(SetUp {

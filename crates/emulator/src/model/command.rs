@@ -53,6 +53,27 @@ pub(crate) struct CreateVolume {
     pub(crate) tags: Tags,
 }
 
+impl CreateVolume {
+    /// An empty volume of gp3 with that type's defaults, and nothing else asked for.
+    pub(crate) fn gp3(zone: Zone, size: Gibibytes) -> Self {
+        Self {
+            token: None,
+            zone,
+            outpost: None,
+            size: Some(size),
+            volume_type: VolumeType::Gp3,
+            iops: None,
+            throughput: None,
+            snapshot: None,
+            encrypted: None,
+            kms_key: None,
+            multi_attach: false,
+            initialization_rate: None,
+            tags: Tags::new(),
+        }
+    }
+}
+
 /// CopyVolumes: one copy, in its source's zone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CopyVolumes {

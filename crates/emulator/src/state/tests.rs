@@ -204,21 +204,7 @@ impl Lab {
 }
 
 fn gp3(size: u32) -> CreateVolume {
-    CreateVolume {
-        token: None,
-        zone: "eu-central-1a".parse().unwrap(),
-        outpost: None,
-        size: Some(Gibibytes(size)),
-        volume_type: VolumeType::Gp3,
-        iops: None,
-        throughput: None,
-        snapshot: None,
-        encrypted: None,
-        kms_key: None,
-        multi_attach: false,
-        initialization_rate: None,
-        tags: Tags::new(),
-    }
+    CreateVolume::gp3("eu-central-1a".parse().unwrap(), Gibibytes(size))
 }
 
 fn copy(of: &VolumeId) -> CopyVolumes {
