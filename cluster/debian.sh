@@ -14,7 +14,7 @@
 
 # What a node and the control plane run, then what the test images hold.
 packages=(containerd runc etcd-server containernetworking-plugins busybox-static procps nftables
-    redis-server redis-tools mariadb-server-core mariadb-client-core mariadb-client nginx)
+    redis-server redis-tools mariadb-server-core mariadb-client-core mariadb-client nginx etcd-client bash)
 
 trap 'rm -rf "$debian.new"' EXIT
 say "cluster: programs of Debian's packages ${packages[*]}"

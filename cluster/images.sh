@@ -66,6 +66,19 @@ root_mysql() {
     settings=(--entrypoint '["docker-entrypoint.sh"]' --cmd '["mysqld"]')
 }
 
+root_etcd() {
+    add_tools "$1"
+    add_program "$1" "$debian/usr/bin/etcd"
+    add_program "$1" "$debian/usr/bin/etcdctl"
+    settings=(--cmd '["etcd"]')
+}
+
+root_ubuntu() {
+    add_tools "$1"
+    add_program "$1" "$debian/bin/bash"
+    settings=(--cmd '["bash"]')
+}
+
 # add_tools ROOT: busybox under all of its names, and what Debian's lacks though users' commands name it.
 add_tools() {
     local busybox=$debian/bin/busybox tool
@@ -77,17 +90,19 @@ add_tools() {
     ln -s pgrep "$1/usr/bin/pkill"
 }
 
-# image NAME:TAG [FILE]...: makes the image unless the one that is there was made from the same. The files
-# are what it takes besides what they all take.
+# image [REGISTRY/]NAME:TAG [FILE]...: makes the image unless the one that is there was made from the same. The
+# files are what it takes besides what they all take.
 image() {
-    local name=${1%:*} tag=$1 inputs settings=()
+    local name=${1%:*} reference=$1 inputs settings=()
     shift
+    name=${name##*/}
+    [[ $reference == */* ]] || reference=docker.io/library/$reference
     inputs=$(sha256sum cluster/images.sh image/collect.sh image/pack.sh "$debian/stamp" "$@" | sha256sum)
     if [ "$(cat "$out/.$name.made-from" 2>/dev/null)" = "$inputs" ] && [ -e "$out/$name.tar" ]; then return; fi
     rm -rf "$work/root"
     new_root "$work/root"
     "root_$name" "$work/root"
-    image/pack.sh "$work/root" "$work/$name.tar" "docker.io/library/$tag" "${settings[@]}"
+    image/pack.sh "$work/root" "$work/$name.tar" "$reference" "${settings[@]}"
     rm -f "$out/.$name.made-from"
     mv "$work/$name.tar" "$out/$name.tar"
     printf '%s\n' "$inputs" >"$out/.$name.made-from"
@@ -107,3 +122,5 @@ image busybox:1
 image redis:7
 image nginx:1 cluster/images/nginx.conf
 image mysql:8 cluster/images/mysql.sh
+image quay.io/coreos/etcd:v3.4.23
+image ubuntu:24.04
