@@ -3,7 +3,7 @@
 # set CARGO_TARGET_DIR to have them elsewhere.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e test-nvme cluster cluster-down image image-lab chart soak bench bench-peer simulation lint fmt
+.PHONY: help demo test e2e e2e-full test-nvme cluster cluster-down image image-lab chart soak bench bench-peer simulation lint fmt
 
 help: ## Show this list.
 	@sed -nE 's/^([a-z0-9-]+): ## (.*)/make \1\t\2/p' Makefile
@@ -16,6 +16,9 @@ test: ## Run every check and test.
 
 e2e: ## Play the users' scenarios on a Kubernetes cluster made for it.
 	@scripts/setup.sh cluster && scripts/e2e.sh
+
+e2e-full: ## Play all of them, those too that take long or measure.
+	@scripts/setup.sh cluster && scripts/e2e.sh --full
 
 test-nvme: ## Run the node on real NVMe devices, in a virtual machine.
 	@scripts/setup.sh nvme && scripts/nvme.sh

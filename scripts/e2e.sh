@@ -1,10 +1,21 @@
 #!/usr/bin/env bash
 # Starts a Kubernetes cluster with the driver on the emulated EC2, plays the users' scenarios of
-# tests/e2e on it and ends it, whatever happened. Arguments choose tests as for `cargo test`. Fails if
-# anything stays behind. Ends with `N passed, N failed, N skipped`.
+# tests/e2e on it and ends it, whatever happened. Fails if anything stays behind. Ends with how long each scenario took, and
+# `N passed, N failed, N skipped`.
+#
+# usage: scripts/e2e.sh [--full] [ARGUMENT...]
+#
+# --full also plays those that take long or measure, which are marked `#[ignore = "make e2e-full"]`, on nodes that take a hundred
+# volumes together. Arguments choose tests as for `cargo test`.
 
 # shellcheck source=scripts/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+if [ "${1:-}" = --full ]; then
+    shift
+    set -- --include-ignored "$@"
+    export CLUSTER_INSTANCE_TYPE=${CLUSTER_INSTANCE_TYPE:-m7i.16xlarge}
+fi
 
 if ! reason=$(cluster/up.sh --check 2>&1); then
     say "skipped: no cluster can run here: $reason"
@@ -39,6 +50,8 @@ if ! cluster/down.sh; then
     say "the cluster left something behind"
     f=$((f + 1))
 fi
+say "seconds that each scenario took, by its own clock"
+grep -E ' s  over, and nothing is left of it$' "$work/log" | awk '{ printf "%-24s %6.1f\n", $1, $2 }' | sort -k 2 -rn || true
 say "e2e took $((SECONDS - began)) s"
 say "$p passed, $f failed, $s skipped"
 [ "$f" -eq 0 ]

@@ -30,6 +30,7 @@ struct Run {
 }
 
 #[test]
+#[ignore = "make e2e-full"]
 fn seconds_until_a_pod_runs() {
     let s = Scenario::alone("timing");
     let runs: Vec<Run> = (0..RUNS).map(|number| run(&s, number)).collect();

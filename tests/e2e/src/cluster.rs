@@ -2,20 +2,26 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use lab::cloud::Cloud;
 use serde::Deserialize;
 use tokio::runtime::{self, Runtime};
+use tokio::time::Instant;
 
 use crate::api::{Api, Kind};
 use crate::kubectl::{Kubectl, project};
 use crate::node::Node;
 use crate::object::Object;
+use crate::scenario::{PATIENCE, PAUSE};
 
 /// Names the file that describes the cluster.
 const VARIABLE: &str = "EBS_CSI_CLUSTER";
+
+/// EC2's code for a call that has no token.
+const THROTTLED: &str = "RequestLimitExceeded";
 
 /// The namespace of the driver.
 pub(crate) const SYSTEM: &str = "kube-system";
@@ -92,9 +98,18 @@ impl Cluster {
         self.nodes.iter().filter(move |node| node.zone == zone)
     }
 
-    /// A call to EC2 or to its emulator's control endpoint: `ec2(async |cloud| cloud.volumes().await)`.
-    pub fn ec2<T>(&self, call: impl AsyncFnOnce(&Cloud) -> Result<T>) -> Result<T> {
-        self.runtime.block_on(call(&self.cloud))
+    /// A call to EC2 or to its emulator's control endpoint: `ec2(async |cloud| cloud.volumes().await)`. Many who look at once are
+    /// throttled as anybody is: such a call is made again.
+    pub fn ec2<T>(&self, mut call: impl AsyncFnMut(&Cloud) -> Result<T>) -> Result<T> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.runtime.block_on(call(&self.cloud));
+            let throttled = |error: &anyhow::Error| format!("{error:#}").contains(THROTTLED);
+            if !answer.as_ref().is_err_and(throttled) || Instant::now() >= deadline {
+                return answer;
+            }
+            thread::sleep(PAUSE);
+        }
     }
 
     /// An object, if it is there.

@@ -20,7 +20,7 @@ use crate::shared::{self, Cordon, Turn};
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long to wait before looking again.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 
 /// A scenario under way. Dropped, it takes its namespace and all that came of it away, and fails where something stays; a
 /// scenario that panics is reported before.
@@ -207,7 +207,7 @@ impl Scenario {
 
     /// A call to EC2 or to its emulator's control endpoint: `ec2(async |cloud| cloud.volumes().await)`.
     #[track_caller]
-    pub fn ec2<T>(&self, call: impl AsyncFnOnce(&Cloud) -> Result<T>) -> T {
+    pub fn ec2<T>(&self, call: impl AsyncFnMut(&Cloud) -> Result<T>) -> T {
         let answer = self.cluster.ec2(call);
         answer.unwrap_or_else(|error| panic!("{error:#}"))
     }

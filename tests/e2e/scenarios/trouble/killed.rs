@@ -20,6 +20,7 @@ fn a_controller_killed_while_it_makes_a_volume() {
 }
 
 #[test]
+#[ignore = "make e2e-full"]
 fn a_controller_pod_deleted_while_it_makes_a_volume() {
     provisioning("controller-deleted", |s, leader| {
         let delete = ["delete", "pod", leader.name(), "--wait=false"];
@@ -28,6 +29,7 @@ fn a_controller_pod_deleted_while_it_makes_a_volume() {
 }
 
 #[test]
+#[ignore = "make e2e-full"]
 fn a_node_plugin_killed_before_it_mounts() {
     mounting("node-killed-before", <[Node]>::first, |s, volume, node| {
         watched(s, "the device is there", || {
