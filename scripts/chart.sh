@@ -308,6 +308,8 @@ check_all() {
     check "to reserve 0 is no silence" contains 1 'reserved-volume-attachments=0$' --set node.reservedVolumeAttachments=0
     check "node-local volumes are off" contains 0 'enable-node-local-volumes'
     check "and taken by controller and nodes, or neither" contains 2 '--enable-node-local-volumes$' --set controller.enableNodeLocalVolumes=true
+    check "nodes of terminated instances fail over" contains 0 ' - --fail-over'
+    check "unless they shall not" contains 1 ' - --fail-over=false$' --set controller.failOver=false
     check "tags become one argument" contains 1 '"--extra-tags=a=1,team=data base"' --set-string 'controller.extraVolumeTags.team=data base,controller.extraVolumeTags.a=1'
     check "templates of tags have their variables" contains 3 '--extra-(create|modify)-metadata=true$' --api-versions snapshot.storage.k8s.io/v1
     check "a moved kubelet is followed everywhere" contains 0 /var/lib/kubelet --set node.kubeletPath=/data/kubelet

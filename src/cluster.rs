@@ -4,6 +4,7 @@
 //! (`controller`), how the Kubernetes API is reached (`kubernetes`).
 
 mod attach_limits;
+mod fail_over;
 mod leader;
 mod rounds;
 mod volume_health;
@@ -19,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::controller::ControllerService;
 use crate::kubernetes::{Kubernetes, LeaseName};
+use fail_over::FailOverMetrics;
+pub(crate) use fail_over::FailOverSettings;
 use leader::Candidate;
 use volume_health::HealthMetrics;
 pub(crate) use volume_health::HealthSettings;
@@ -38,6 +41,7 @@ pub(crate) struct ClusterWork {
     task: Option<JoinHandle<()>>,
     leads: Gauge,
     health: HealthMetrics,
+    fail_over: FailOverMetrics,
 }
 
 impl ClusterWork {
@@ -49,13 +53,15 @@ impl ClusterWork {
         controller: Arc<ControllerService>,
         lasts: Duration,
         health: HealthSettings,
+        fail_over: Option<FailOverSettings>,
     ) -> Self {
         let stop = CancellationToken::new();
         let leads = Gauge::default();
         let metrics = HealthMetrics::default();
+        let failed_over = FailOverMetrics::default();
         if !kubernetes.is_in_cluster() {
             tracing::info!(
-                "not in a cluster: the health of volumes is told by CSI's calls alone, and no Node is annotated"
+                "not in a cluster: the health of volumes is told by CSI's calls alone, and no Node is annotated or put out of service"
             );
         }
         let task = kubernetes.is_in_cluster().then(|| {
@@ -66,12 +72,18 @@ impl ClusterWork {
                 name: LEASE,
             };
             let candidate = Candidate::new(kubernetes.clone(), lease, lasts, leads.clone());
-            let (kubernetes, stop, shown) = (kubernetes.clone(), stop.clone(), metrics.clone());
+            let (kubernetes, stop) = (kubernetes.clone(), stop.clone());
+            let (shown, moved) = (metrics.clone(), failed_over.clone());
             tokio::spawn(async move {
                 let work = async || {
                     let limits = attach_limits::keep(&kubernetes, ec2.as_ref());
                     let health = volume_health::keep(&kubernetes, &controller, &health, &shown);
-                    tokio::join!(limits, health);
+                    let fail_over = async {
+                        if let Some(settings) = &fail_over {
+                            fail_over::keep(&kubernetes, settings, &moved).await;
+                        }
+                    };
+                    tokio::join!(limits, health, fail_over);
                 };
                 candidate.run(work, stop.cancelled_owned()).await;
             })
@@ -81,6 +93,7 @@ impl ClusterWork {
             task,
             leads,
             health: metrics,
+            fail_over: failed_over,
         }
     }
 
@@ -88,10 +101,11 @@ impl ClusterWork {
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register(
             "attach_limits_leader",
-            "1 while this process leads: it annotates Nodes with attachment limits and tells the health of volumes",
+            "1 while this process leads: it annotates Nodes with attachment limits, tells the health of volumes and puts Nodes of terminated instances out of service",
             self.leads.clone(),
         );
         self.health.register(registry);
+        self.fail_over.register(registry);
     }
 
     /// Lets go, without waiting.

@@ -119,6 +119,8 @@ pub(crate) struct Controller {
     pub(crate) lease: Duration,
     /// Between two looks of the leading controller at the health of all volumes.
     pub(crate) health_interval: Duration,
+    /// Between two of its looks for Nodes that are not ready, whose instances may be terminated; `None` if these are not its business.
+    pub(crate) fail_over_interval: Option<Duration>,
 }
 
 /// What the Node service needs.

@@ -12,8 +12,10 @@ mod events;
 mod leases;
 mod list;
 mod name;
+mod node_states;
 mod nodes;
 mod objects;
+mod out_of_service;
 mod session;
 mod taint;
 mod volumes;
@@ -26,6 +28,7 @@ use events::Subject;
 pub(crate) use events::{Event, Severity, Told};
 pub(crate) use leases::{Lease, LeaseName};
 pub(crate) use name::NodeName;
+pub(crate) use node_states::NodeState;
 pub(crate) use objects::{Named, Node};
 use session::Session;
 pub(crate) use volumes::{Claim, ClaimRef, PersistentVolume};
@@ -114,6 +117,55 @@ impl Connection {
     /// Shows labels and annotations of every Node, page by page.
     pub(crate) async fn nodes(&self, with: impl FnMut(Vec<Named>)) -> Result<(), KubernetesError> {
         self.session.nodes(with).await
+    }
+
+    /// All Nodes, and whether each is ready: a hint, to be looked at again in the Node ([`Node::is_ready`]).
+    pub(crate) async fn node_states(&self) -> Result<Vec<NodeState>, KubernetesError> {
+        self.session.node_states().await
+    }
+
+    /// A Node as it is now; `None` where there is none.
+    pub(crate) async fn node(&self, name: &NodeName) -> Result<Option<Node>, KubernetesError> {
+        match self.session.node(name).await {
+            Ok(node) => Ok(Some(node)),
+            Err(KubernetesError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts Kubernetes' taint on a Node by which its pods and volumes leave at once, and an annotation `mark` that says whose it is.
+    ///
+    /// # Errors
+    /// [`KubernetesError::Conflict`] if anything about the Node has changed since it was read.
+    pub(crate) async fn put_out_of_service(
+        &self,
+        node: &Node,
+        mark: &str,
+        value: &str,
+    ) -> Result<(), KubernetesError> {
+        self.session.put_out_of_service(node, mark, value).await
+    }
+
+    /// Takes that taint and the annotation away again.
+    ///
+    /// # Errors
+    /// As [`Connection::put_out_of_service`].
+    pub(crate) async fn put_back_in_service(
+        &self,
+        node: &Node,
+        mark: &str,
+    ) -> Result<(), KubernetesError> {
+        self.session.put_back_in_service(node, mark).await
+    }
+
+    /// Tells something about a Node, as an Event that `kubectl describe node` shows.
+    pub(crate) async fn tell_of_node(
+        &self,
+        node: &Node,
+        event: &Event,
+    ) -> Result<(), KubernetesError> {
+        let about = Subject::node(node.name(), node.uid());
+        self.session.tell(about, event).await
     }
 
     /// Gives a Node an annotation.

@@ -30,6 +30,7 @@ use attach_limit::{Foreign, Known, Machine};
 use claims::Claims;
 pub(crate) use imds::Imds;
 pub(crate) use metrics::LimitMetrics;
+pub(crate) use node_object::instance_of;
 use sources::Facts;
 pub(crate) use sources::{MetadataError, Source, Sources};
 

@@ -76,6 +76,15 @@ pub(super) struct ControllerArgs {
     /// How often the controller that leads looks at the health of all volumes, and tells their claims of it.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = health_interval)]
     volume_health_interval: Duration,
+
+    /// Whether the controller that leads lets pods and volumes move at once from nodes whose instance is terminated, by
+    /// Kubernetes' taint out-of-service.
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    fail_over: bool,
+
+    /// How often it looks for nodes that are not ready.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = fail_over_interval)]
+    fail_over_interval: Duration,
 }
 
 impl Args {
@@ -103,6 +112,7 @@ impl ControllerArgs {
             cluster_id: self.k8s_tag_cluster_id,
             lease: self.leader_election_lease_duration,
             health_interval: self.volume_health_interval,
+            fail_over_interval: self.fail_over.then_some(self.fail_over_interval),
         }
     }
 }
@@ -130,6 +140,14 @@ fn health_interval(text: &str) -> anyhow::Result<Duration> {
         text,
         Duration::from_secs(1),
         "too short: EC2 would be asked about all volumes all the time",
+    )
+}
+
+fn fail_over_interval(text: &str) -> anyhow::Result<Duration> {
+    at_least(
+        text,
+        Duration::from_secs(1),
+        "too short: Kubernetes would be asked about all nodes all the time",
     )
 }
 

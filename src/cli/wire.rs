@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::cluster::{ClusterWork, HealthSettings};
+use crate::cluster::{ClusterWork, FailOverSettings, HealthSettings};
 use crate::config::{self, Config, MetadataSource, Role};
 use crate::controller::{self, ControllerService, InvalidTags};
 use crate::identity::{self, DRIVER_NAME, IdentityService};
@@ -274,13 +274,18 @@ async fn serve_controller(
         .metrics
         .register(|registry| cloud.metrics().register(registry));
     let metadata = SnapshotMetadataService::new(cloud.clone(), blocks);
+    let fail_over = config.fail_over_interval.map(|every| FailOverSettings {
+        cloud: cloud.clone(),
+        every,
+        driver: DRIVER_NAME,
+    });
     let controller = Arc::new(ControllerService::new(cloud, settings));
     let health = HealthSettings {
         every: config.health_interval,
         driver: DRIVER_NAME,
     };
     let (kubernetes, service) = (&surroundings.kubernetes, Arc::clone(&controller));
-    let cluster = ClusterWork::begin(kubernetes, ec2, service, config.lease, health);
+    let cluster = ClusterWork::begin(kubernetes, ec2, service, config.lease, health, fail_over);
     surroundings
         .metrics
         .register(|registry| cluster.register(registry));

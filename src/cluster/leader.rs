@@ -114,7 +114,7 @@ impl Candidate {
                 if self.told == words {
                     tracing::debug!(%error, "it stays open who leads");
                 } else {
-                    tracing::warn!(%error, "it stays open who leads, attachment limits of new instance types and the health of volumes wait for it");
+                    tracing::warn!(%error, "it stays open who leads, attachment limits of new instance types, the health of volumes and nodes of terminated instances wait for it");
                     self.told = words;
                 }
                 None

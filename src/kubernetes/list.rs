@@ -51,7 +51,7 @@ impl Session {
 }
 
 /// A text as part of a URL's query.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
     text.bytes()
         .map(|b| match plain(b) {

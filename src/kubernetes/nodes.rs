@@ -12,7 +12,7 @@ const GET: Rule = Rule {
     resource: "nodes",
     group: "",
 };
-const LIST: Rule = Rule {
+pub(super) const LIST: Rule = Rule {
     verb: "list",
     ..GET
 };

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::out_of_service;
+
 /// A Node object.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Node {
@@ -16,11 +18,14 @@ pub(crate) struct Node {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Metadata {
     #[serde(default)]
     name: String,
     #[serde(default)]
     uid: String,
+    #[serde(default)]
+    resource_version: String,
     labels: Option<HashMap<String, String>>,
     annotations: Option<HashMap<String, String>>,
 }
@@ -38,8 +43,16 @@ impl Metadata {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct NodeStatus {
+    conditions: Option<Vec<Condition>>,
     volumes_attached: Option<Vec<AttachedVolume>>,
     volumes_in_use: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -81,6 +94,10 @@ struct NodeSpec {
 #[derive(Clone, Debug, Deserialize)]
 struct Taint {
     key: String,
+    #[serde(default)]
+    value: String,
+    #[serde(default)]
+    effect: String,
 }
 
 /// What the kubelet has registered on a node.
@@ -120,6 +137,28 @@ impl Node {
         &self.metadata.uid
     }
 
+    /// The version of it that was read.
+    pub(super) fn resource_version(&self) -> &str {
+        &self.metadata.resource_version
+    }
+
+    /// Whether it has any annotation.
+    pub(super) fn is_annotated(&self) -> bool {
+        self.metadata.annotations.is_some()
+    }
+
+    /// Whether its kubelet was heard of lately, and is well. One that was never heard of is not.
+    pub(crate) fn is_ready(&self) -> bool {
+        let conditions = self.status.conditions.as_deref().unwrap_or_default();
+        let ready = conditions.iter().find(|one| one.kind == "Ready");
+        ready.is_some_and(|ready| ready.status == "True")
+    }
+
+    /// Whether it has the taint by which pods and volumes leave a machine that is shut down, whoever put it.
+    pub(crate) fn is_out_of_service(&self) -> bool {
+        self.taint_keys().any(|key| key == out_of_service::KEY)
+    }
+
     /// The handles of this driver's volumes that Kubernetes has attached to the node or that the kubelet needs there.
     pub(crate) fn volumes_of(&self, driver: &str) -> impl Iterator<Item = &str> {
         let prefix = format!("kubernetes.io/csi/{driver}^");
@@ -140,6 +179,13 @@ impl Node {
     pub(super) fn taint_keys(&self) -> impl DoubleEndedIterator<Item = &str> + ExactSizeIterator {
         let taints = self.spec.taints.as_deref().unwrap_or_default();
         taints.iter().map(|taint| taint.key.as_str())
+    }
+
+    /// Where in the list of its taints this one is.
+    pub(super) fn place_of_taint(&self, key: &str, value: &str, effect: &str) -> Option<usize> {
+        let mut taints = self.spec.taints.iter().flatten();
+        taints
+            .position(|taint| (&*taint.key, &*taint.value, &*taint.effect) == (key, value, effect))
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) enum Content<'a> {
     Nothing,
     /// Nothing: of several objects their metadata are read.
     NothingForMetadata,
+    /// Nothing: several objects are shown as a table.
+    NothingForTable,
     /// A new object.
     New(&'a Value),
     /// The object as it shall be.
@@ -56,7 +58,7 @@ pub(super) enum Content<'a> {
 impl Content<'_> {
     fn method(self) -> Method {
         match self {
-            Self::Nothing | Self::NothingForMetadata => Method::GET,
+            Self::Nothing | Self::NothingForMetadata | Self::NothingForTable => Method::GET,
             Self::New(_) => Method::POST,
             Self::Whole(_) => Method::PUT,
             Self::Steps(_) | Self::Merged(_) => Method::PATCH,
@@ -77,13 +79,14 @@ impl Content<'_> {
             Self::NothingForMetadata => {
                 "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
             }
+            Self::NothingForTable => "application/json;as=Table;g=meta.k8s.io;v=v1",
             _ => "application/json",
         }
     }
 
     fn body(self) -> Bytes {
         match self {
-            Self::Nothing | Self::NothingForMetadata => Bytes::new(),
+            Self::Nothing | Self::NothingForMetadata | Self::NothingForTable => Bytes::new(),
             Self::New(value) | Self::Whole(value) | Self::Steps(value) | Self::Merged(value) => {
                 Bytes::from(value.to_string())
             }

@@ -163,6 +163,11 @@ pub(super) fn region(node: &Node) -> Result<Region, NodeObjectError> {
     required(node, REGION)
 }
 
+/// The instance that a Node names as its machine, if that is one.
+pub(crate) fn instance_of(node: &Node) -> Option<InstanceId> {
+    instance(node).ok().map(|(instance, _zone)| instance)
+}
+
 /// Reads `aws:///ZONE/i-…`, and the forms in which the zone is the host, or missing.
 fn instance(node: &Node) -> Result<(InstanceId, Option<Zone>), NodeObjectError> {
     let provider_id = node.provider_id();

@@ -3,6 +3,7 @@
 
 mod api_server;
 mod bed;
+mod fail_over;
 mod limits;
 mod new_types;
 mod taint;

@@ -45,6 +45,8 @@ pub(crate) enum Trouble {
     Forbids(&'static str),
     /// It refuses this method for this resource, e.g. `POST events`.
     ForbidsOf(&'static str),
+    /// What it is asked by this method it does, but its answer gets lost on the way.
+    LosesAnswersTo(&'static str),
     /// A policy in it refuses changes of the Node of this name.
     Keeps(&'static str),
 }
@@ -130,6 +132,11 @@ impl ApiServer {
         self.state().rival = Some(taint(key));
     }
 
+    /// A node is another machine's right before the next change of it.
+    pub(crate) fn let_a_rival_rename(&self, node: &str, provider_id: &str) {
+        self.state().renamed = Some((node.to_owned(), provider_id.to_owned()));
+    }
+
     /// Another node, of this instance type.
     pub(crate) fn add_node(&self, name: &str, instance_type: &str) {
         let mut node = node(&[]);
@@ -151,6 +158,31 @@ impl ApiServer {
     /// Changes the one node that a plugin runs on.
     pub(crate) fn change_node(&self, change: impl FnOnce(&mut Value)) {
         change(self.state().nodes.get_mut(NODE).unwrap());
+    }
+
+    /// Changes another node.
+    pub(crate) fn change(&self, node: &str, change: impl FnOnce(&mut Value)) {
+        let mut state = self.state();
+        change(state.nodes.get_mut(node).unwrap());
+        state.touch(node);
+    }
+
+    /// A node's kubelet is heard of, or not any more.
+    pub(crate) fn set_ready(&self, node: &str, ready: bool) {
+        let status = if ready { "True" } else { "Unknown" };
+        self.change(node, |node| {
+            node["status"]["conditions"] = json!([{"type": "Ready", "status": status}]);
+        });
+    }
+
+    /// A node as it is; null where there is none.
+    pub(crate) fn node(&self, name: &str) -> Value {
+        self.state().nodes.get(name).cloned().unwrap_or_default()
+    }
+
+    /// A node goes.
+    pub(crate) fn remove_node(&self, name: &str) {
+        self.state().nodes.remove(name);
     }
 
     /// The value of an annotation of a node.
@@ -236,6 +268,7 @@ fn node(taints: &[&str]) -> Value {
         "metadata": {
             "name": NODE,
             "uid": "5f2d3c1e-0000-4000-8000-000000000001",
+            "resourceVersion": "of the beginning",
             "labels": {
                 "topology.kubernetes.io/zone": "eu-central-1b",
                 "topology.kubernetes.io/region": "eu-central-1",
@@ -244,7 +277,7 @@ fn node(taints: &[&str]) -> Value {
             "annotations": {},
         },
         "spec": {"providerID": "aws:///eu-central-1b/i-0123456789abcdef0", "taints": taints},
-        "status": {"nodeInfo": {"kernelVersion": "6.1", "aFieldOfALaterVersion": true}},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": {"kernelVersion": "6.1", "aFieldOfALaterVersion": true}},
     })
 }
 

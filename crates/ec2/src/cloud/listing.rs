@@ -3,14 +3,17 @@
 //! Doesn't answer for: pages of other sizes than EC2's.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use ebs_types::VolumeId;
+use ebs_types::{InstanceId, VolumeId};
 
 use super::Cloud;
+use super::batch::Batch;
+use super::lookup::Lookup;
 use super::sightings::Subject;
 #[cfg(doc)]
 use crate::ErrorKind;
-use crate::{Ec2Error, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus};
+use crate::{Ec2Error, Instance, Page, Snapshot, SnapshotQuery, Volume, VolumeQuery, VolumeStatus};
 
 impl Cloud {
     /// One page of volumes as EC2 shows them, without those that are being or have been deleted: such a page can be empty
@@ -53,13 +56,30 @@ impl Cloud {
     /// These volumes, asked for together. For one that does not exist the error is EC2's latest word, not yet sure.
     /// One whose call was cut off is left out.
     pub async fn volumes(&self, ids: &[VolumeId]) -> HashMap<VolumeId, Result<Volume, Ec2Error>> {
-        let tickets = self.volumes.ask(ids.iter().cloned());
-        let mut answers = HashMap::with_capacity(ids.len());
-        for (id, ticket) in ids.iter().zip(tickets) {
-            if let Ok(answer) = ticket.await {
-                answers.insert(id.clone(), answer);
-            }
-        }
-        answers
+        together(&self.volumes, ids).await
     }
+
+    /// These instances, asked for together. For one that does not exist the error is EC2's latest word, not yet sure.
+    /// One whose call was cut off is left out.
+    pub async fn instances(
+        &self,
+        ids: &[InstanceId],
+    ) -> HashMap<InstanceId, Result<Instance, Ec2Error>> {
+        together(&self.instances, ids).await
+    }
+}
+
+/// What EC2 says of each of these keys, in as few calls as its limit allows.
+async fn together<L: Lookup>(
+    batch: &Arc<Batch<L>>,
+    keys: &[L::Key],
+) -> HashMap<L::Key, Result<L::Value, Ec2Error>> {
+    let tickets = batch.ask(keys.iter().cloned());
+    let mut answers = HashMap::with_capacity(keys.len());
+    for (key, ticket) in keys.iter().zip(tickets) {
+        if let Ok(answer) = ticket.await {
+            answers.insert(key.clone(), answer);
+        }
+    }
+    answers
 }

@@ -63,6 +63,12 @@ impl Cloud {
         Ok(())
     }
 
+    /// `aws ec2 start-instances`.
+    pub async fn start_instance(&self, id: &str) -> Result<()> {
+        self.ask("StartInstances", &[("InstanceId.1", id)]).await?;
+        Ok(())
+    }
+
     /// `aws ec2 stop-instances`.
     pub async fn stop_instance(&self, id: &str) -> Result<()> {
         self.ask("StopInstances", &[("InstanceId.1", id)]).await?;

@@ -20,6 +20,7 @@ pub(super) struct State {
     pub(super) registered: bool,
     pub(super) trouble: Option<Trouble>,
     pub(super) rival: Option<Value>,
+    pub(super) renamed: Option<(String, String)>,
     pub(super) asked: Vec<String>,
     version: u64,
 }
@@ -59,12 +60,24 @@ impl State {
             registered: false,
             trouble: None,
             rival: None,
+            renamed: None,
             asked: Vec::new(),
             version: 0,
         }
     }
 
     pub(super) fn answer(&mut self, parts: &Parts, body: &[u8]) -> (StatusCode, Value) {
+        let done = self.done(parts, body);
+        match self.trouble {
+            Some(Trouble::LosesAnswersTo(method)) if parts.method == method => {
+                let words = "the connection to the server was lost";
+                refusal(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", words)
+            }
+            _ => done,
+        }
+    }
+
+    fn done(&mut self, parts: &Parts, body: &[u8]) -> (StatusCode, Value) {
         let Place { resource, name } = Place::of(parts.uri.path());
         let method = match name {
             None if parts.method == "GET" => "LIST",
@@ -107,9 +120,12 @@ impl State {
         }
     }
 
-    /// A page of nodes, of which only the metadata are shown.
+    /// A page of nodes, of which only the metadata are shown, or how they are, as a table.
     fn list_nodes(&self, parts: &Parts) -> (StatusCode, Value) {
         let accepted = parts.headers["accept"].to_str().unwrap();
+        if accepted.contains("as=Table") {
+            return table(&self.nodes, parts);
+        }
         assert!(
             accepted.contains("as=PartialObjectMetadataList"),
             "{accepted}"
@@ -148,16 +164,32 @@ impl State {
         list(&shown.collect(), parts)
     }
 
+    /// A node was changed.
+    pub(super) fn touch(&mut self, node: &str) {
+        self.version += 1;
+        let version = json!(self.version.to_string());
+        if let Some(node) = self.nodes.get_mut(node) {
+            node["metadata"]["resourceVersion"] = version;
+        }
+    }
+
     fn patch(&mut self, name: &str, parts: &Parts, body: &[u8]) -> (StatusCode, Value) {
         let patch: Value = serde_json::from_slice(body).unwrap();
         let rival = self.rival.take();
+        if let Some((_, provider_id)) = self.renamed.take_if(|(node, _)| node == name) {
+            self.nodes.get_mut(name).unwrap()["spec"]["providerID"] = json!(provider_id);
+            self.touch(name);
+        }
         let Some(node) = self.nodes.get_mut(name) else {
             return found(None, "nodes", name);
         };
+        self.version += 1;
+        let version = json!(self.version.to_string());
         if parts.headers["content-type"] == "application/merge-patch+json" {
             for (key, value) in patch["metadata"]["annotations"].as_object().unwrap() {
                 node["metadata"]["annotations"][key] = value.clone();
             }
+            node["metadata"]["resourceVersion"] = version;
             return (StatusCode::OK, node.clone());
         }
         if let Some(rival) = rival {
@@ -165,6 +197,7 @@ impl State {
                 .as_array_mut()
                 .unwrap()
                 .insert(0, rival);
+            node["metadata"]["resourceVersion"] = json!("of the rival's change");
         }
         let mut patched = node.clone();
         if patch
@@ -173,6 +206,7 @@ impl State {
             .iter()
             .all(|step| apply(&mut patched, step))
         {
+            patched["metadata"]["resourceVersion"] = version;
             *node = patched;
             return (StatusCode::OK, node.clone());
         }
@@ -284,17 +318,64 @@ fn csi_node(registered: bool) -> Value {
     })
 }
 
-/// One step of a JSON patch of the taints.
+/// A page of how nodes are, as a server prints it for people.
+fn table(nodes: &BTreeMap<String, Value>, parts: &Parts) -> (StatusCode, Value) {
+    assert_eq!(query(parts, "includeObject"), Some("None"));
+    let from = query(parts, "continue");
+    // A server refuses both together.
+    let version = query(parts, "resourceVersion");
+    assert!(from.is_none() || version.is_none(), "{:?}", parts.uri);
+    let (code, mut page) = list(nodes, parts);
+    let rows: Vec<Value> = page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| json!({"cells": [node["metadata"]["name"], printed(node), "<none>"], "object": null}))
+        .collect();
+    page["kind"] = json!("Table");
+    page["rows"] = json!(rows);
+    page.as_object_mut().unwrap().remove("items");
+    if from.is_none() {
+        let columns =
+            ["Name", "Status", "Roles"].map(|name| json!({"name": name, "type": "string"}));
+        page["columnDefinitions"] = json!(columns);
+    }
+    (code, page)
+}
+
+fn printed(node: &Value) -> &'static str {
+    let ready = node["status"]["conditions"].as_array().unwrap().iter();
+    let mut ready = ready.filter(|condition| condition["type"] == "Ready");
+    match ready.next() {
+        Some(ready) if ready["status"] == "True" => "Ready",
+        Some(_) => "NotReady",
+        None => "Unknown",
+    }
+}
+
+/// One step of a JSON patch (RFC 6902).
 fn apply(patched: &mut Value, step: &Value) -> bool {
     let path = step["path"].as_str().unwrap();
+    let (parent, last) = path.rsplit_once('/').unwrap();
+    let last = last.replace("~1", "/");
     match step["op"].as_str().unwrap() {
         "test" => patched.pointer(path) == Some(&step["value"]),
-        "remove" => {
-            let at = path.strip_prefix("/spec/taints/").unwrap();
-            let taints = patched["spec"]["taints"].as_array_mut().unwrap();
-            taints.remove(at.parse().unwrap());
-            true
-        }
+        "remove" => match patched.pointer_mut(parent) {
+            Some(Value::Array(items)) => items.remove(last.parse().unwrap()) != Value::Null,
+            Some(Value::Object(fields)) => fields.remove(&last).is_some(),
+            _ => false,
+        },
+        "add" => match patched.pointer_mut(parent) {
+            Some(Value::Array(items)) if last == "-" => {
+                items.push(step["value"].clone());
+                true
+            }
+            Some(Value::Object(fields)) => {
+                fields.insert(last, step["value"].clone());
+                true
+            }
+            _ => false,
+        },
         other => panic!("a step {other} was not expected"),
     }
 }
