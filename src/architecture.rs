@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module at the top of `src`, and which others it may name. `cli` wires everything and is free.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("capability", &["status"]),
     ("cause", &[]),
     ("cluster", &["controller", "kubernetes", "metadata"]),
@@ -36,6 +36,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
             "telemetry",
         ],
     ),
+    ("pre_stop", &["kubernetes"]),
     ("server", &["cause", "telemetry"]),
     ("snapshot_metadata", &["inflight", "status", "telemetry"]),
     ("statistics", &["identity", "kubernetes", "telemetry"]),

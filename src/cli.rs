@@ -7,9 +7,12 @@
 mod all;
 mod controller;
 mod duration;
+mod kubernetes;
+mod log;
 mod metadata;
 mod node;
 mod or_unset;
+mod pre_stop;
 mod process;
 mod size;
 mod wire;
@@ -33,6 +36,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Serve(Box<Service>),
+    /// Wait until volumes have left this node, if it is drained or going away: the node plugin's preStop hook.
+    PreStopHook(pre_stop::Args),
+}
+
+/// What serves until a signal.
+#[derive(Debug, Subcommand)]
+enum Service {
     /// Serve the Controller service: volumes and snapshots in EC2.
     Controller(controller::Args),
     /// Serve the Node service: devices and mounts of this machine.
@@ -53,7 +65,10 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    let config = cli.command.into_config()?;
+    let config = match cli.command {
+        Command::Serve(service) => service.into_config()?,
+        Command::PreStopHook(args) => return args.run(),
+    };
     crate::telemetry::init(config.log);
     // Before there are threads: each has capabilities of its own.
     confine(&config.role)?;
@@ -64,7 +79,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     ended
 }
 
-impl Command {
+impl Service {
     fn into_config(self) -> anyhow::Result<Config> {
         match self {
             Self::Controller(args) => args.into_config(),
@@ -80,6 +95,10 @@ fn confine(role: &Role) -> anyhow::Result<()> {
         Role::Controller(_) => Duty::Network,
         Role::Node(_) | Role::All(..) => Duty::Node,
     };
+    give_up_rights(duty)
+}
+
+fn give_up_rights(duty: Duty) -> anyhow::Result<()> {
     let Confinement {
         kept,
         missing,

@@ -1,4 +1,5 @@
-//! What the Kubernetes API is asked: Node objects, above all this process' own, leases, PersistentVolumes, and Events to tell.
+//! What the Kubernetes API is asked: Node objects, above all this process' own, leases, PersistentVolumes, VolumeAttachments, and
+//! Events to tell.
 //!
 //! Answers for: reaching the API server with the pod's service account, removing the startup taint, and errors that say what to
 //! do. Doesn't answer for: what a Node object means to EBS (`metadata`), who leads (`cluster`).
@@ -7,6 +8,7 @@
 //! than all else that it does.
 
 mod access;
+mod attachments;
 mod error;
 mod events;
 mod leases;
@@ -19,10 +21,12 @@ mod out_of_service;
 mod session;
 mod taint;
 mod volumes;
+mod watch;
 
 use std::time::Duration;
 
 pub(crate) use access::Access;
+pub(crate) use attachments::{Attachment, Attachments};
 pub(crate) use error::KubernetesError;
 use events::Subject;
 pub(crate) use events::{Event, Severity, Told};
@@ -32,6 +36,7 @@ pub(crate) use node_states::NodeState;
 pub(crate) use objects::{Named, Node};
 use session::Session;
 pub(crate) use volumes::{Claim, ClaimRef, PersistentVolume};
+pub(crate) use watch::Watched;
 
 /// How to find the cluster, and this process' node in it.
 #[derive(Clone, Debug)]
@@ -102,7 +107,8 @@ impl Kubernetes {
         Session::open(access)
     }
 
-    fn node_name(&self) -> Result<&NodeName, KubernetesError> {
+    /// The name of this process' node.
+    pub(crate) fn node_name(&self) -> Result<&NodeName, KubernetesError> {
         self.node.as_ref().ok_or(KubernetesError::NoNodeName)
     }
 }
@@ -126,11 +132,7 @@ impl Connection {
 
     /// A Node as it is now; `None` where there is none.
     pub(crate) async fn node(&self, name: &NodeName) -> Result<Option<Node>, KubernetesError> {
-        match self.session.node(name).await {
-            Ok(node) => Ok(Some(node)),
-            Err(KubernetesError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        found(self.session.node(name).await)
     }
 
     /// Puts Kubernetes' taint on a Node by which its pods and volumes leave at once, and an annotation `mark` that says whose it is.
@@ -168,6 +170,25 @@ impl Connection {
         self.session.tell(about, event).await
     }
 
+    /// A driver's attachments to a node.
+    pub(crate) async fn attachments(
+        &self,
+        driver: &str,
+        node: &NodeName,
+    ) -> Result<Attachments, KubernetesError> {
+        self.session.attachments(driver, node).await
+    }
+
+    /// Waits until one of the attachments is gone, for `lasts` at most (whole seconds).
+    pub(crate) async fn until_detached(
+        &self,
+        listed: &Attachments,
+        attachment: &Attachment,
+        lasts: Duration,
+    ) -> Result<Watched, KubernetesError> {
+        self.session.until_detached(listed, attachment, lasts).await
+    }
+
     /// Gives a Node an annotation.
     pub(crate) async fn annotate_node(
         &self,
@@ -191,10 +212,7 @@ impl Connection {
         &self,
         name: &str,
     ) -> Result<Option<PersistentVolume>, KubernetesError> {
-        match self.session.persistent_volume(name).await {
-            Err(KubernetesError::NotFound { .. }) => Ok(None),
-            answer => answer,
-        }
+        found(self.session.persistent_volume(name).await).map(Option::flatten)
     }
 
     /// Tells something about a claim, as an Event that `kubectl describe pvc` shows.
@@ -237,5 +255,14 @@ impl Connection {
             Some(read) => self.session.update_lease(lease, read, holder, lasts).await,
             None => self.session.create_lease(lease, holder, lasts).await,
         }
+    }
+}
+
+/// An object that may not be there.
+fn found<T>(answer: Result<T, KubernetesError>) -> Result<Option<T>, KubernetesError> {
+    match answer {
+        Ok(object) => Ok(Some(object)),
+        Err(KubernetesError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }

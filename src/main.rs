@@ -14,6 +14,7 @@ mod inflight;
 mod kubernetes;
 mod metadata;
 mod node;
+mod pre_stop;
 mod server;
 mod snapshot_metadata;
 mod statistics;

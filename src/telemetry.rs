@@ -12,6 +12,7 @@ use std::io;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
@@ -37,14 +38,19 @@ const NOISY: [&str; 9] = [
 
 /// Writes log lines to stderr from here on. Called once, by `cli`.
 pub(crate) fn init(log: Log) {
+    init_to(log, BoxMakeWriter::new(io::stderr));
+}
+
+/// The same to somewhere else.
+pub(crate) fn init_to(log: Log, to: BoxMakeWriter) {
     let lines = match log.format {
         LogFormat::Text => fmt::layer()
-            .with_writer(io::stderr)
+            .with_writer(to)
             .with_ansi(false)
             .event_format(lines::Text)
             .boxed(),
         LogFormat::Json => fmt::layer()
-            .with_writer(io::stderr)
+            .with_writer(to)
             .event_format(lines::Json)
             .boxed(),
     };

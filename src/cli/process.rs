@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use tracing::Level;
-
 use super::duration;
+use super::log::LogArgs;
 use super::metadata::MetadataArgs;
 use super::or_unset::OrUnset;
-use crate::config::{Config, Log, LogFormat, Role, Serve};
+use crate::config::{Config, Role, Serve};
 use crate::server::{Endpoint, HttpAddress};
 
 /// Flags of every role.
@@ -34,13 +33,8 @@ pub(super) struct ProcessArgs {
     #[arg(long)]
     enable_node_local_volumes: bool,
 
-    /// Form of the log, which goes to stderr.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
-    log_format: LogFormat,
-
-    /// Least important level to log: error, warn, info, debug or trace.
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    log_level: Level,
+    #[command(flatten)]
+    log: LogArgs,
 
     #[command(flatten)]
     metadata: MetadataArgs,
@@ -63,16 +57,12 @@ impl ProcessArgs {
             drain: self.drain_timeout,
             http: self.http_endpoint.and_then(OrUnset::given),
         };
-        let log = Log {
-            format: self.log_format,
-            level: self.log_level,
-        };
         Ok(Config {
             role,
             node_local_volumes: self.enable_node_local_volumes,
             metadata: self.metadata.into_metadata()?,
             serve,
-            log,
+            log: self.log.into_log(),
         })
     }
 }

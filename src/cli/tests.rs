@@ -11,7 +11,10 @@ use crate::server::Endpoint;
 
 fn config(arguments: &str) -> anyhow::Result<Config> {
     let arguments = std::iter::once("ebs-csi").chain(arguments.split_whitespace());
-    Cli::try_parse_from(arguments)?.command.into_config()
+    match Cli::try_parse_from(arguments)?.command {
+        Command::Serve(service) => service.into_config(),
+        other => panic!("{other:?} does not serve"),
+    }
 }
 
 fn refusal(arguments: &str) -> String {

@@ -102,7 +102,9 @@ impl KubernetesError {
         match self {
             Self::NoAnswer { .. } | Self::Conflict { .. } => true,
             Self::Refused { status, .. } => {
-                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
+                // The last: a list whose pages were asked for too slowly. From its beginning it can be had.
+                let passing = [StatusCode::TOO_MANY_REQUESTS, StatusCode::GONE];
+                status.is_server_error() || passing.contains(status)
             }
             Self::NotInCluster
             | Self::NoNodeName

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::KubernetesError;
 use super::error::Rule;
 use super::session::{Ask, Content, Session};
+use super::{KubernetesError, found};
 
 const GET: Rule = Rule {
     verb: "get",
@@ -65,11 +65,7 @@ impl Session {
             name: lease.name,
             content: Content::Nothing,
         };
-        match self.call(ask).await {
-            Ok(found) => Ok(Some(Lease(found))),
-            Err(KubernetesError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        Ok(found(self.call(ask).await)?.map(Lease))
     }
 
     /// Makes the lease, held by this one. A conflict where another has made it meanwhile.

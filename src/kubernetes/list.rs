@@ -24,6 +24,9 @@ pub(super) struct PageMetadata {
     /// What asks for the next page; empty on the last one.
     #[serde(rename = "continue", default)]
     pub(super) next: String,
+    /// The moment that the list shows, as the API server counts it.
+    #[serde(rename = "resourceVersion", default)]
+    pub(super) version: String,
 }
 
 impl Session {

@@ -26,6 +26,7 @@ struct Metadata {
     uid: String,
     #[serde(default)]
     resource_version: String,
+    deletion_timestamp: Option<String>,
     labels: Option<HashMap<String, String>>,
     annotations: Option<HashMap<String, String>>,
 }
@@ -52,7 +53,10 @@ struct NodeStatus {
 struct Condition {
     #[serde(rename = "type")]
     kind: String,
+    #[serde(default)]
     status: String,
+    #[serde(default)]
+    message: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -89,6 +93,8 @@ struct NodeSpec {
     #[serde(rename = "providerID", default)]
     provider_id: String,
     taints: Option<Vec<Taint>>,
+    #[serde(default)]
+    unschedulable: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -149,9 +155,12 @@ impl Node {
 
     /// Whether its kubelet was heard of lately, and is well. One that was never heard of is not.
     pub(crate) fn is_ready(&self) -> bool {
+        self.ready().is_some_and(|ready| ready.status == "True")
+    }
+
+    fn ready(&self) -> Option<&Condition> {
         let conditions = self.status.conditions.as_deref().unwrap_or_default();
-        let ready = conditions.iter().find(|one| one.kind == "Ready");
-        ready.is_some_and(|ready| ready.status == "True")
+        conditions.iter().find(|one| one.kind == "Ready")
     }
 
     /// Whether it has the taint by which pods and volumes leave a machine that is shut down, whoever put it.
@@ -175,8 +184,24 @@ impl Node {
         &self.spec.provider_id
     }
 
+    /// Whether its deletion has begun.
+    pub(crate) fn is_going(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Whether it is cordoned: no new pods come to it.
+    pub(crate) fn is_unschedulable(&self) -> bool {
+        self.spec.unschedulable
+    }
+
+    /// What the kubelet says of the node not being ready; `None` where it says that it is, or nothing.
+    pub(crate) fn why_not_ready(&self) -> Option<&str> {
+        let ready = self.ready()?;
+        (ready.status == "False").then_some(&ready.message)
+    }
+
     /// The keys of its taints, in the order of the list.
-    pub(super) fn taint_keys(&self) -> impl DoubleEndedIterator<Item = &str> + ExactSizeIterator {
+    pub(crate) fn taint_keys(&self) -> impl DoubleEndedIterator<Item = &str> + ExactSizeIterator {
         let taints = self.spec.taints.as_deref().unwrap_or_default();
         taints.iter().map(|taint| taint.key.as_str())
     }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -19,9 +19,9 @@ use super::{Access, KubernetesError};
 use crate::cause::innermost;
 
 /// For one request. The API server answers these within milliseconds.
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 /// More than etcd stores of one object, and than a page of a list here.
-const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
+pub(super) const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
 
 /// What is asked of the API.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ impl Session {
         ask: Ask<'_>,
     ) -> Result<T, KubernetesError> {
         let (rule, name) = (ask.rule, ask.name);
-        let exchange = tokio::time::timeout(TIMEOUT, self.exchange(ask));
+        let exchange = tokio::time::timeout(TIMEOUT, self.exchange(&ask));
         let (status, answer) = match exchange.await {
             Ok(answer) => answer?,
             Err(_elapsed) => return Err(self.no_answer(format!("nothing came within {TIMEOUT:?}"))),
@@ -137,7 +137,18 @@ impl Session {
         Err(KubernetesError::refused(status, message, rule, name))
     }
 
-    async fn exchange(&self, ask: Ask<'_>) -> Result<(StatusCode, Bytes), KubernetesError> {
+    async fn exchange(&self, ask: &Ask<'_>) -> Result<(StatusCode, Bytes), KubernetesError> {
+        let response = self.send(ask).await?;
+        let status = response.status();
+        let answer = Limited::new(response.into_body(), LARGEST_ANSWER).collect();
+        let answer = answer
+            .await
+            .map_err(|error| self.no_answer(error.to_string()))?;
+        Ok((status, answer.to_bytes()))
+    }
+
+    /// Asks, and returns with the beginning of the answer.
+    pub(super) async fn send(&self, ask: &Ask<'_>) -> Result<Response<Incoming>, KubernetesError> {
         let group = match ask.rule.group {
             "" => "/api/v1".to_owned(),
             group => format!("/apis/{group}/v1"),
@@ -151,16 +162,10 @@ impl Session {
             .body(Full::new(ask.content.body()))
             .map_err(|error| self.no_answer(error.to_string()))?;
         let response = self.http.request(request).await;
-        let response = response.map_err(|error| self.no_answer(innermost(&error)))?;
-        let status = response.status();
-        let answer = Limited::new(response.into_body(), LARGEST_ANSWER).collect();
-        let answer = answer
-            .await
-            .map_err(|error| self.no_answer(error.to_string()))?;
-        Ok((status, answer.to_bytes()))
+        response.map_err(|error| self.no_answer(innermost(&error)))
     }
 
-    fn no_answer(&self, reason: String) -> KubernetesError {
+    pub(super) fn no_answer(&self, reason: String) -> KubernetesError {
         KubernetesError::NoAnswer {
             server: self.access.server().to_owned(),
             reason,

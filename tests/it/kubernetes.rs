@@ -6,6 +6,7 @@ mod bed;
 mod fail_over;
 mod limits;
 mod new_types;
+mod pre_stop;
 mod taint;
 mod volume_health;
 

@@ -32,7 +32,7 @@ spec:
       {{- end }}
     spec:
       serviceAccountName: {{ $root.Values.node.serviceAccount.name }}
-      # Longer than --drain-timeout.
+      # Longer than --drain-timeout, and than the preStop hook waits.
       terminationGracePeriodSeconds: {{ $node.terminationGracePeriodSeconds }}
       hostNetwork: {{ $node.hostNetwork }}
       {{- include "ebs-csi.placed" (list $node "system-node-critical") | trim | nindent 6 }}
@@ -46,9 +46,15 @@ spec:
       {{- end }}
       {{- end }}
       {{- include "ebs-csi.podRest" (list $root $node) | trim | nindent 6 }}
+      initContainers:
+        {{- with $node.initContainers }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+        # It goes on beside the others and ends after them: with it the kubelet forgets the driver, by which the volumes of a node
+        # that is drained are unmounted to the last.
+        {{- include "ebs-csi.registrar" . | nindent 8 }}
       containers:
         - {{ include "ebs-csi.nodePlugin" . | nindent 10 | trim }}
-        {{- include "ebs-csi.registrar" . | nindent 8 }}
         {{- include "ebs-csi.livenessProbe" (list $root "plugin-dir") | nindent 8 }}
       volumes:
         {{- include "ebs-csi.nodeVolumes" . | nindent 8 }}
@@ -84,6 +90,16 @@ ports:
   {{- end }}
 livenessProbe:
   {{- include "ebs-csi.health" . | nindent 2 }}
+lifecycle:
+  preStop:
+    exec:
+      # Ends at once unless the node is drained or going away.
+      command:
+        - /usr/bin/ebs-csi
+        - pre-stop-hook
+        - --timeout={{ sub (int $node.terminationGracePeriodSeconds) 5 }}s
+        - --log-level={{ include "ebs-csi.logLevel" (list $root $node) }}
+        - --log-format={{ $node.loggingFormat }}
 volumeMounts:
   # What is mounted below it shows on the node, and the other way round.
   - name: kubelet-dir
@@ -153,7 +169,7 @@ securityContext:
 {{- $root := .root -}}
 {{- $registrar := $root.Values.sidecars.nodeDriverRegistrar -}}
 {{- $args := printf "- --kubelet-registration-path=%s/plugins/ebs.csi.aws.com/csi.sock\n- --http-endpoint=:%d" .values.kubeletPath (int $registrar.healthPort) -}}
-{{- $more := dict "ports" (list (dict "name" "registration" "containerPort" $registrar.healthPort)) "livenessProbe" $registrar.livenessProbe -}}
+{{- $more := dict "restartPolicy" "Always" "ports" (list (dict "name" "registration" "containerPort" $registrar.healthPort)) "livenessProbe" $registrar.livenessProbe -}}
 {{- include "ebs-csi.sidecar" (dict "root" $root "name" "node-driver-registrar" "values" $registrar "volume" "plugin-dir" "args" $args
     "more" (toYaml $more) "mounts" "- name: registration-dir\n  mountPath: /registration") }}
 {{- end }}

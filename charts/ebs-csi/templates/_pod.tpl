@@ -37,8 +37,4 @@ securityContext:
 dnsConfig:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $values.initContainers }}
-initContainers:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
 {{- end }}

@@ -1,5 +1,6 @@
 //! What goes wrong with the driver itself, or with EC2: nothing runs beside these scenarios.
 
+mod drain;
 mod killed;
 mod outage;
 

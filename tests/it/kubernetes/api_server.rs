@@ -1,7 +1,8 @@
-//! A Kubernetes API server that knows Nodes, what the kubelet has registered on one of them, leases, PersistentVolumes and Events,
-//! and can be in trouble.
+//! A Kubernetes API server that knows Nodes, what the kubelet has registered on one of them, leases, PersistentVolumes,
+//! VolumeAttachments and Events, and can be in trouble.
 
 mod answer;
+mod attachments;
 
 use std::convert::Infallible;
 use std::fs;
@@ -9,6 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -110,6 +112,13 @@ impl ApiServer {
         program
             .option("--kubernetes-api", &self.url)
             .option("--kubernetes-credentials", self.credentials.path());
+    }
+
+    /// The same, as arguments.
+    pub(crate) fn arguments(&self) -> [&str; 4] {
+        let credentials = self.credentials.path().to_str().unwrap();
+        let [api, at] = ["--kubernetes-api", "--kubernetes-credentials"];
+        [api, &self.url, at, credentials]
     }
 
     /// Where a program finds the token and the certificate.
@@ -293,7 +302,10 @@ fn tls() -> ServerConfig {
         .unwrap()
 }
 
-async fn serve(state: &Mutex<State>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn serve(
+    state: &Arc<Mutex<State>>,
+    request: Request<Incoming>,
+) -> Response<BoxBody<Bytes, Infallible>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     let trouble = state.lock().unwrap().trouble;
@@ -302,7 +314,11 @@ async fn serve(state: &Mutex<State>, request: Request<Incoming>) -> Response<Ful
     }
     assert_eq!(parts.headers["authorization"], "Bearer secret");
     let (code, answer) = state.lock().unwrap().answer(&parts, &body);
-    let mut response = Response::new(Full::new(Bytes::from(answer.to_string())));
+    let body = match code.is_success() && answer::is_watch(&parts) {
+        true => attachments::watch(state, &parts).boxed(),
+        false => Full::new(Bytes::from(answer.to_string())).boxed(),
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = code;
     response
 }

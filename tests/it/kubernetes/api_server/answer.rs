@@ -6,6 +6,7 @@ use hyper::StatusCode;
 use hyper::http::request::Parts;
 use serde_json::{Value, json};
 
+use super::attachments::Attachments;
 use super::{NODE, Trouble};
 
 /// How many objects a page of a list has.
@@ -16,6 +17,7 @@ pub(super) struct State {
     pub(super) nodes: BTreeMap<String, Value>,
     pub(super) leases: BTreeMap<String, Value>,
     pub(super) volumes: BTreeMap<String, Value>,
+    pub(super) attachments: Attachments,
     pub(super) events: Vec<Value>,
     pub(super) registered: bool,
     pub(super) trouble: Option<Trouble>,
@@ -56,6 +58,7 @@ impl State {
             nodes: BTreeMap::from([(NODE.to_owned(), node)]),
             leases: BTreeMap::new(),
             volumes: BTreeMap::new(),
+            attachments: Attachments::default(),
             events: Vec::new(),
             registered: false,
             trouble: None,
@@ -80,6 +83,7 @@ impl State {
     fn done(&mut self, parts: &Parts, body: &[u8]) -> (StatusCode, Value) {
         let Place { resource, name } = Place::of(parts.uri.path());
         let method = match name {
+            None if is_watch(parts) => "WATCH",
             None if parts.method == "GET" => "LIST",
             _ => parts.method.as_str(),
         };
@@ -108,6 +112,9 @@ impl State {
             ("GET", "persistentvolumes", Some(name)) => {
                 found(self.volumes.get(name), resource, name)
             }
+            ("LIST", "volumeattachments", None) => self.attachments.list(parts),
+            // What comes is not known yet.
+            ("WATCH", "volumeattachments", None) => (StatusCode::OK, Value::Null),
             ("LIST", "events", None) => self.list_events(parts),
             ("GET", "nodes", Some(name)) => found(self.nodes.get(name), resource, name),
             ("PATCH", "nodes", Some(name)) => self.patch(name, parts, body),
@@ -248,15 +255,20 @@ impl State {
     }
 }
 
+/// Whether the request wants to be told of changes.
+pub(super) fn is_watch(parts: &Parts) -> bool {
+    query(parts, "watch") == Some("true")
+}
+
 /// The value of a key of the request's query.
-fn query<'a>(parts: &'a Parts, key: &str) -> Option<&'a str> {
+pub(super) fn query<'a>(parts: &'a Parts, key: &str) -> Option<&'a str> {
     let pairs = parts.uri.query()?.split('&');
     let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
     pairs.find_map(|(name, value)| (name == key).then_some(value))
 }
 
 /// A page of these objects.
-fn list(objects: &BTreeMap<String, Value>, parts: &Parts) -> (StatusCode, Value) {
+pub(super) fn list(objects: &BTreeMap<String, Value>, parts: &Parts) -> (StatusCode, Value) {
     let from = query(parts, "continue");
     let mut rest = objects
         .iter()
