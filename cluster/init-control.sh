@@ -16,7 +16,15 @@ etcd --data-dir "$R/etcd" --unsafe-no-fsync --log-level warn \
     --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
     --listen-peer-urls http://127.0.0.1:2380 >"$L/etcd.log" 2>&1 &
 
-"$B/hyperkube" kube-apiserver --etcd-servers=http://127.0.0.1:2379 \
+# again COMMAND...: what ends is started again, as a kubelet does it.
+again() {
+    while :; do
+        "$@"
+        sleep 0.2
+    done
+}
+
+again "$B/hyperkube" kube-apiserver --etcd-servers=http://127.0.0.1:2379 \
     --bind-address=0.0.0.0 --secure-port=443 --advertise-address="$NET.0.1" --service-cluster-ip-range="$SERVICES" \
     --tls-cert-file="$P/apiserver.crt" --tls-private-key-file="$P/apiserver.key" --client-ca-file="$P/ca.crt" \
     --service-account-key-file="$P/sa.pub" --service-account-signing-key-file="$P/sa.key" \
@@ -27,12 +35,12 @@ etcd --data-dir "$R/etcd" --unsafe-no-fsync --log-level warn \
 until curl -sf --cacert "$P/ca.crt" --cert "$P/admin.crt" --key "$P/admin.key" "$API/readyz" >/dev/null; do sleep 0.1; done
 
 # Shorter periods than the defaults, which are made for thousands of nodes.
-"$B/hyperkube" kube-controller-manager --kubeconfig="$R/controller-manager.kubeconfig" --leader-elect=false \
+again "$B/hyperkube" kube-controller-manager --kubeconfig="$R/controller-manager.kubeconfig" --leader-elect=false \
     --use-service-account-credentials=true --authentication-kubeconfig="$R/controller-manager.kubeconfig" \
     --authorization-kubeconfig="$R/controller-manager.kubeconfig" --cert-dir="$R/controller-manager" \
     --service-account-private-key-file="$P/sa.key" --root-ca-file="$P/ca.crt" \
     --pvclaimbinder-sync-period=2s --attach-detach-reconcile-sync-period=10s >"$L/kube-controller-manager.log" 2>&1 &
-"$B/hyperkube" kube-scheduler --kubeconfig="$R/scheduler.kubeconfig" --leader-elect=false \
+again "$B/hyperkube" kube-scheduler --kubeconfig="$R/scheduler.kubeconfig" --leader-elect=false \
     --authentication-kubeconfig="$R/scheduler.kubeconfig" --authorization-kubeconfig="$R/scheduler.kubeconfig" \
     --cert-dir="$R/scheduler" >"$L/kube-scheduler.log" 2>&1 &
 wait

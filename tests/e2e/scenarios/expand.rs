@@ -5,6 +5,8 @@ use std::fs;
 use e2e::{Kind, Pod, Scenario, Volume};
 use serde_json::json;
 
+use crate::workload;
+
 const KIB_PER_GIB: u64 = 1 << 20;
 
 /// The bit of CAP_SYS_RESOURCE in a capability set.
@@ -19,11 +21,11 @@ fn xfs_grows_under_a_running_pod() {
     has_gib(&s, &pod, 1);
 
     ask_for(&s, "xfs", "3Gi");
-    grown(&s, &volume, "3Gi");
+    workload::grown(&s, &volume, "3Gi");
     assert_eq!(s.seen(&volume).gib, 3);
     s.event("xfs", &["FileSystemResizeSuccessful"]);
     has_gib(&s, &pod, 3);
-    never_restarted(&s, &pod);
+    workload::never_restarted(&s, &pod);
     s.mounted(&volume, &pod, "xfs");
 
     let refusal = refused(&s, "xfs", "2Gi");
@@ -43,15 +45,15 @@ fn ext4_grows_at_once_or_with_the_next_pod() {
     ask_for(&s, "ext4", "3Gi");
     if can_grow_mounted_ext4(&s, &pod.node) {
         s.say("the node plugin has CAP_SYS_RESOURCE: it grows now");
-        grown(&s, &volume, "3Gi");
+        workload::grown(&s, &volume, "3Gi");
         has_gib(&s, &pod, 3);
-        never_restarted(&s, &pod);
+        workload::never_restarted(&s, &pod);
     } else {
         s.say("the node plugin lacks CAP_SYS_RESOURCE: it grows with the next pod");
         waits_for_the_capability(&s);
         has_gib(&s, &pod, 1);
         let again = stopped_and_started(&s, &volume, &pod);
-        grown(&s, &volume, "3Gi");
+        workload::grown(&s, &volume, "3Gi");
         has_gib(&s, &again, 3);
         let first = s.exec(&again.name, &["cat", "/data/first"]);
         assert_eq!(first, pod.name, "what was written before");
@@ -80,7 +82,7 @@ fn one_expansion_too_many_waits_and_says_how_long() {
     let s = Scenario::start("expand-often");
     let (volume, pod) = running(&s, "xfs", "on-xfs");
     ask_for(&s, "xfs", "2Gi");
-    grown(&s, &volume, "2Gi");
+    workload::grown(&s, &volume, "2Gi");
 
     let limit = json!({
         "action": "ModifyVolume", "resource": volume.id, "kind": "error", "count": 3,
@@ -97,9 +99,9 @@ fn one_expansion_too_many_waits_and_says_how_long() {
     ] {
         assert!(event.contains(words), "{event}");
     }
-    grown(&s, &volume, "3Gi");
+    workload::grown(&s, &volume, "3Gi");
     has_gib(&s, &pod, 3);
-    never_restarted(&s, &pod);
+    workload::never_restarted(&s, &pod);
     taken_away(&s, "xfs", &volume);
 }
 
@@ -129,40 +131,12 @@ fn refused(s: &Scenario, claim: &str, size: &str) -> String {
     s.refused(&patch(claim, size).each_ref().map(String::as_str))
 }
 
-/// Claim and PV have the new size, and the claim waits for nothing any more.
-fn grown(s: &Scenario, volume: &Volume, size: &str) {
-    let capacity = format!("PVC {} has {size} and no conditions", volume.claim);
-    s.until(&capacity, || {
-        let claim = s.get(Kind::CLAIM, &volume.claim).ok_or("it is gone")?;
-        let done = claim.text("/status/capacity/storage") == size
-            && claim.items("/status/conditions").count() == 0;
-        if done {
-            return Ok(());
-        }
-        Err(format!("{claim}, events {:?}", s.events(&volume.claim)))
-    });
-    let pv = s.pv(&volume.pv);
-    assert_eq!(pv.text("/spec/capacity/storage"), size, "{pv}");
-}
-
 /// What `df` says in the pod: a file system's own use of it is never as much as a tenth.
 fn has_gib(s: &Scenario, pod: &Pod, gib: u64) {
-    let said = s.exec(&pod.name, &["df", "-k", "/data"]);
-    let line = said.lines().last().unwrap_or_default();
-    let kib: u64 = line
-        .split_whitespace()
-        .nth(1)
-        .and_then(|size| size.parse().ok())
-        .unwrap_or_else(|| panic!("df said {said:?}"));
+    let kib = workload::kib(s, &pod.name);
     let whole = gib * KIB_PER_GIB;
-    assert!((whole - whole / 10..=whole).contains(&kib), "{said}");
+    assert!((whole - whole / 10..=whole).contains(&kib), "{kib} KiB");
     s.say(&format!("df in the pod: {kib} KiB"));
-}
-
-fn never_restarted(s: &Scenario, pod: &Pod) {
-    let object = s.get(Kind::POD, &pod.name).unwrap();
-    assert_eq!(object.text("/metadata/uid"), pod.uid);
-    assert_eq!(object.at("/status/containerStatuses/0/restartCount"), 0);
 }
 
 fn can_grow_mounted_ext4(s: &Scenario, node: &str) -> bool {

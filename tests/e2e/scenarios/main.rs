@@ -12,13 +12,20 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod attributes;
 mod chart;
 mod class_mistakes;
+mod clone;
+mod conditions;
+mod crowd;
 mod default_class;
 mod empty_zone;
+mod ephemeral;
 mod expand;
 mod mysql_static;
 mod nginx_sts;
+mod one_pod;
+mod raw_block;
 mod redis_move;
 mod snapshot_restore;
 mod timing;

@@ -2,7 +2,7 @@
 
 use e2e::{Kind, Object, Scenario, SeenSnapshot, Volume};
 
-const NOTE: &str = "/data/note";
+use crate::workload;
 
 #[test]
 fn a_snapshot_brings_back_what_was() {
@@ -13,19 +13,19 @@ fn a_snapshot_brings_back_what_was() {
     ]);
     let volume = s.bound("data");
     s.ready("app");
-    write(&s, "app", "all is well");
+    workload::note(&s, "app", "all is well");
 
     s.apply("examples/snapshot-restore/snapshot.yaml");
     let (content, snapshot) = ready_to_use(&s, &volume);
-    write(&s, "app", "oh no");
+    workload::note(&s, "app", "oh no");
 
     let restored = restored(&s, &snapshot);
-    assert_eq!(read(&s, "restored"), "all is well");
-    assert_eq!(read(&s, "app"), "oh no");
+    assert_eq!(workload::read(&s, "restored"), "all is well");
+    assert_eq!(workload::read(&s, "app"), "oh no");
 
     s.kubectl(&["delete", "volumesnapshot", "yesterday"]);
     snapshot_gone(&s, &content, &snapshot);
-    assert_eq!(read(&s, "restored"), "all is well");
+    assert_eq!(workload::read(&s, "restored"), "all is well");
 
     for file in ["restored", "app"] {
         let file = format!("examples/snapshot-restore/{file}.yaml");
@@ -33,15 +33,6 @@ fn a_snapshot_brings_back_what_was() {
     }
     s.deleted(&restored);
     s.deleted(&volume);
-}
-
-fn write(s: &Scenario, pod: &str, words: &str) {
-    let command = format!("echo {words} >{NOTE} && sync");
-    s.exec(pod, &["sh", "-c", &command]);
-}
-
-fn read(s: &Scenario, pod: &str) -> String {
-    s.exec(pod, &["cat", NOTE])
 }
 
 /// Waits until the VolumeSnapshot can be used; returns its content, and the snapshot as EC2 has it.
@@ -79,13 +70,8 @@ fn restored(s: &Scenario, snapshot: &SeenSnapshot) -> Volume {
     assert_eq!(seen.snapshot.as_ref(), Some(&snapshot.id), "{seen:?}");
     assert_eq!(seen.gib, 2, "{seen}");
     s.mounted(&volume, &pod, "ext4");
-    let df = s.exec("restored", &["df", "-k", "/data"]);
-    let kib = df
-        .lines()
-        .last()
-        .and_then(|line| line.split_whitespace().nth(1));
-    let kib: u64 = kib.unwrap_or_default().parse().unwrap();
-    assert!(kib > 3 << 19, "more than one and a half GiB: {df}");
+    let kib = workload::kib(s, "restored");
+    assert!(kib > 3 << 19, "more than one and a half GiB: {kib} KiB");
     volume
 }
 

@@ -1,9 +1,15 @@
 //! A claim and a pod that uses it, for scenarios that no example has.
 
-use e2e::{Scenario, SeenVolume};
+use e2e::{Kind, Pod, Scenario, SeenVolume, Volume};
 
 /// A PVC and a pod of the same name: the claim of this class, the pod on a node that `selector` chooses (`zone: a`, or nothing).
 pub(crate) fn manifests(name: &str, class: &str, selector: &str) -> String {
+    let pod = pod(name, name, &format!("nodeSelector: {{{selector}}}"));
+    format!("{}---{pod}", claim(name, class))
+}
+
+/// A PVC of this class.
+pub(crate) fn claim(name: &str, class: &str) -> String {
     format!(
         r#"
 apiVersion: v1
@@ -13,19 +19,26 @@ spec:
   storageClassName: {class}
   accessModes: [ReadWriteOnce]
   resources: {{requests: {{storage: 1Gi}}}}
----
+"#
+    )
+}
+
+/// A pod with a claim's volume at `/data`; `place` says where it runs, in YAML.
+pub(crate) fn pod(name: &str, claim: &str, place: &str) -> String {
+    format!(
+        r#"
 apiVersion: v1
 kind: Pod
 metadata: {{name: {name}}}
 spec:
   terminationGracePeriodSeconds: 1
-  nodeSelector: {{{selector}}}
+  {place}
   containers:
     - name: app
       image: busybox:1
       command: [sleep, infinity]
       volumeMounts: [{{name: data, mountPath: /data}}]
-  volumes: [{{name: data, persistentVolumeClaim: {{claimName: {name}}}}}]
+  volumes: [{{name: data, persistentVolumeClaim: {{claimName: {claim}}}}}]
 "#
     )
 }
@@ -50,9 +63,8 @@ pub(crate) const DEFAULT_CLASS: &str = "ebs-csi-default-sc";
 #[track_caller]
 pub(crate) fn writes(s: &Scenario, pod: &str) {
     let words = format!("written by {pod} after {} ms", s.elapsed().as_millis());
-    let command = format!("echo '{words}' >/data/note && sync");
-    s.exec(pod, &["sh", "-c", &command]);
-    assert_eq!(s.exec(pod, &["cat", "/data/note"]), words);
+    note(s, pod, &words);
+    assert_eq!(read(s, pod), words);
 }
 
 /// The volumes that EC2 has of this scenario, dynamic ones alone.
@@ -64,4 +76,52 @@ pub(crate) fn made(s: &Scenario) -> Vec<SeenVolume> {
         made_for == Some(&s.namespace)
     });
     volumes
+}
+
+/// The pod writes these words, and they are on the disk.
+#[track_caller]
+pub(crate) fn note(s: &Scenario, pod: &str, words: &str) {
+    let command = format!("echo '{words}' >/data/note && sync");
+    s.exec(pod, &["sh", "-c", &command]);
+}
+
+/// What the pod reads of them.
+#[track_caller]
+pub(crate) fn read(s: &Scenario, pod: &str) -> String {
+    s.exec(pod, &["cat", "/data/note"])
+}
+
+/// What `df` says of the size of the pod's volume.
+#[track_caller]
+pub(crate) fn kib(s: &Scenario, pod: &str) -> u64 {
+    let said = s.exec(pod, &["df", "-k", "/data"]);
+    let line = said.lines().last().unwrap_or_default();
+    let size = line.split_whitespace().nth(1);
+    size.and_then(|size| size.parse().ok())
+        .unwrap_or_else(|| panic!("df said {said:?}"))
+}
+
+/// It is the same pod still, and none of its containers has ended.
+#[track_caller]
+pub(crate) fn never_restarted(s: &Scenario, pod: &Pod) {
+    let object = s.get(Kind::POD, &pod.name).unwrap();
+    assert_eq!(object.text("/metadata/uid"), pod.uid);
+    assert_eq!(object.at("/status/containerStatuses/0/restartCount"), 0);
+}
+
+/// Claim and PV have the new size, and the claim waits for nothing any more.
+#[track_caller]
+pub(crate) fn grown(s: &Scenario, volume: &Volume, size: &str) {
+    let capacity = format!("PVC {} has {size} and no conditions", volume.claim);
+    s.until(&capacity, || {
+        let claim = s.get(Kind::CLAIM, &volume.claim).ok_or("it is gone")?;
+        let done = claim.text("/status/capacity/storage") == size
+            && claim.items("/status/conditions").count() == 0;
+        if done {
+            return Ok(());
+        }
+        Err(format!("{claim}, events {:?}", s.events(&volume.claim)))
+    });
+    let pv = s.pv(&volume.pv);
+    assert_eq!(pv.text("/spec/capacity/storage"), size, "{pv}");
 }

@@ -56,6 +56,10 @@ impl Kind {
     pub const SNAPSHOT: Self = namespaced("apis/snapshot.storage.k8s.io/v1", "volumesnapshots");
     pub const SNAPSHOT_CONTENT: Self =
         global("apis/snapshot.storage.k8s.io/v1", "volumesnapshotcontents");
+    pub const GROUP_SNAPSHOT: Self = namespaced(
+        "apis/groupsnapshot.storage.k8s.io/v1",
+        "volumegroupsnapshots",
+    );
     pub const VOLUME: Self = global("api/v1", "persistentvolumes");
     pub const NODE: Self = global("api/v1", "nodes");
     pub const NAMESPACE: Self = global("api/v1", "namespaces");

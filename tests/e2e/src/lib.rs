@@ -28,12 +28,12 @@ mod workload;
 
 pub use api::Kind;
 pub use cluster::Cluster;
-pub use lab::cloud::{Cloud, NewVolume, SeenSnapshot, SeenVolume};
+pub use lab::cloud::{Cloud, Count, NewVolume, SeenSnapshot, SeenVolume};
 pub use lab::machine::Mount;
 pub use left::Left;
 pub use node::{DriverProcess, Node};
 pub use object::Object;
-pub use scenario::{PATIENCE, Scenario};
+pub use scenario::{LONG, PATIENCE, Scenario};
 pub use shared::Cordon;
 pub use storage::Volume;
 pub use workload::Pod;

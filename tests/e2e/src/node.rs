@@ -37,6 +37,8 @@ pub struct DriverProcess {
     pub role: String,
     /// The memory that it has now, in KiB.
     pub rss_kib: u64,
+    /// The most that it has had since it began, in KiB.
+    pub peak_kib: u64,
 }
 
 impl Node {
@@ -111,6 +113,7 @@ fn driver_process(pid: u32) -> Option<DriverProcess> {
         pid,
         role: role.into_owned(),
         rss_kib: status(pid, "VmRSS:")?,
+        peak_kib: status(pid, "VmHWM:")?,
     })
 }
 

@@ -19,6 +19,9 @@ use crate::shared::{self, Cordon, Turn};
 /// How long everything may take that should happen: a multiple of what it takes on a small machine that is busy.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The same for much at once, and for what waits for something that comes back by itself.
+pub const LONG: Duration = Duration::from_secs(600);
+
 /// How long to wait before looking again.
 pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 

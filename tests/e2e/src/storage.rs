@@ -4,7 +4,7 @@ use lab::cloud::SeenVolume;
 
 use crate::api::Kind;
 use crate::object::Object;
-use crate::scenario::Scenario;
+use crate::scenario::{LONG, Scenario};
 use crate::workload::Pod;
 
 /// The volume behind a claim.
@@ -40,6 +40,28 @@ impl Scenario {
             pv,
             id,
         }
+    }
+
+    /// Waits until the namespace has so many claims and all are bound; returns what is behind them.
+    #[track_caller]
+    pub fn all_bound(&self, count: usize) -> Vec<Volume> {
+        self.until_within(LONG, &format!("{count} PVCs are bound"), || {
+            let claims = self.list(Kind::CLAIM);
+            let waits = |claim: &&Object| claim.text("/status/phase") != "Bound";
+            match claims.iter().find(waits) {
+                None if claims.len() == count => Ok(()),
+                None => Err(format!("there are {}", claims.len())),
+                Some(claim) => Err(format!("{claim}, events {:?}", self.events(claim.name()))),
+            }
+        });
+        self.gather().unwrap_or_else(|error| panic!("{error:#}"));
+        let behind = |claim: &Object| {
+            let pv = claim.text("/spec/volumeName").to_owned();
+            let id = self.pv(&pv).text("/spec/csi/volumeHandle").to_owned();
+            let claim = claim.name().to_owned();
+            Volume { claim, pv, id }
+        };
+        self.list(Kind::CLAIM).iter().map(behind).collect()
     }
 
     /// A PV, which must be there.

@@ -2,7 +2,7 @@
 
 use crate::api::Kind;
 use crate::object::Object;
-use crate::scenario::Scenario;
+use crate::scenario::{LONG, Scenario};
 
 /// A pod that was ready when it was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,20 @@ impl Scenario {
     pub fn ready(&self, pod: &str) -> Pod {
         self.until(&format!("pod {pod} is ready"), || {
             self.find_ready(pod, |found| found.name() == pod)
+        })
+    }
+
+    /// Waits until the namespace has so many pods and all are ready.
+    #[track_caller]
+    pub fn all_ready(&self, count: usize) -> Vec<Pod> {
+        self.until_within(LONG, &format!("{count} pods are ready"), || {
+            let pods = self.list(Kind::POD);
+            let waits = |pod: &&Object| !pod.is("Ready") || pod.is_going();
+            match pods.iter().find(waits) {
+                None if pods.len() == count => Ok(pods.iter().map(Pod::of).collect()),
+                None => Err(format!("there are {}", pods.len())),
+                Some(pod) => Err(format!("{pod}, events {:?}", self.events(pod.name()))),
+            }
         })
     }
 

@@ -3,7 +3,7 @@
 
 use e2e::{Kind, Node, Pod, Scenario, Volume};
 
-use super::Slow;
+use crate::conditions::Slow;
 use crate::workload;
 
 /// It takes its time to end: its process does not mind SIGTERM.

@@ -1,14 +1,12 @@
 //! The driver is killed at work. Whoever comes after it finishes the work, once.
 
-use std::fs;
 use std::thread;
 
-use e2e::{DriverProcess, Kind, Node, Object, PATIENCE, Pod, Scenario, Volume};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use e2e::{Node, Object, PATIENCE, Pod, Scenario, Volume};
 use tokio::time::Instant;
 
-use super::Slow;
+use super::driver::{delete_pod, kill_driver, leader};
+use crate::conditions::Slow;
 use crate::workload::{self, DEFAULT_CLASS};
 
 #[test]
@@ -22,10 +20,7 @@ fn a_controller_killed_while_it_makes_a_volume() {
 #[test]
 #[ignore = "make e2e-full"]
 fn a_controller_pod_deleted_while_it_makes_a_volume() {
-    provisioning("controller-deleted", |s, leader| {
-        let delete = ["delete", "pod", leader.name(), "--wait=false"];
-        s.kubectl(&[&["--namespace", "kube-system"], &delete[..]].concat());
-    });
+    provisioning("controller-deleted", delete_pod);
 }
 
 #[test]
@@ -72,17 +67,6 @@ fn provisioning(name: &str, end: impl FnOnce(&Scenario, &Object)) {
     assert_eq!(made.len(), 1, "{made:?}");
     s.kubectl(&["delete", "pod/app", "pvc/app"]);
     s.deleted(&volume);
-}
-
-/// The pod whose csi-provisioner leads, and so the driver that it asks for volumes.
-fn leader(s: &Scenario) -> Object {
-    let lease = ["get", "lease", "ebs-csi-aws-com", "--output"];
-    let holder = ["jsonpath={.spec.holderIdentity}", "--namespace=kube-system"];
-    let holder = s.kubectl(&[&lease[..], &holder[..]].concat());
-    let pods = s.cluster.driver_pods().unwrap();
-    let leads = |pod: &Object| holder.contains(pod.name());
-    let found = pods.into_iter().find(leads);
-    found.unwrap_or_else(|| panic!("no pod is {holder}"))
 }
 
 /// The node plugin is killed as soon as `moment` has come in the mounting of a volume. What is mounted already stays; the volume
@@ -153,9 +137,7 @@ fn started_anew(s: &Scenario, volume: &Volume, pod: &Pod, selector: &str) {
 /// The pod that had its volume before never noticed.
 fn unharmed(s: &Scenario, pod: &Pod) {
     workload::writes(s, &pod.name);
-    let object = s.get(Kind::POD, &pod.name).unwrap();
-    assert_eq!(object.text("/metadata/uid"), pod.uid);
-    assert_eq!(object.at("/status/containerStatuses/0/restartCount"), 0);
+    workload::never_restarted(s, pod);
 }
 
 /// Looks without a pause: what follows has to happen at this very moment.
@@ -166,22 +148,4 @@ fn watched(s: &Scenario, what: &str, mut come: impl FnMut() -> bool) {
         thread::yield_now();
     }
     s.say(what);
-}
-
-/// `kill -9` of the driver's process of this role on a node; waits until it has ended.
-fn kill_driver(s: &Scenario, node: &Node, role: &str) {
-    let mut processes = node.driver_processes().unwrap();
-    processes.retain(|process| process.role == role);
-    assert!(!processes.is_empty(), "no {role} runs on {}", node.name);
-    for DriverProcess { pid, .. } in &processes {
-        kill(Pid::from_raw(i32::try_from(*pid).unwrap()), Signal::SIGKILL).unwrap();
-    }
-    s.until(&format!("the {role} on {} is killed", node.name), || {
-        let alive =
-            |process: &&DriverProcess| fs::exists(format!("/proc/{}", process.pid)).unwrap();
-        match processes.iter().find(alive) {
-            None => Ok(()),
-            Some(process) => Err(format!("{process:?} is alive")),
-        }
-    });
 }

@@ -1,6 +1,6 @@
 //! EC2 is out of reach for a while: what is mounted goes on, what is asked for waits, says so, and happens afterwards.
 
-use e2e::{Kind, Scenario};
+use e2e::Scenario;
 
 use crate::workload::{self, DEFAULT_CLASS};
 
@@ -52,7 +52,5 @@ fn an_outage_of_ec2_is_waited_for() {
     assert_eq!(workload::made(&s).len(), 2, "no doubles");
 
     workload::writes(&s, "stays");
-    let object = s.get(Kind::POD, "stays").unwrap();
-    assert_eq!(object.text("/metadata/uid"), stays.uid);
-    assert_eq!(object.at("/status/containerStatuses/0/restartCount"), 0);
+    workload::never_restarted(&s, &stays);
 }
