@@ -3,7 +3,7 @@
 # set CARGO_TARGET_DIR to have them elsewhere.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e e2e-full test-nvme cluster cluster-down image image-lab chart soak bench bench-peer simulation lint fmt
+.PHONY: help demo test e2e e2e-full test-nvme cluster cluster-down image image-lab chart page-image soak bench bench-peer simulation lint fmt
 
 help: ## Show this list.
 	@sed -nE 's/^([a-z0-9-]+): ## (.*)/make \1\t\2/p' Makefile
@@ -37,6 +37,9 @@ image-lab: ## Build the emulator's image, for the chart on a laptop.
 
 chart: ## Render from the chart what is made of it.
 	@scripts/setup.sh cluster && scripts/chart.sh render
+
+page-image: ## Take the picture of the emulator's page anew.
+	@mkdir -p docs/images && EBS_CSI_PAGE_IMAGE=$(CURDIR)/docs/images/lab.png scripts/cargo.sh test --workspace --locked --test page clicks_from
 
 soak: ## Run 10,000 random lives and 200 histories of the controller under faults, and the node on NVMe at length.
 	@scripts/setup.sh nvme && scripts/nvme.sh soak

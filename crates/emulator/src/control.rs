@@ -1,4 +1,5 @@
-//! The control endpoint: what tests and people turn, and what they read off. JSON over HTTP; docs/EMULATOR.md shows each call.
+//! The control endpoint: what tests and people turn, and what they read off. JSON over HTTP; docs/EMULATOR.md shows each call. The
+//! page is served here too (`page`).
 
 mod json;
 
@@ -18,6 +19,7 @@ use crate::config::{BucketProfile, Settings};
 use crate::engine::Engine;
 use crate::faults::{Buckets, FaultSpec, Limit};
 use crate::model::{Health, ZoneState};
+use crate::page;
 use crate::state::Input;
 
 /// The routes.
@@ -34,8 +36,9 @@ pub(crate) fn router(engine: Arc<Engine>) -> Router {
         .route("/state", get(state))
         .route("/volume-status", put(set_volume_status))
         .route("/zones", put(set_zones))
+        .with_state(Arc::clone(&engine))
+        .merge(page::router(engine))
         .fallback(unknown)
-        .with_state(engine)
 }
 
 async fn health() -> Json<Value> {
@@ -170,6 +173,7 @@ async fn state(State(engine): State<Arc<Engine>>) -> Json<Value> {
 
 async fn unknown() -> (StatusCode, Json<Value>) {
     let paths = [
+        "/",
         "/health",
         "/instances",
         "/calls",

@@ -11,6 +11,7 @@ mod clock;
 mod facts;
 mod fleet;
 mod hands;
+mod log;
 mod worker;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -23,6 +24,7 @@ pub(crate) use self::calls::{Calls, Verdict};
 use self::clock::Clock;
 pub(crate) use self::fleet::Fleet;
 pub(crate) use self::hands::Hands;
+pub(crate) use self::log::{Ending, Heard, Log, Record};
 pub(crate) use self::worker::Worker;
 use crate::config::Settings;
 use crate::faults::{Buckets, Fault, Faults};
@@ -53,6 +55,10 @@ pub(crate) struct Inner {
     pub(crate) faults: Faults,
     pub(crate) buckets: Buckets,
     pub(crate) calls: Calls,
+    /// The last calls.
+    pub(crate) log: Log,
+    /// Grows whenever the world may have changed.
+    pub(crate) changes: u64,
 }
 
 /// What comes of an input: the answer to who gave it, and work for the backing.
@@ -84,6 +90,8 @@ impl Engine {
                 faults: Faults::default(),
                 buckets: Buckets::default(),
                 calls: Calls::default(),
+                log: Log::default(),
+                changes: 0,
             }),
             hands,
             own: Weak::clone(own),
@@ -232,9 +240,21 @@ impl Engine {
     /// Lets happen what is due, and says what time it is.
     pub(crate) fn catch_up(&self, inner: &mut Inner) -> Timestamp {
         let now = self.now(inner);
+        let due = inner.world.next_due().is_some_and(|due| due <= now);
+        inner.changes += u64::from(due);
         let effects = inner.world.advance(now);
         self.hand_over(inner, effects, None);
         now
+    }
+
+    /// The time of day.
+    pub(crate) fn time(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// When it was started, which tells it from one before it at the same address.
+    pub(crate) fn born(&self) -> Timestamp {
+        self.clock.start()
     }
 
     /// The time, never before what the state was told last: clocks are set back, journals are moved between machines.
@@ -251,6 +271,7 @@ impl Inner {
                 ApiError::internal(format!("the journal cannot be written: {error}"))
             })?;
         }
+        self.changes += 1;
         Ok(self.world.apply(now, input))
     }
 

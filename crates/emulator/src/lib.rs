@@ -5,7 +5,8 @@
 //!
 //! From the inside out: `model` (what there is and what can be asked), `state` (how it changes; no I/O, no clock), `journal`
 //! (so that it survives), `backing` (files and loop devices), `faults` (what goes wrong on purpose), `engine` (joins these
-//! and the clock), `wire` and `server` (EC2's protocol), `control` (what tests turn), `imds`; `start` serves all this over
+//! and the clock), `wire` and `server` (EC2's protocol), `control` (what tests turn), `page` (what people
+//! look at), `imds`; `start` serves all this over
 //! sockets, `in_process` without.
 
 mod backing;
@@ -18,6 +19,7 @@ mod imds;
 mod in_process;
 mod journal;
 mod model;
+mod page;
 mod server;
 mod start;
 mod state;

@@ -1,7 +1,8 @@
 //! The endpoint of EC2 and of the EBS direct APIs: HTTP in, calls to the engine, HTTP out.
 //!
-//! Answers for: connections (including those reset on purpose), the shape of requests, counting calls.
-//! Doesn't answer for: what parameters and replies look like (`wire`), what calls do (`state`).
+//! Answers for: connections (including those reset on purpose), the shape of requests, counting and noting calls; telling a browser
+//! that wants the page from a program that calls EC2.
+//! Doesn't answer for: what parameters and replies look like (`wire`), what calls do (`state`), the page (`page`).
 
 mod connection;
 
@@ -18,9 +19,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::engine::{Engine, Outcome, Verdict};
+use crate::engine::{Engine, Heard, Outcome, Verdict};
 use crate::iam::Policy;
 use crate::model::{ApiError, Reply};
+use crate::page;
 use crate::wire::{self, Action, Call, Form, direct};
 
 /// The largest request body read; EC2's parameters are far smaller.
@@ -87,6 +89,9 @@ impl Front {
         &self,
         request: Request<B>,
     ) -> Result<Response<Full<Bytes>>, Reset> {
+        if page::is_for(request.method(), request.uri()) {
+            return Ok(page::answer(&self.engine, request.uri(), request.headers()));
+        }
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let id = format!("00000000-0000-4000-8000-{number:012x}");
         let authorization = request.headers().get(AUTHORIZATION);
@@ -100,7 +105,10 @@ impl Front {
         let asked = direct::read(request.uri().path(), query);
         let mut response = match asked {
             Some((action, call)) if request.method() == Method::GET => {
-                direct_response(self.act(&caller, action, call).await)
+                let given = direct::parameters(request.uri().path(), query);
+                let given = given.iter().map(|(name, value)| (&**name, &**value));
+                let heard = self.hear(&caller, &id, action.as_str(), given);
+                direct_response(self.act(&caller, action, call, heard).await)
             }
             _ => self.query(&caller, request, &id).await,
         }?;
@@ -134,18 +142,52 @@ impl Front {
         request: Request<B>,
         id: &str,
     ) -> Result<String, Refusal> {
-        let mut form = read_form(request).await?;
-        let action = wire::action(&mut form)?;
-        let reply = self.act(caller, action, wire::read(action, form)).await?;
+        let mut form = match read_form(request).await {
+            Ok(form) => form,
+            Err(error) => {
+                let heard = self.hear(caller, id, "", std::iter::empty());
+                return Err(self.unread(heard, error));
+            }
+        };
+        let name = form.get("Action").unwrap_or_default();
+        let given = form.entries().filter(|(name, _)| *name != "Action");
+        let heard = self.hear(caller, id, name, given);
+        let action = match wire::action(&mut form) {
+            Ok(action) => action,
+            Err(error) => return Err(self.unread(heard, error)),
+        };
+        let call = wire::read(action, form);
+        let reply = self.act(caller, action, call, heard).await?;
         Ok(wire::reply(action, &reply, id))
     }
 
-    /// Takes a call, if it could be read, to its end, and counts it.
+    /// Remembers a call until it has ended.
+    fn hear<'a>(
+        &self,
+        caller: &Caller,
+        id: &str,
+        action: &str,
+        parameters: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Heard {
+        let place = (id, self.engine.time(), &caller.region);
+        Heard::new(place, action, parameters)
+    }
+
+    /// Notes a request that calls nothing that there is. It is not counted: there is no action to count it with.
+    fn unread(&self, heard: Heard, error: ApiError) -> Refusal {
+        let outcome = Outcome::Error(error.clone());
+        let now = self.engine.time();
+        self.engine.inner().log.add(heard, now, &outcome);
+        error.into()
+    }
+
+    /// Takes a call, if it could be read, to its end, and counts and notes it.
     async fn act(
         &self,
         caller: &Caller,
         action: Action,
         call: Result<Call, ApiError>,
+        heard: Heard,
     ) -> Result<Box<Reply>, Refusal> {
         let outcome = match call {
             Err(error) => Outcome::Error(error),
@@ -154,7 +196,12 @@ impl Front {
                 Err(denied) => Outcome::Error(denied),
             },
         };
-        self.count(action, verdict(&outcome));
+        let now = self.engine.time();
+        {
+            let mut inner = self.engine.inner();
+            inner.calls.count(action, verdict(&outcome));
+            inner.log.add(heard, now, &outcome);
+        }
         match outcome {
             Outcome::Reply(reply) => Ok(reply),
             Outcome::Error(error) => Err(error.into()),
@@ -172,10 +219,6 @@ impl Front {
             // A region that is not served is refused where that is known.
             None => Ok(()),
         }
-    }
-
-    fn count(&self, action: Action, verdict: Verdict) {
-        self.engine.inner().calls.count(action, verdict);
     }
 }
 

@@ -9,7 +9,7 @@
 mod actions;
 pub(crate) mod direct;
 mod form;
-mod urlencoded;
+pub(crate) mod urlencoded;
 mod xml;
 
 use std::fmt;

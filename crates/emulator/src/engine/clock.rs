@@ -25,6 +25,11 @@ impl Clock {
         }
     }
 
+    /// What it showed when it was started.
+    pub(super) fn start(&self) -> Timestamp {
+        self.start
+    }
+
     /// What it shows.
     pub(super) fn now(&self) -> Timestamp {
         self.start + self.origin.elapsed()

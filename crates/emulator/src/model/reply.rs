@@ -79,3 +79,19 @@ pub(crate) struct InstanceTypeInfo {
     pub(crate) name: String,
     pub(crate) limit: AttachmentLimit,
 }
+
+impl Reply {
+    /// The ids that a call learns of by its reply: of what it made, and of both ends of an attachment.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Volume(volume) | Self::Copied(volume) => vec![volume.id.as_str()],
+            Self::Snapshot(snapshot) => vec![snapshot.id.as_str()],
+            Self::SnapshotSet(made) => made.iter().map(|made| made.id.as_str()).collect(),
+            Self::Started(made) => made.iter().map(|made| made.instance.id.as_str()).collect(),
+            Self::Attachment { volume, attachment } => {
+                vec![volume.as_str(), attachment.instance.as_str()]
+            }
+            _ => Vec::new(),
+        }
+    }
+}

@@ -35,6 +35,20 @@ pub(crate) enum Health {
     IoDisabled,
 }
 
+impl Health {
+    /// The word that sets it at the control endpoint.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::InsufficientData => "insufficient-data",
+            Self::Degraded => "degraded",
+            Self::SeverelyDegraded => "severely-degraded",
+            Self::Stalled => "stalled",
+            Self::IoDisabled => "io-disabled",
+        }
+    }
+}
+
 /// A volume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Volume {

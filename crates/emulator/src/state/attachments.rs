@@ -133,7 +133,7 @@ impl RegionState {
     }
 
     /// The volumes that have an attachment to the instance, in the order of their ids.
-    pub(super) fn attached_to(&self, instance: &InstanceId) -> impl Iterator<Item = &Volume> {
+    pub(crate) fn attached_to(&self, instance: &InstanceId) -> impl Iterator<Item = &Volume> {
         let ids = self.volumes.marked(INSTANCE_FILTER, instance.as_str());
         let ids = ids.unwrap_or_default();
         ids.iter().filter_map(|id| self.volumes.get(id))

@@ -1,11 +1,13 @@
 //! What the outside needs to know of the state as a whole: the backing after a restart (the state is replayed, the files and
-//! devices are as they were left), and the metadata services.
+//! devices are as they were left), the metadata services, and the page that shows it.
 
-use ebs_types::{InstanceId, InstanceState, Region};
+use ebs_types::{InstanceId, InstanceState, Region, VolumeId};
 
-use super::World;
+use super::{RegionState, World};
 use crate::backing::{Inventory, Origin, WantedInstance, WantedSnapshot, WantedVolume};
-use crate::model::{Attachment, Effect, Instance, InstanceDetails, Phase, Progress, Volume};
+use crate::model::{
+    Attachment, Effect, Instance, InstanceDetails, Phase, Progress, Snapshot, Volume,
+};
 
 impl World {
     /// All that a backing stands behind.
@@ -58,6 +60,11 @@ impl World {
         })
     }
 
+    /// Every region with its name, whatever is in sight of describes.
+    pub(crate) fn regions(&self) -> impl Iterator<Item = (&Region, &RegionState)> {
+        self.regions.iter()
+    }
+
     /// The instances of all regions that are not terminated, in the order of their start.
     pub(crate) fn instances(&self) -> Vec<&Instance> {
         let mut all: Vec<&Instance> = self
@@ -68,6 +75,16 @@ impl World {
             .collect();
         all.sort_by_key(|instance| instance.number);
         all
+    }
+}
+
+impl RegionState {
+    /// The snapshots that were taken of a volume, in the order of their ids.
+    pub(crate) fn snapshots_of(&self, volume: &VolumeId) -> impl Iterator<Item = &Snapshot> {
+        let found = self
+            .snapshots
+            .found("volume-id", std::iter::once(volume.as_str()));
+        found.unwrap_or_default().into_iter()
     }
 }
 

@@ -23,6 +23,14 @@ pub(crate) fn read(path: &str, query: &str) -> Option<(Action, Result<Call, ApiE
     Some((action, read_query(action, id, query)))
 }
 
+/// The parameters of such a request, as they were given, as far as they can be read.
+pub(crate) fn parameters(path: &str, query: &str) -> Vec<(String, String)> {
+    let id = path.split('/').nth(2).unwrap_or_default();
+    let mut given = vec![("snapshotId".to_owned(), id.to_owned())];
+    given.extend(urlencoded::pairs(query.as_bytes()).unwrap_or_default());
+    given
+}
+
 fn read_query(action: Action, id: &str, query: &str) -> Result<Call, ApiError> {
     let pairs = urlencoded::pairs(query.as_bytes())
         .map_err(|wrong| ApiError::validation("INVALID_PARAMETER_VALUE", wrong.to_string()))?;

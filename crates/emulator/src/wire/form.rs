@@ -59,6 +59,17 @@ impl Form {
         })
     }
 
+    /// The parameters not yet taken, in the order of their names.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &str)> {
+        let entries = self.entries.iter();
+        entries.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// A parameter that is not yet taken.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.entries.get(name).map(String::as_str)
+    }
+
     /// Takes a parameter.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         self.entries.remove(name)

@@ -7,7 +7,7 @@ use std::fmt;
 
 /// Text that is no form.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Malformed {
+pub(crate) enum Malformed {
     /// A `%` without two hexadecimal digits behind it.
     Escape(String),
     /// Bytes that are no UTF-8.
@@ -27,7 +27,7 @@ impl fmt::Display for Malformed {
 }
 
 /// The names and values of a form, in its order.
-pub(super) fn pairs(form: &[u8]) -> Result<Vec<(String, String)>, Malformed> {
+pub(crate) fn pairs(form: &[u8]) -> Result<Vec<(String, String)>, Malformed> {
     form.split(|byte| *byte == b'&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
