@@ -7,3 +7,4 @@ mod fifty;
 mod killed;
 mod mounts;
 mod outage;
+mod throttled;
