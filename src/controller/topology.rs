@@ -162,9 +162,10 @@ fn wish(segments: &HashMap<String, String>) -> Result<Wish, InvalidRequest> {
             Some(outpost) => return Err(without_zone(outpost)),
         }
     }
-    // Ids are of the same letters as names.
+    // Ids are of the same letters as names. Spaces come with Kubernetes' translation of an in-tree class, which cuts `zones: a, b`
+    // at the commas alone.
     let read = |text: &String| {
-        let read = text.parse::<Zone>();
+        let read = text.trim().parse::<Zone>();
         read.map_err(|error| InvalidRequest::value(FIELD, text.as_str(), error))
     };
     Ok(Wish {
@@ -296,8 +297,8 @@ mod tests {
             (OS_KEY, "linux"),
             ("example.com/rack", "7"),
         ]);
-        let old = topology(&[(EBS_ZONE_KEY, "z-b")]);
-        let by_id = topology(&[(ZONE_ID_KEY, "id-c")]);
+        let old = topology(&[(EBS_ZONE_KEY, " z-b ")]);
+        let by_id = topology(&[(ZONE_ID_KEY, " id-c")]);
         let named = choice(&[node, old, by_id.clone()], &[by_id]).unwrap();
         assert_eq!(names(&named), ["z-c", "z-a", "z-b"]);
         for anywhere in [topology(&[(OS_KEY, "linux")]), topology(&[])] {
