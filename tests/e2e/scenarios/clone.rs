@@ -36,7 +36,7 @@ fn cloned(s: &Scenario, source: &Volume) -> Volume {
     assert_eq!((seen.gib, seen.snapshot.as_ref()), (2, None), "{seen:?}");
     assert_eq!(seen.zone, s.seen(source).zone);
     s.mounted(&clone, &pod, "ext4");
-    let kib = workload::kib(s, "copy");
+    let kib = workload::kib(s, "copy", "/data");
     assert!(kib > 3 << 19, "more than one and a half GiB: {kib} KiB");
     clone
 }

@@ -133,7 +133,7 @@ fn refused(s: &Scenario, claim: &str, size: &str) -> String {
 
 /// What `df` says in the pod: a file system's own use of it is never as much as a tenth.
 fn has_gib(s: &Scenario, pod: &Pod, gib: u64) {
-    let kib = workload::kib(s, &pod.name);
+    let kib = workload::kib(s, &pod.name, "/data");
     let whole = gib * KIB_PER_GIB;
     assert!((whole - whole / 10..=whole).contains(&kib), "{kib} KiB");
     s.say(&format!("df in the pod: {kib} KiB"));

@@ -12,6 +12,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod access_modes;
 mod attributes;
 mod chart;
 mod class_mistakes;
@@ -22,7 +23,12 @@ mod default_class;
 mod empty_zone;
 mod ephemeral;
 mod expand;
+mod grafana_sts;
+mod in_tree_pv;
+mod jenkins;
+mod mongo_sts;
 mod mysql_static;
+mod mysql_sts;
 mod nginx_sts;
 mod one_pod;
 mod raw_block;
@@ -30,4 +36,5 @@ mod redis_move;
 mod snapshot_restore;
 mod timing;
 mod trouble;
+mod ubuntu_opt;
 mod workload;

@@ -1,6 +1,6 @@
 //! examples/mysql-static: a database on a volume that was made by hand, and what becomes of the volume when its claim goes.
 
-use e2e::{Kind, NewVolume, Pod, Scenario, Volume};
+use e2e::{NewVolume, Pod, Scenario, Volume};
 
 const ZONE: &str = "eu-central-1a";
 
@@ -33,7 +33,7 @@ fn mysql_keeps_its_rows_on_a_volume_made_by_hand() {
     given_again(&s, &volume);
     assert_eq!(sql(&s, kept), "Merlin\nMorgana");
 
-    delete(&s, &FILES);
+    s.delete(&FILES);
     s.kubectl(&["delete", "pv", DATA]);
     let seen = s.detached(&volume);
     assert_eq!(seen.gib, 10, "{seen}");
@@ -50,7 +50,7 @@ fn a_volume_made_by_hand_goes_with_its_claim_if_its_pv_says_so() {
 
     let volume = idle(&s, "recycled", "Recycle");
     s.kubectl(&["delete", "pvc", &volume.claim]);
-    in_phase(&s, &volume.pv, "Failed");
+    s.pv_is("Failed", &volume.pv);
     assert_eq!(s.seen(&volume).state, "available");
     s.kubectl(&["delete", "pv", &volume.pv]);
 }
@@ -75,7 +75,7 @@ fn manifest(volume: &str) -> String {
 /// The PV is free, then the claim's; the database runs on it, on a file system that the driver has made.
 fn started(s: &Scenario, id: &str) -> (Volume, Pod) {
     s.apply_text(&manifest(id));
-    in_phase(s, DATA, "Available");
+    s.pv_is("Available", DATA);
     s.apply(FILES[1]);
     let volume = s.bound(DATA);
     assert_eq!((&*volume.id, &*volume.pv), (id, DATA));
@@ -93,8 +93,8 @@ fn started(s: &Scenario, id: &str) -> (Volume, Pod) {
 
 /// The claim goes; the PV and the volume stay.
 fn retained(s: &Scenario, volume: &Volume) {
-    delete(s, &FILES);
-    in_phase(s, DATA, "Released");
+    s.delete(&FILES);
+    s.pv_is("Released", DATA);
     s.detached(volume);
 }
 
@@ -102,7 +102,7 @@ fn retained(s: &Scenario, volume: &Volume) {
 fn given_again(s: &Scenario, volume: &Volume) {
     let forget = r#"[{"op": "remove", "path": "/spec/claimRef"}]"#;
     s.kubectl(&["patch", "pv", DATA, "--type=json", "--patch", forget]);
-    in_phase(s, DATA, "Available");
+    s.pv_is("Available", DATA);
     s.apply_all(&FILES);
     assert_eq!(s.bound(DATA), *volume);
     let pod = s.ready_of("mysql");
@@ -126,21 +126,6 @@ fn idle(s: &Scenario, name: &str, policy: &str) -> Volume {
         "{object}"
     );
     volume
-}
-
-fn in_phase(s: &Scenario, pv: &str, phase: &str) {
-    s.until(&format!("PV {pv} is {phase}"), || {
-        match s.get(Kind::VOLUME, pv) {
-            Some(object) if object.text("/status/phase") == phase => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
-    });
-}
-
-fn delete(s: &Scenario, files: &[&str]) {
-    for file in files {
-        s.kubectl(&["delete", "--filename", file]);
-    }
 }
 
 /// Runs a statement in the database, wherever it is.

@@ -2,17 +2,21 @@
 
 use e2e::{Kind, Pod, Scenario, Volume};
 
+use crate::workload;
+
 /// The zone that the example's class names.
 const ZONE: &str = "eu-central-1a";
 
 #[test]
 fn redis_moves_with_its_data() {
+    let _class = workload::class_standard_of_redis();
     let s = Scenario::start("redis-move");
     play(&s, "examples/redis-move/pvc.yaml");
 }
 
 #[test]
 fn redis_moves_with_its_data_of_a_class_named_by_annotation() {
+    let _class = workload::class_standard_of_redis();
     let s = Scenario::start("redis-move-annotation");
     play(&s, "examples/redis-move/pvc-annotation.yaml");
 }

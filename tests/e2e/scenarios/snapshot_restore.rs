@@ -70,7 +70,7 @@ fn restored(s: &Scenario, snapshot: &SeenSnapshot) -> Volume {
     assert_eq!(seen.snapshot.as_ref(), Some(&snapshot.id), "{seen:?}");
     assert_eq!(seen.gib, 2, "{seen}");
     s.mounted(&volume, &pod, "ext4");
-    let kib = workload::kib(s, "restored");
+    let kib = workload::kib(s, "restored", "/data");
     assert!(kib > 3 << 19, "more than one and a half GiB: {kib} KiB");
     volume
 }

@@ -1,6 +1,21 @@
-//! A claim and a pod that uses it, for scenarios that no example has.
+//! What scenarios have in common: a claim and a pod that uses it, where no example has them, and a class that two examples have.
+
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use e2e::{Kind, Pod, Scenario, SeenVolume, Volume};
+
+/// Two examples have a class of this name, and not the same one.
+static STANDARD: RwLock<()> = RwLock::new(());
+
+/// Before its beginning: the scenario uses redis-move's class `standard`.
+pub(crate) fn class_standard_of_redis() -> RwLockReadGuard<'static, ()> {
+    STANDARD.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Before its beginning: the scenario makes a class `standard` of its own.
+pub(crate) fn class_standard_of_its_own() -> RwLockWriteGuard<'static, ()> {
+    STANDARD.write().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A PVC and a pod of the same name: the claim of this class, the pod on a node that `selector` chooses (`zone: a`, or nothing).
 pub(crate) fn manifests(name: &str, class: &str, selector: &str) -> String {
@@ -91,10 +106,10 @@ pub(crate) fn read(s: &Scenario, pod: &str) -> String {
     s.exec(pod, &["cat", "/data/note"])
 }
 
-/// What `df` says of the size of the pod's volume.
+/// What `df` says of the size of the volume that the pod has at `path`.
 #[track_caller]
-pub(crate) fn kib(s: &Scenario, pod: &str) -> u64 {
-    let said = s.exec(pod, &["df", "-k", "/data"]);
+pub(crate) fn kib(s: &Scenario, pod: &str, path: &str) -> u64 {
+    let said = s.exec(pod, &["df", "-k", path]);
     let line = said.lines().last().unwrap_or_default();
     let size = line.split_whitespace().nth(1);
     size.and_then(|size| size.parse().ok())

@@ -18,6 +18,16 @@ pub struct Volume {
     pub id: String,
 }
 
+/// The volume's id in a PV of the driver's, or in one of the older form that Kubernetes hands to it; either may write it as
+/// `aws://ZONE/ID`.
+fn volume_id(pv: &Object) -> &str {
+    let handle = match pv.text("/spec/csi/volumeHandle") {
+        "" => pv.text("/spec/awsElasticBlockStore/volumeID"),
+        handle => handle,
+    };
+    handle.rsplit('/').next().unwrap_or_default()
+}
+
 impl Scenario {
     /// Waits until a PVC is bound; returns what is behind it.
     #[track_caller]
@@ -33,8 +43,7 @@ impl Scenario {
         });
         // It is noted while it is there: some scenarios delete it before their end.
         self.gather().unwrap_or_else(|error| panic!("{error:#}"));
-        let object = self.pv(&pv);
-        let id = object.text("/spec/csi/volumeHandle").to_owned();
+        let id = volume_id(&self.pv(&pv)).to_owned();
         Volume {
             claim: claim.to_owned(),
             pv,
@@ -57,11 +66,22 @@ impl Scenario {
         self.gather().unwrap_or_else(|error| panic!("{error:#}"));
         let behind = |claim: &Object| {
             let pv = claim.text("/spec/volumeName").to_owned();
-            let id = self.pv(&pv).text("/spec/csi/volumeHandle").to_owned();
+            let id = volume_id(&self.pv(&pv)).to_owned();
             let claim = claim.name().to_owned();
             Volume { claim, pv, id }
         };
         self.list(Kind::CLAIM).iter().map(behind).collect()
+    }
+
+    /// Waits until a PV is `Available`, `Bound`, `Released` or `Failed`.
+    #[track_caller]
+    pub fn pv_is(&self, phase: &str, pv: &str) {
+        self.until(&format!("PV {pv} is {phase}"), || {
+            match self.get(Kind::VOLUME, pv) {
+                Some(object) if object.text("/status/phase") == phase => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        });
     }
 
     /// A PV, which must be there.

@@ -81,6 +81,15 @@ impl Scenario {
         })
     }
 
+    /// `kubectl delete -f FILE`, one after the other, each until all of it is gone.
+    #[track_caller]
+    pub fn delete(&self, files: &[&str]) {
+        for file in files {
+            self.kubectl(&["delete", "--filename", file]);
+            self.say(&format!("kubectl delete -f {file}"));
+        }
+    }
+
     /// Waits until there is no such object.
     #[track_caller]
     pub fn gone(&self, kind: Kind, name: &str) {
