@@ -174,6 +174,7 @@ async fn state(State(engine): State<Arc<Engine>>) -> Json<Value> {
 async fn unknown() -> (StatusCode, Json<Value>) {
     let paths = [
         "/",
+        "/lab/{place}",
         "/health",
         "/instances",
         "/calls",

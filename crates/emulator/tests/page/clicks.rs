@@ -123,6 +123,7 @@ async fn somebody_looks_for_a_volume_with_the_keyboard() {
         .await;
     page.presses("Tab", 9).await;
     page.until("document.activeElement.id === 'filter'").await;
+    all_is_named(&mut page).await;
     page.types("Redis").await;
     page.sees("1 of 6 volumes").await;
     page.misses("shop/orders-db-0").await;
@@ -150,6 +151,75 @@ async fn somebody_looks_for_a_volume_with_the_keyboard() {
     }
     assert_eq!(page.complaints(), [""; 0]);
     cloud.running.shutdown().await;
+}
+
+#[tokio::test]
+async fn somebody_turns_the_pages_of_a_long_list() {
+    let Some(mut page) = Browser::start().await else {
+        println!("{NO_BROWSER}");
+        return;
+    };
+    let cloud = Cloud::start().await;
+    for number in 0..115 {
+        cloud.make("c", 1, &format!("one-of-many-{number}")).await;
+    }
+    page.open(&format!(
+        "{}/#/zones/eu-central-1c",
+        cloud.running.control_url()
+    ))
+    .await;
+    page.sees("116 volumes, 1 to 100 here").await;
+    page.until("document.querySelector('#sections').innerText.includes('Page 1 of 2')")
+        .await;
+    page.value("[...document.querySelectorAll('.next')].at(-1).focus()")
+        .await;
+    page.presses("Enter", 13).await;
+    page.sees("116 volumes, 101 to 116 here").await;
+    // There is no next one: who goes by keyboard stays with the list.
+    page.until("document.activeElement.innerText === 'Volumes'")
+        .await;
+    cloud.make("c", 1, "the-next").await;
+    page.sees("117 volumes, 101 to 117 here").await;
+    page.clicks("#sections", "Previous").await;
+    page.sees("117 volumes, 1 to 100 here").await;
+    page.value("history.back()").await;
+    page.sees("117 volumes, 101 to 117 here").await;
+    assert_eq!(page.complaints(), [""; 0]);
+    cloud.running.shutdown().await;
+}
+
+/// Whoever has the page read aloud hears what each thing is called.
+async fn all_is_named(page: &mut Browser) {
+    let tree = page.call("Accessibility.getFullAXTree", json!({})).await;
+    let mut roles = Vec::new();
+    for node in tree["nodes"].as_array().unwrap() {
+        let role = node["role"]["value"].as_str().unwrap_or_default();
+        let called = [
+            "link",
+            "button",
+            "searchbox",
+            "table",
+            "region",
+            "navigation",
+        ];
+        if called.contains(&role) && node["ignored"] != true {
+            let name = node["name"]["value"].as_str().unwrap_or_default();
+            assert_ne!(name, "", "{node}");
+        }
+        roles.push(role);
+    }
+    for role in [
+        "main",
+        "navigation",
+        "heading",
+        "search",
+        "status",
+        "table",
+        "rowheader",
+        "columnheader",
+    ] {
+        assert!(roles.contains(&role), "no {role} among {roles:?}");
+    }
 }
 
 /// How much lighter than the ground each of the page's colours is, or the ground than it.

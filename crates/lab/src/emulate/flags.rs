@@ -18,7 +18,7 @@ use crate::duration;
 #[command(
     after_help = "DURATION is a number with ms, s, m or h, as in 250ms, 1.5s or 2m; 0 to 30 days.\n\
     When ready, one line of JSON with all addresses is printed: ec2_url, control_url, and for each instance id, zone,\n\
-    instance_type, dev_dir, sys_dir and imds_url. Any credentials are accepted, as in:\n\
+    instance_type, dev_dir, sys_dir and imds_url. A browser shows at ec2_url what there is and what was called last. Any credentials are accepted, as in:\n\
     AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws --region eu-central-1 --endpoint-url EC2_URL ec2 describe-volumes"
 )]
 pub(crate) struct Args {
