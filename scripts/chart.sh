@@ -273,7 +273,6 @@ check_mistakes() {
     check "a proxy is no silence" refused "uses no proxy" --set proxy.http_proxy=http://proxy:3128
     check "annotations that change volumes are no silence" refused "use a VolumeAttributesClass" --set controller.volumeModificationFeature.enabled=true
     check "traces are no silence" refused "sends no traces" --set node.otelTracing.otelServiceName=x
-    check "labels that nobody writes are no silence" refused "each node counts" --set sidecars.metadataLabeler.enabled=true
     check "two leaders are refused" refused "all of 2 replicas" --set sidecars.attacher.leaderElection.enabled=false
     check "one replica needs none" contains 1 'leader-election=false$' --set sidecars.attacher.leaderElection.enabled=false,controller.replicaCount=1
     check "a budget of two kinds is refused" refused "takes one of them" --set controller.podDisruptionBudget.maxUnavailable=1,controller.podDisruptionBudget.minAvailable=1

@@ -7,6 +7,7 @@ mod attach_limits;
 mod fail_over;
 mod leader;
 mod rounds;
+mod stranded;
 mod volume_health;
 
 use std::sync::Arc;
@@ -77,13 +78,14 @@ impl ClusterWork {
             tokio::spawn(async move {
                 let work = async || {
                     let limits = attach_limits::keep(&kubernetes, ec2.as_ref());
-                    let health = volume_health::keep(&kubernetes, &controller, &health, &shown);
+                    let told = volume_health::keep(&kubernetes, &controller, &health, &shown);
                     let fail_over = async {
                         if let Some(settings) = &fail_over {
                             fail_over::keep(&kubernetes, settings, &moved).await;
                         }
                     };
-                    tokio::join!(limits, health, fail_over);
+                    let stranded = stranded::keep(&kubernetes, health.driver);
+                    tokio::join!(limits, told, fail_over, stranded);
                 };
                 candidate.run(work, stop.cancelled_owned()).await;
             })

@@ -1,5 +1,5 @@
-//! What the Kubernetes API is asked: Node objects, above all this process' own, leases, PersistentVolumes, VolumeAttachments, and
-//! Events to tell.
+//! What the Kubernetes API is asked: Node objects, above all this process' own, leases, PersistentVolumes, VolumeAttachments, pods
+//! without a node, and Events to tell.
 //!
 //! Answers for: reaching the API server with the pod's service account, removing the startup taint, and errors that say what to
 //! do. Doesn't answer for: what a Node object means to EBS (`metadata`), who leads (`cluster`).
@@ -18,6 +18,7 @@ mod node_states;
 mod nodes;
 mod objects;
 mod out_of_service;
+mod pods;
 mod session;
 mod taint;
 mod volumes;
@@ -34,6 +35,7 @@ pub(crate) use leases::{Lease, LeaseName};
 pub(crate) use name::NodeName;
 pub(crate) use node_states::NodeState;
 pub(crate) use objects::{Named, Node};
+pub(crate) use pods::WaitingPod;
 use session::Session;
 pub(crate) use volumes::{Claim, ClaimRef, PersistentVolume};
 pub(crate) use watch::Watched;
@@ -125,7 +127,7 @@ impl Connection {
         self.session.nodes(with).await
     }
 
-    /// All Nodes, and whether each is ready: a hint, to be looked at again in the Node ([`Node::is_ready`]).
+    /// All Nodes, and whether each is ready and takes pods: a hint, to be looked at again in the Node ([`Node::is_ready`]).
     pub(crate) async fn node_states(&self) -> Result<Vec<NodeState>, KubernetesError> {
         self.session.node_states().await
     }
@@ -213,6 +215,35 @@ impl Connection {
         name: &str,
     ) -> Result<Option<PersistentVolume>, KubernetesError> {
         found(self.session.persistent_volume(name).await).map(Option::flatten)
+    }
+
+    /// A page of the pods that have no node, and what asks for the next one; empty after the last.
+    pub(crate) async fn waiting_pods(
+        &self,
+        more: &str,
+    ) -> Result<(Vec<WaitingPod>, String), KubernetesError> {
+        self.session.waiting_pods(more).await
+    }
+
+    /// The PersistentVolume that a claim is bound to; `None` where there is none, or no such claim.
+    pub(crate) async fn volume_of(
+        &self,
+        claim: &Claim,
+    ) -> Result<Option<PersistentVolume>, KubernetesError> {
+        match found(self.session.volume_of(claim).await)? {
+            Some(name) if !name.is_empty() => self.persistent_volume(&name).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// Tells something about a pod, as an Event that `kubectl describe pod` shows.
+    pub(crate) async fn tell_of_pod(
+        &self,
+        pod: &WaitingPod,
+        event: &Event,
+    ) -> Result<(), KubernetesError> {
+        let about = Subject::pod(pod.namespace(), pod.name(), pod.uid());
+        self.session.tell(about, event).await
     }
 
     /// Tells something about a claim, as an Event that `kubectl describe pvc` shows.

@@ -1,4 +1,4 @@
-//! Events: what people shall read beside an object (`kubectl describe node`, `kubectl describe pvc`).
+//! Events: what people shall read beside an object (`kubectl describe` of a node, a pod, a PVC).
 
 use std::time::SystemTime;
 
@@ -81,6 +81,15 @@ impl<'a> Subject<'a> {
         Self {
             kind: "Node",
             namespace: None,
+            name,
+            uid,
+        }
+    }
+
+    pub(super) fn pod(namespace: &'a str, name: &'a str, uid: &'a str) -> Self {
+        Self {
+            kind: "Pod",
+            namespace: Some(namespace),
             name,
             uid,
         }

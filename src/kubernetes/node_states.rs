@@ -22,6 +22,8 @@ pub(crate) struct NodeState {
     pub(crate) name: String,
     /// Whether it is ready.
     pub(crate) ready: bool,
+    /// Whether it is cordoned.
+    pub(crate) cordoned: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,6 +110,7 @@ impl Row {
         Some(NodeState {
             name: text(places.name)?.to_owned(),
             ready: status.split(',').next() == Some("Ready"),
+            cordoned: status.split(',').any(|word| word == "SchedulingDisabled"),
         })
     }
 }

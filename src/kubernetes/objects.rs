@@ -50,13 +50,13 @@ struct NodeStatus {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct Condition {
+pub(super) struct Condition {
     #[serde(rename = "type")]
-    kind: String,
+    pub(super) kind: String,
     #[serde(default)]
-    status: String,
+    pub(super) status: String,
     #[serde(default)]
-    message: String,
+    pub(super) message: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

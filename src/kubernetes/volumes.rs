@@ -1,5 +1,7 @@
 //! PersistentVolumes: which volume of EC2 each names, and its claim (Kubernetes API reference: PersistentVolume v1).
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
 use super::error::Rule;
@@ -63,6 +65,32 @@ struct Spec {
     aws_elastic_block_store: Option<InTree>,
     #[serde(default)]
     persistent_volume_reclaim_policy: String,
+    node_affinity: Option<NodeAffinity>,
+}
+
+/// Which nodes can have the volume: those of any of the terms.
+#[derive(Clone, Debug, Deserialize)]
+struct NodeAffinity {
+    required: Option<NodeSelector>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NodeSelector {
+    node_selector_terms: Vec<Term>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Term {
+    match_expressions: Option<Vec<Expression>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Expression {
+    key: String,
+    operator: String,
+    values: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -98,6 +126,19 @@ impl PersistentVolume {
             (None, Some(in_tree)) => Some(&in_tree.volume),
             (None, None) => None,
         }
+    }
+
+    /// The zones whose nodes can have it, by that label of a zone which is among `keys`; `None` where it does not say.
+    pub(crate) fn zones(&self, keys: &[&str]) -> Option<BTreeSet<&str>> {
+        let required = self.spec.node_affinity.as_ref()?.required.as_ref()?;
+        let mut zones = BTreeSet::new();
+        for term in &required.node_selector_terms {
+            let mut expressions = term.match_expressions.iter().flatten();
+            let of_zone =
+                expressions.find(|one| keys.contains(&one.key.as_str()) && one.operator == "In")?;
+            zones.extend(of_zone.values.iter().flatten().map(String::as_str));
+        }
+        Some(zones)
     }
 
     /// The claim that it names, bound or not.
@@ -157,7 +198,7 @@ impl Session {
 }
 
 /// Whether it is a DNS subdomain, so that it cannot lead to another object.
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
     let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = text.as_bytes();
@@ -216,6 +257,27 @@ mod tests {
         let old = json!({"spec": {"awsElasticBlockStore": {"volumeID": "aws://z/vol-2"}}});
         assert_eq!(read(old).handle(ours), Some("aws://z/vol-2"));
         assert_eq!(read(json!({"spec": {"nfs": {}}})).handle(ours), None);
+    }
+
+    #[test]
+    fn a_volume_says_in_which_zones_it_can_be_had() {
+        const KEYS: [&str; 2] = ["topology.kubernetes.io/zone", "old/zone"];
+        let zones = |terms: Value| {
+            let affinity = json!({"required": {"nodeSelectorTerms": terms}});
+            let volume = read(json!({"spec": {"nodeAffinity": affinity}}));
+            let zones = volume.zones(&KEYS)?;
+            Some(zones.into_iter().map(str::to_owned).collect::<Vec<_>>())
+        };
+        let term = |key: &str, zones: &[&str]| {
+            let other = json!({"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]});
+            json!({"matchExpressions": [other, {"key": key, "operator": "In", "values": zones}]})
+        };
+        let [new, old] = [term(KEYS[0], &["a"]), term(KEYS[1], &["b", "a"])];
+        assert_eq!(zones(json!([new])).unwrap(), ["a"]);
+        assert_eq!(zones(json!([new, old])).unwrap(), ["a", "b"]);
+        // Any node will do for one of the terms.
+        assert_eq!(zones(json!([new, term("team", &["x"])])), None);
+        assert_eq!(read(json!({"spec": {}})).zones(&KEYS), None);
     }
 
     #[test]

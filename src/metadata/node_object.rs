@@ -77,7 +77,7 @@ pub(crate) enum NodeObjectError {
         /// What is wrong with it.
         error: InvalidPlace,
     },
-    /// A label that counts is missing, or holds no count.
+    /// A label that counts is missing where others are, or holds no count.
     #[error(
         "the Node {node} does not tell by its labels what is attached to its instance: {label} is {value}, expected a number"
     )]
@@ -127,13 +127,17 @@ fn outpost(node: &Node) -> Option<Outpost> {
     .ok()
 }
 
-/// What the labels count, which something in the cluster has to keep up.
-pub(super) fn in_use(node: &Node) -> Result<InUse, NodeObjectError> {
-    Ok(InUse {
+/// What the labels count, which something in the cluster has to keep up; `None` where nothing does.
+pub(super) fn in_use(node: &Node) -> Result<Option<InUse>, NodeObjectError> {
+    let mut labels = VOLUMES.into_iter().chain(INTERFACES);
+    if labels.all(|label| node.label(label).is_none()) {
+        return Ok(None);
+    }
+    Ok(Some(InUse {
         by: Teller::Labels,
         volumes: count(node, VOLUMES)?,
         interfaces: count(node, INTERFACES)?,
-    })
+    }))
 }
 
 fn count(node: &Node, labels: [&'static str; 2]) -> Result<u32, NodeObjectError> {

@@ -33,7 +33,7 @@ pub(crate) enum Source {
     Imds(Box<Imds>),
     /// This node's object in Kubernetes.
     Kubernetes(Kubernetes),
-    /// The same, with labels that count what is attached.
+    /// The same, with labels that count what is attached, where there are any.
     Labels(Kubernetes),
 }
 
@@ -223,10 +223,7 @@ impl Source {
                 let node = kubernetes.own_node().await?;
                 let in_use = node_object::in_use(&node)?;
                 let facts = node_object::facts(&node)?;
-                Ok(Facts {
-                    in_use: Some(in_use),
-                    ..facts
-                })
+                Ok(Facts { in_use, ..facts })
             }
         }
     }

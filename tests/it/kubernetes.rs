@@ -7,6 +7,7 @@ mod fail_over;
 mod limits;
 mod new_types;
 mod pre_stop;
+mod stranded;
 mod taint;
 mod volume_health;
 

@@ -97,9 +97,6 @@ node.enableWindows: {{ .metadata.name }} is a Windows node, which this driver do
 {{- end }}
 
 {{- define "ebs-csi.mistakesOfSidecars" -}}
-{{- if get (default (dict) .Values.sidecars.metadataLabeler) "enabled" }}
-sidecars.metadataLabeler.enabled: nothing writes these labels here, and nothing needs to: each node counts what is attached to it by itself
-{{- end }}
 {{- $blocks := .Values.sidecars.snapshotMetadata }}
 {{- if $blocks.enabled }}
 {{- if not $blocks.tlsSecretName }}

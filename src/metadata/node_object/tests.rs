@@ -133,3 +133,29 @@ fn a_controller_on_fargate_learns_its_region() {
     let words = region(&node(provider_id, &ALL)).unwrap_err().to_string();
     assert!(words.contains(REGION_LABEL.0), "{words}");
 }
+
+#[test]
+fn labels_count_where_somebody_writes_them() {
+    let counted = |labels: &[(&str, &str)]| in_use(&node("aws:///i-0123456789abcdef0", labels));
+    assert_eq!(counted(&ALL), Ok(None));
+    let [volumes, interfaces] = [VOLUMES[0], INTERFACES[0]];
+    let expected = InUse {
+        by: Teller::Labels,
+        volumes: 2,
+        interfaces: 3,
+    };
+    let both = [(volumes, "2"), (interfaces, "3")];
+    assert_eq!(counted(&both), Ok(Some(expected)));
+    let sagemaker = [(VOLUMES[1], "2"), (INTERFACES[1], "3")];
+    assert_eq!(counted(&sagemaker), Ok(Some(expected)));
+    // One alone, or no number, is somebody's mistake.
+    for wrong in [
+        &[(volumes, "2")][..],
+        &[(volumes, "two"), (interfaces, "3")],
+    ] {
+        assert!(matches!(
+            counted(wrong),
+            Err(NodeObjectError::NoCount { .. })
+        ));
+    }
+}

@@ -41,6 +41,9 @@ fn an_early_volume_in_an_empty_zone_waits_there() {
         &["FailedScheduling", "PersistentVolume's node affinity"],
     );
     s.say(&event);
+    // The scheduler names neither the zone nor the volume.
+    let event = s.event("waits", &["NoNodeInVolumeZone", ZONE, &volume.id]);
+    s.say(&event);
     let pod = s.get(Kind::POD, "waits").unwrap();
     assert_eq!(pod.text("/status/phase"), "Pending", "{pod}");
     let made = workload::made(&s);

@@ -159,6 +159,17 @@ impl ApiServer {
         self.state().volumes.insert(name.to_owned(), volume);
     }
 
+    /// Makes a pod that has no node, or changes it.
+    pub(crate) fn put_pod(&self, name: &str, pod: Value) {
+        self.state().pods.insert(name.to_owned(), pod);
+    }
+
+    /// Makes a claim of this PersistentVolume; of none where that is empty.
+    pub(crate) fn put_claim(&self, name: &str, volume: &str) {
+        let claim = json!({"metadata": {"name": name}, "spec": {"volumeName": volume}});
+        self.state().claims.insert(name.to_owned(), claim);
+    }
+
     /// A PersistentVolume goes.
     pub(crate) fn remove_volume(&self, name: &str) {
         self.state().volumes.remove(name);

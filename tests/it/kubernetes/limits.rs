@@ -285,6 +285,28 @@ async fn the_machine_is_looked_at_at_each_call() {
 }
 
 #[tokio::test]
+async fn without_a_labeler_the_machine_counts_for_the_labels() {
+    let api = ApiServer::start(&[]).await;
+    let dir = tempfile::tempdir().unwrap();
+    let sys = dir.path();
+    // The root and one for container images.
+    (0..2).for_each(|number| volume(sys, number));
+    interface(sys, 5);
+    interface(sys, 6);
+    let plugin = Plugin::start_on(sys, |program| {
+        api.let_in(program);
+        program
+            .option("--metadata-sources", "metadata-labeler")
+            .env("CSI_NODE_NAME", NODE)
+            .env("DISABLE_TAINT_WATCHER", "true");
+    })
+    .await;
+    // 27, less two volumes and one interface more than the primary one.
+    assert_eq!(plugin.max_volumes().await, 24);
+    assert_eq!(reasons(&api), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn csi_volumes_of_an_instance_that_was_stopped_with_them_are_known() {
     let api = ApiServer::start(&[]).await;
     let imds = Imds::start(true).await;

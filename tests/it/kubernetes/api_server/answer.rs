@@ -18,6 +18,9 @@ pub(super) struct State {
     pub(super) leases: BTreeMap<String, Value>,
     pub(super) volumes: BTreeMap<String, Value>,
     pub(super) attachments: Attachments,
+    /// Pods without a node.
+    pub(super) pods: BTreeMap<String, Value>,
+    pub(super) claims: BTreeMap<String, Value>,
     pub(super) events: Vec<Value>,
     pub(super) registered: bool,
     pub(super) trouble: Option<Trouble>,
@@ -59,6 +62,8 @@ impl State {
             leases: BTreeMap::new(),
             volumes: BTreeMap::new(),
             attachments: Attachments::default(),
+            pods: BTreeMap::new(),
+            claims: BTreeMap::new(),
             events: Vec::new(),
             registered: false,
             trouble: None,
@@ -88,29 +93,18 @@ impl State {
             _ => parts.method.as_str(),
         };
         self.asked.push(format!("{method} {resource}"));
-        match self.trouble {
-            Some(Trouble::Forbids(forbidden)) if forbidden == method => {
-                return forbidden_to_all(resource, name);
-            }
-            Some(Trouble::ForbidsOf(forbidden)) if forbidden == format!("{method} {resource}") => {
-                return forbidden_to_all(resource, name);
-            }
-            Some(Trouble::Keeps(kept)) if (method, name) == ("PATCH", Some(kept)) => {
-                let words =
-                    format!("admission webhook \"frozen\" denied the request: {kept} stays");
-                return refusal(StatusCode::FORBIDDEN, "Forbidden", &words);
-            }
-            Some(Trouble::Failing) => {
-                let words = "the server is currently unable to handle the request";
-                return refusal(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", words);
-            }
-            _ => {}
+        if let Some(refused) = self.refuses(method, resource, name) {
+            return refused;
         }
         match (method, resource, name) {
             ("LIST", "nodes", None) => self.list_nodes(parts),
             ("LIST", "persistentvolumes", None) => list(&self.volumes, parts),
             ("GET", "persistentvolumes", Some(name)) => {
                 found(self.volumes.get(name), resource, name)
+            }
+            ("LIST", "pods", None) => self.list_waiting_pods(parts),
+            ("GET", "persistentvolumeclaims", Some(name)) => {
+                found(self.claims.get(name), resource, name)
             }
             ("LIST", "volumeattachments", None) => self.attachments.list(parts),
             // What comes is not known yet.
@@ -125,6 +119,41 @@ impl State {
             (_, _, Some(name)) => found(None, resource, name),
             _ => refusal(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", resource),
         }
+    }
+
+    /// What is answered to everything, or to this, while something is wrong.
+    fn refuses(
+        &self,
+        method: &str,
+        resource: &str,
+        name: Option<&str>,
+    ) -> Option<(StatusCode, Value)> {
+        match self.trouble? {
+            Trouble::Forbids(forbidden) if forbidden == method => {
+                Some(forbidden_to_all(resource, name))
+            }
+            Trouble::ForbidsOf(forbidden) if forbidden == format!("{method} {resource}") => {
+                Some(forbidden_to_all(resource, name))
+            }
+            Trouble::Keeps(kept) if (method, name) == ("PATCH", Some(kept)) => {
+                let words =
+                    format!("admission webhook \"frozen\" denied the request: {kept} stays");
+                Some(refusal(StatusCode::FORBIDDEN, "Forbidden", &words))
+            }
+            Trouble::Failing => {
+                let words = "the server is currently unable to handle the request";
+                let (code, reason) = (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable");
+                Some(refusal(code, reason, words))
+            }
+            _ => None,
+        }
+    }
+
+    /// A page of the pods that have no node, which is all that are asked for.
+    fn list_waiting_pods(&self, parts: &Parts) -> (StatusCode, Value) {
+        let selector = query(parts, "fieldSelector");
+        assert_eq!(selector, Some("status.phase%3DPending%2Cspec.nodeName%3D"));
+        list(&self.pods, parts)
     }
 
     /// A page of nodes, of which only the metadata are shown, or how they are, as a table.
@@ -355,13 +384,17 @@ fn table(nodes: &BTreeMap<String, Value>, parts: &Parts) -> (StatusCode, Value) 
     (code, page)
 }
 
-fn printed(node: &Value) -> &'static str {
+fn printed(node: &Value) -> String {
     let ready = node["status"]["conditions"].as_array().unwrap().iter();
     let mut ready = ready.filter(|condition| condition["type"] == "Ready");
-    match ready.next() {
+    let ready = match ready.next() {
         Some(ready) if ready["status"] == "True" => "Ready",
         Some(_) => "NotReady",
         None => "Unknown",
+    };
+    match node["spec"]["unschedulable"] == true {
+        true => format!("{ready},SchedulingDisabled"),
+        false => ready.to_owned(),
     }
 }
 
