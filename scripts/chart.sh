@@ -270,7 +270,7 @@ check_mistakes() {
     check "more often than Kubernetes takes is refused" refused "minimum" --set nodeAllocatableUpdatePeriodSeconds=5
     check "another driver's image is refused" refused "is another driver's image" --set image.repository=public.ecr.aws/ebs-csi-driver/aws-ebs-csi-driver
     check "FIPS is no silence" refused "not validated by FIPS 140" --set fips=true
-    check "a proxy is no silence" refused "uses no proxy" --set proxy.http_proxy=http://proxy:3128
+    check "a proxy is one" refused "given as http://HOST:PORT" --set proxy.http_proxy=proxy:3128
     check "annotations that change volumes are no silence" refused "use a VolumeAttributesClass" --set controller.volumeModificationFeature.enabled=true
     check "traces are no silence" refused "sends no traces" --set node.otelTracing.otelServiceName=x
     check "two leaders are refused" refused "all of 2 replicas" --set sidecars.attacher.leaderElection.enabled=false
@@ -285,7 +285,7 @@ check_mistakes() {
     check "a sidecar without its certificate is refused" refused "yours to make" --set sidecars.snapshotMetadata.enabled=true
     check "the emulator is for one replica" refused "set controller.replicaCount=1" --set emulator.enabled=true,controller.region=eu-central-1
     check "and for a region" refused "to the region that is to be emulated" --set emulator.enabled=true,controller.replicaCount=1
-    check "all mistakes are told at once" refused $'fips: the driver\'s cryptography is not validated by FIPS 140. For AWS\'s FIPS endpoints alone: controller.env=[{name: AWS_USE_FIPS_ENDPOINT, value: "true"}]\n  proxy' --set fips=true,proxy.no_proxy=x
+    check "all mistakes are told at once" refused $'fips: the driver\'s cryptography is not validated by FIPS 140. For AWS\'s FIPS endpoints alone: controller.env=[{name: AWS_USE_FIPS_ENDPOINT, value: "true"}]\n  proxy' --set fips=true,proxy.http_proxy=x
 }
 
 check_all() {
@@ -307,6 +307,8 @@ check_all() {
     check "to reserve 0 is no silence" contains 1 'reserved-volume-attachments=0$' --set node.reservedVolumeAttachments=0
     check "node-local volumes are off" contains 0 'enable-node-local-volumes'
     check "and taken by controller and nodes, or neither" contains 2 '--enable-node-local-volumes$' --set controller.enableNodeLocalVolumes=true
+    check "the driver alone goes through a proxy" contains 1 'name: HTTPS_PROXY$' --set proxy.http_proxy=http://proxy:3128
+    check "and to some hosts not" contains 1 'value: "10.0.0.0/8"$' --set-string proxy.http_proxy=http://proxy:3128,proxy.no_proxy=10.0.0.0/8
     check "nodes of terminated instances fail over" contains 0 ' - --fail-over'
     check "unless they shall not" contains 1 ' - --fail-over=false$' --set controller.failOver=false
     check "tags become one argument" contains 1 '"--extra-tags=a=1,team=data base"' --set-string 'controller.extraVolumeTags.team=data base,controller.extraVolumeTags.a=1'

@@ -57,6 +57,8 @@ const CRATES: [(&str, &[&str]); 3] = [
         &[
             "cli",
             "cluster",
+            // The proxy, whose password it must not show.
+            "config",
             "controller",
             // The deadline of an RPC is that of its calls to EC2.
             "server",

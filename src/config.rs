@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ebs_types::{Bytes, Region, Tags};
+use ec2::Proxy;
 
 use crate::kubernetes::{Access, NodeName};
 use crate::server::{Endpoint, HttpAddress};
@@ -101,6 +102,8 @@ pub(crate) struct Controller {
     pub(crate) ec2_endpoint: Option<String>,
     /// URL of the EBS direct APIs, in place of the region's.
     pub(crate) ebs_endpoint: Option<String>,
+    /// The proxy on the way to AWS.
+    pub(crate) proxy: Option<Proxy>,
     /// What the user agent carries after the driver's name.
     pub(crate) user_agent_extra: Option<String>,
     /// The most changes a second that EC2 is asked for, of all kinds together.

@@ -18,7 +18,7 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn into_config(self) -> anyhow::Result<Config> {
-        let role = Role::All(self.controller.into_controller(), self.node.into_node());
+        let role = Role::All(self.controller.into_controller()?, self.node.into_node());
         self.process.into_config(role)
     }
 }

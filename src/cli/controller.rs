@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ebs_types::{Region, Tags};
+use ec2::Proxy;
 
 use super::duration;
 use super::metadata::http_url;
-use super::or_unset::OrUnset;
+use super::or_unset::{OrUnset, text};
 use super::process::ProcessArgs;
 use crate::config::{Config, Controller, Role};
 
@@ -39,6 +40,22 @@ pub(super) struct ControllerArgs {
     /// Endpoint of the EBS direct APIs, which list blocks of snapshots, in place of the region's.
     #[arg(long, env = "AWS_ENDPOINT_URL_EBS", value_name = "URL", value_parser = http_url)]
     ebs_endpoint: Option<OrUnset<String>>,
+
+    /// Proxy on the way to AWS, http://[USER:PASSWORD@]HOST:PORT; instance metadata and Kubernetes are reached without it.
+    #[arg(long, env = "HTTPS_PROXY", hide_env_values = true, value_name = "URL", value_parser = text)]
+    https_proxy: Option<OrUnset<String>>,
+
+    /// The other spelling of the variable above.
+    #[arg(long, hide = true, env = "https_proxy", hide_env_values = true, value_name = "URL", value_parser = text)]
+    https_proxy_in_small_letters: Option<OrUnset<String>>,
+
+    /// Hosts that are reached without it: names, addresses and ranges, with commas between them.
+    #[arg(long, env = "NO_PROXY", value_name = "HOSTS", value_parser = text)]
+    no_proxy: Option<OrUnset<String>>,
+
+    /// The other spelling of the variable above.
+    #[arg(long, hide = true, env = "no_proxy", value_name = "HOSTS", value_parser = text)]
+    no_proxy_in_small_letters: Option<OrUnset<String>>,
 
     /// Appended to the user agent of calls to AWS.
     #[arg(long, value_name = "TEXT")]
@@ -89,14 +106,23 @@ pub(super) struct ControllerArgs {
 
 impl Args {
     pub(super) fn into_config(self) -> anyhow::Result<Config> {
-        let role = Role::Controller(self.controller.into_controller());
+        let role = Role::Controller(self.controller.into_controller()?);
         self.process.into_config(role)
     }
 }
 
 impl ControllerArgs {
-    pub(super) fn into_controller(self) -> Controller {
-        Controller {
+    pub(super) fn into_controller(self) -> anyhow::Result<Controller> {
+        let given = |one: Option<OrUnset<String>>, other: Option<OrUnset<String>>| {
+            one.and_then(OrUnset::given)
+                .or_else(|| other.and_then(OrUnset::given))
+        };
+        let except = given(self.no_proxy, self.no_proxy_in_small_letters).unwrap_or_default();
+        let proxy = given(self.https_proxy, self.https_proxy_in_small_letters);
+        let proxy = proxy
+            .map(|url| Proxy::new(&url, &except).context("--https-proxy (HTTPS_PROXY)"))
+            .transpose()?;
+        Ok(Controller {
             region: self.region.and_then(OrUnset::given),
             ec2_endpoint: self
                 .ec2_endpoint
@@ -113,7 +139,8 @@ impl ControllerArgs {
             lease: self.leader_election_lease_duration,
             health_interval: self.volume_health_interval,
             fail_over_interval: self.fail_over.then_some(self.fail_over_interval),
-        }
+            proxy,
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::or_unset::OrUnset;
+use super::or_unset::{OrUnset, text};
 use crate::kubernetes::{Access, NodeName};
 
 /// Flags of every process that asks the Kubernetes API.
@@ -60,8 +60,4 @@ impl KubernetesArgs {
 
 fn node_name(text: &str) -> anyhow::Result<OrUnset<NodeName>> {
     OrUnset::parse(text, |text| Ok(text.parse()?))
-}
-
-fn text(text: &str) -> anyhow::Result<OrUnset<String>> {
-    OrUnset::parse(text, |text| Ok(text.to_owned()))
 }

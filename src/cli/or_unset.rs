@@ -19,3 +19,8 @@ impl<T> OrUnset<T> {
         self.0
     }
 }
+
+/// Any text.
+pub(super) fn text(text: &str) -> anyhow::Result<OrUnset<String>> {
+    OrUnset::parse(text, |text| Ok(text.to_owned()))
+}

@@ -234,6 +234,7 @@ async fn client(
         endpoint: config.ec2_endpoint.clone(),
         blocks_endpoint: config.ebs_endpoint.clone(),
         imds_endpoint: surroundings.imds_endpoint.clone(),
+        proxy: config.proxy.clone(),
         user_agent_extra: config.user_agent_extra.clone(),
         mutations_per_second: config.ec2_mutations_per_second,
     })

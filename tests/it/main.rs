@@ -41,6 +41,7 @@ mod pace;
 mod parameters;
 mod params;
 mod placement;
+mod proxy;
 mod restart;
 mod sharing;
 mod snapshot_class;

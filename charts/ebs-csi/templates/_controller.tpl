@@ -38,6 +38,14 @@
       key: {{ .Values.awsAccessSecret.accessKey }}
       optional: true
 {{- end }}
+{{- with default (dict) .Values.proxy }}
+{{- if .http_proxy }}
+- name: HTTPS_PROXY
+  value: {{ .http_proxy | quote }}
+- name: NO_PROXY
+  value: {{ .no_proxy | default "" | quote }}
+{{- end }}
+{{- end }}
 {{- with .Values.controller.env }}
 {{ toYaml . }}
 {{- end }}

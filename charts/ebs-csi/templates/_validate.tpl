@@ -29,8 +29,10 @@ image.repository: {{ .Values.image.repository }} is another driver's image; name
 {{- if .Values.fips }}
 fips: the driver's cryptography is not validated by FIPS 140. For AWS's FIPS endpoints alone: controller.env=[{name: AWS_USE_FIPS_ENDPOINT, value: "true"}]
 {{- end }}
-{{- if or (get (default (dict) .Values.proxy) "http_proxy") (get (default (dict) .Values.proxy) "no_proxy") }}
-proxy: the driver calls EC2 directly and uses no proxy; let the controller's pods reach it, or a VPC endpoint (docs/INSTALL.md)
+{{- with get (default (dict) .Values.proxy) "http_proxy" }}
+{{- if not (regexMatch "^https?://[^/]+/?$" .) }}
+proxy.http_proxy: a proxy is given as http://HOST:PORT, with USER:PASSWORD@ before the host if it asks for them
+{{- end }}
 {{- end }}
 {{- if and .Values.nodeComponentOnly (not .Values.node.enableLinux) (not .Values.additionalDaemonSets) }}
 nodeComponentOnly, and node.enableLinux is false: nothing would be left to install

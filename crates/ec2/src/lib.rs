@@ -31,4 +31,4 @@ pub use resources::{
     LockedSnapshot, Modification, Snapshot, Volume, VolumeStatus, VolumeTrouble,
 };
 #[cfg(feature = "sdk")]
-pub use sdk::{ConnectError, SdkEc2, SdkSettings};
+pub use sdk::{ConnectError, InvalidProxy, Proxy, SdkEc2, SdkSettings};

@@ -13,6 +13,7 @@ mod in_process;
 mod instance_types;
 mod instances;
 mod pages;
+mod proxy;
 mod retry;
 mod snapshots;
 mod volumes;
@@ -31,6 +32,7 @@ use tokio::sync::OnceCell;
 
 use self::connect::Plan;
 pub use self::connect::{ConnectError, SdkSettings};
+pub use self::proxy::{InvalidProxy, Proxy};
 use self::retry::Paced;
 use crate::pace::Pacer;
 use crate::{

@@ -111,6 +111,7 @@ pub(super) async fn client_with(
         endpoint: Some(url.to_owned()),
         blocks_endpoint: Some(url.to_owned()),
         imds: None,
+        proxy: None,
         app_name: app_name(None).unwrap(),
     };
     let http = HttpBuilder::new().build_http();

@@ -22,7 +22,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use ebs_types::{InvalidPlace, Region};
 
-use super::SdkEc2;
+use super::{Proxy, SdkEc2};
 use crate::pace::Pacer;
 
 /// How to reach EC2. Credentials are found as every AWS program finds them.
@@ -36,6 +36,8 @@ pub struct SdkSettings {
     pub blocks_endpoint: Option<String>,
     /// URL of the instance metadata service, in place of `http://169.254.169.254`.
     pub imds_endpoint: Option<String>,
+    /// The way to AWS, where there is none without.
+    pub proxy: Option<Proxy>,
     /// Goes into the user agent after the driver's name and version, e.g. `helm`. ASCII letters, digits and ``!#$%&'*+-.^_`|~``.
     pub user_agent_extra: Option<String>,
     /// The most changes a second that EC2 is asked for, of all kinds together; without it each kind of call has what EC2 gives it.
@@ -112,6 +114,7 @@ impl SdkEc2 {
                 endpoint,
                 blocks_endpoint,
                 imds,
+                proxy: settings.proxy,
                 app_name,
             }),
             shared: Arc::default(),
@@ -129,13 +132,17 @@ pub(super) struct Plan {
     pub(super) endpoint: Option<String>,
     pub(super) blocks_endpoint: Option<String>,
     pub(super) imds: Option<imds::client::Builder>,
+    pub(super) proxy: Option<Proxy>,
     pub(super) app_name: AppName,
 }
 
 impl Plan {
     /// What clients are made of. Reads configuration files, calls nothing.
     pub(super) async fn load(&self) -> SdkConfig {
-        let http = https();
+        let http = match &self.proxy {
+            Some(proxy) => proxy.client(),
+            None => https(),
+        };
         let mut config = loader(http.clone(), self.region.clone(), self.app_name.clone());
         if let Some(imds) = self.imds.clone() {
             let provider_config = ProviderConfig::without_region()
@@ -238,6 +245,7 @@ mod tests {
             endpoint: None,
             blocks_endpoint: None,
             imds_endpoint: None,
+            proxy: None,
             user_agent_extra: None,
             mutations_per_second: None,
         }

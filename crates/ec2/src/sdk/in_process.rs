@@ -56,6 +56,7 @@ impl SdkEc2 {
             endpoint: Some(ENDPOINT.to_owned()),
             blocks_endpoint: Some(ENDPOINT.to_owned()),
             imds: None,
+            proxy: None,
             app_name: app_name(None)?,
         };
         let connector = SharedHttpConnector::new(Connector(Arc::new(move |request| {
