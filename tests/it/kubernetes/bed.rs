@@ -37,8 +37,19 @@ impl Bed {
         name: &str,
         change: impl FnOnce(&mut Program),
     ) -> Program {
+        self.start_for(name, "2s", change).await
+    }
+
+    /// A controller whose lease lasts so long: where another is to lead soon a short one, and a long one where a busy machine
+    /// must not take the lead away.
+    pub(super) async fn start_for(
+        &self,
+        name: &str,
+        lease: &str,
+        change: impl FnOnce(&mut Program),
+    ) -> Program {
         let mut program = controller(self.dir(), name, &self.api, &self.ec2.ec2_url());
-        program.option("--leader-election-lease-duration", "2s");
+        program.option("--leader-election-lease-duration", lease);
         change(&mut program);
         program.start().await.unwrap();
         program

@@ -19,7 +19,7 @@ const LOOKS: &str = "aws_ebs_csi_fail_over_looks_total";
 impl Bed {
     /// A controller that looks every second.
     async fn guard(&self, name: &str, change: impl FnOnce(&mut Program)) -> Program {
-        self.start_with(name, |program| {
+        self.start_for(name, "15s", |program| {
             program
                 .option("--fail-over-interval", "1s")
                 .option("--consistency-window", "200ms")
