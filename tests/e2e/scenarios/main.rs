@@ -37,4 +37,5 @@ mod snapshot_restore;
 mod timing;
 mod trouble;
 mod ubuntu_opt;
+mod upgrade;
 mod workload;
