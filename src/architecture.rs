@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A module at the top of `src`, and which others it may name. `cli` wires everything and is free.
-const MAY_USE: [(&str, &[&str]); 18] = [
+const MAY_USE: [(&str, &[&str]); 19] = [
     ("capability", &["status"]),
     ("cause", &[]),
     ("cluster", &["controller", "kubernetes", "metadata"]),
@@ -25,6 +25,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("inflight", &[]),
     ("kubernetes", &["cause", "utc"]),
     ("metadata", &["cause", "config", "kubernetes"]),
+    ("move_zone", &["controller", "identity", "kubernetes"]),
     (
         "node",
         &[
@@ -60,6 +61,7 @@ const CRATES: [(&str, &[&str]); 3] = [
             // The proxy, whose password it must not show.
             "config",
             "controller",
+            "move_zone",
             // The deadline of an RPC is that of its calls to EC2.
             "server",
             "snapshot_metadata",

@@ -1,4 +1,4 @@
-//! The command line: one subcommand a role, flags over environment variables.
+//! The command line: one subcommand a role and one for each of an administrator's errands, flags over environment variables.
 //!
 //! Answers for: names, defaults and help of every setting, the one place that reads the environment, and how a start that
 //! fails is told: one line on stderr and exit code 1; wrong usage is clap's, with exit code 2.
@@ -7,9 +7,11 @@
 mod all;
 mod controller;
 mod duration;
+mod ec2;
 mod kubernetes;
 mod log;
 mod metadata;
+mod move_zone;
 mod node;
 mod or_unset;
 mod pre_stop;
@@ -38,6 +40,8 @@ struct Cli {
 enum Command {
     #[command(flatten)]
     Serve(Box<Service>),
+    /// Bring a volume's data to another zone, and its claim with them: a dry run, unless --yes is given.
+    MoveZone(Box<move_zone::Args>),
     /// Wait until volumes have left this node, if it is drained or going away: the node plugin's preStop hook.
     PreStopHook(pre_stop::Args),
 }
@@ -67,6 +71,7 @@ pub(crate) fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<()> {
     let config = match cli.command {
         Command::Serve(service) => service.into_config()?,
+        Command::MoveZone(args) => return move_zone::run(*args),
         Command::PreStopHook(args) => return args.run(),
     };
     crate::telemetry::init(config.log);

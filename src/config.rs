@@ -93,13 +93,13 @@ pub(crate) enum MetadataSource {
     Labels,
 }
 
-/// What the Controller service needs.
+/// Where EC2 is, and how it is asked.
 #[derive(Debug)]
-pub(crate) struct Controller {
+pub(crate) struct Ec2 {
     /// The region, where the environment and metadata are not to be asked.
     pub(crate) region: Option<Region>,
     /// URL of EC2's endpoint in place of the region's.
-    pub(crate) ec2_endpoint: Option<String>,
+    pub(crate) endpoint: Option<String>,
     /// URL of the EBS direct APIs, in place of the region's.
     pub(crate) ebs_endpoint: Option<String>,
     /// The proxy on the way to AWS.
@@ -107,9 +107,16 @@ pub(crate) struct Controller {
     /// What the user agent carries after the driver's name.
     pub(crate) user_agent_extra: Option<String>,
     /// The most changes a second that EC2 is asked for, of all kinds together.
-    pub(crate) ec2_mutations_per_second: Option<NonZeroU32>,
+    pub(crate) mutations_per_second: Option<NonZeroU32>,
     /// How long EC2 may take to show what it has accepted.
     pub(crate) consistency_window: Duration,
+}
+
+/// What the Controller service needs.
+#[derive(Debug)]
+pub(crate) struct Controller {
+    /// How EC2 is asked.
+    pub(crate) ec2: Ec2,
     /// How long an attachment may be on its way before it is undone and made anew.
     pub(crate) attach_patience: Duration,
     /// Tags that every volume and snapshot gets.

@@ -9,6 +9,7 @@
 
 mod access;
 mod attachments;
+mod claims;
 mod error;
 mod events;
 mod leases;
@@ -37,7 +38,7 @@ pub(crate) use node_states::NodeState;
 pub(crate) use objects::{Named, Node};
 pub(crate) use pods::WaitingPod;
 use session::Session;
-pub(crate) use volumes::{Claim, ClaimRef, PersistentVolume};
+pub(crate) use volumes::{Claim, ClaimRef, PersistentVolume, is_name};
 pub(crate) use watch::Watched;
 
 /// How to find the cluster, and this process' node in it.

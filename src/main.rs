@@ -13,6 +13,7 @@ mod identity;
 mod inflight;
 mod kubernetes;
 mod metadata;
+mod move_zone;
 mod node;
 mod pre_stop;
 mod server;

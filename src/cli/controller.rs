@@ -1,15 +1,12 @@
 //! `ebs-csi controller`: the Controller service.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use ebs_types::{Region, Tags};
-use ec2::Proxy;
+use ebs_types::Tags;
 
 use super::duration;
-use super::metadata::http_url;
-use super::or_unset::{OrUnset, text};
+use super::ec2::Ec2Args;
 use super::process::ProcessArgs;
 use crate::config::{Config, Controller, Role};
 
@@ -22,53 +19,11 @@ pub(super) struct Args {
     controller: ControllerArgs,
 }
 
-/// Flags of every role that calls EC2. Credentials are found as every AWS program finds them.
+/// Flags of every role that has the Controller service.
 #[derive(Debug, clap::Args)]
 pub(super) struct ControllerArgs {
-    /// AWS region [default: the AWS configuration file's, or where this process runs].
-    #[arg(long, env = "AWS_REGION", value_name = "REGION", value_parser = region)]
-    region: Option<OrUnset<Region>>,
-
-    /// EC2 endpoint, in place of the region's; AWS_EC2_ENDPOINT is read too.
-    #[arg(long, env = "AWS_ENDPOINT_URL_EC2", value_name = "URL", value_parser = http_url)]
-    ec2_endpoint: Option<OrUnset<String>>,
-
-    /// The Go driver's name for the variable above, so that its deployments go on working.
-    #[arg(long, hide = true, env = "AWS_EC2_ENDPOINT", value_name = "URL", value_parser = http_url)]
-    aws_ec2_endpoint: Option<OrUnset<String>>,
-
-    /// Endpoint of the EBS direct APIs, which list blocks of snapshots, in place of the region's.
-    #[arg(long, env = "AWS_ENDPOINT_URL_EBS", value_name = "URL", value_parser = http_url)]
-    ebs_endpoint: Option<OrUnset<String>>,
-
-    /// Proxy on the way to AWS, http://[USER:PASSWORD@]HOST:PORT; instance metadata and Kubernetes are reached without it.
-    #[arg(long, env = "HTTPS_PROXY", hide_env_values = true, value_name = "URL", value_parser = text)]
-    https_proxy: Option<OrUnset<String>>,
-
-    /// The other spelling of the variable above.
-    #[arg(long, hide = true, env = "https_proxy", hide_env_values = true, value_name = "URL", value_parser = text)]
-    https_proxy_in_small_letters: Option<OrUnset<String>>,
-
-    /// Hosts that are reached without it: names, addresses and ranges, with commas between them.
-    #[arg(long, env = "NO_PROXY", value_name = "HOSTS", value_parser = text)]
-    no_proxy: Option<OrUnset<String>>,
-
-    /// The other spelling of the variable above.
-    #[arg(long, hide = true, env = "no_proxy", value_name = "HOSTS", value_parser = text)]
-    no_proxy_in_small_letters: Option<OrUnset<String>>,
-
-    /// Appended to the user agent of calls to AWS.
-    #[arg(long, value_name = "TEXT")]
-    user_agent_extra: Option<String>,
-
-    /// The most changes a second that EC2 is asked for, of all kinds together, where other programs need their share of the
-    /// account's; without it each kind of call has what EC2 gives it.
-    #[arg(long, value_name = "N")]
-    ec2_mutations_per_second: Option<NonZeroU32>,
-
-    /// How long EC2 may take to show what it has accepted; until then "not found" is not believed.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
-    consistency_window: Duration,
+    #[command(flatten)]
+    ec2: Ec2Args,
 
     /// An attachment that is `attaching` for so long hangs: it is undone and made anew.
     #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = patience)]
@@ -113,25 +68,8 @@ impl Args {
 
 impl ControllerArgs {
     pub(super) fn into_controller(self) -> anyhow::Result<Controller> {
-        let given = |one: Option<OrUnset<String>>, other: Option<OrUnset<String>>| {
-            one.and_then(OrUnset::given)
-                .or_else(|| other.and_then(OrUnset::given))
-        };
-        let except = given(self.no_proxy, self.no_proxy_in_small_letters).unwrap_or_default();
-        let proxy = given(self.https_proxy, self.https_proxy_in_small_letters);
-        let proxy = proxy
-            .map(|url| Proxy::new(&url, &except).context("--https-proxy (HTTPS_PROXY)"))
-            .transpose()?;
         Ok(Controller {
-            region: self.region.and_then(OrUnset::given),
-            ec2_endpoint: self
-                .ec2_endpoint
-                .and_then(OrUnset::given)
-                .or(self.aws_ec2_endpoint.and_then(OrUnset::given)),
-            ebs_endpoint: self.ebs_endpoint.and_then(OrUnset::given),
-            user_agent_extra: self.user_agent_extra,
-            ec2_mutations_per_second: self.ec2_mutations_per_second,
-            consistency_window: self.consistency_window,
+            ec2: self.ec2.into_ec2()?,
             attach_patience: self.attach_patience,
             extra_tags: self.extra_tags.unwrap_or_default(),
             warn_on_invalid_tag: self.warn_on_invalid_tag,
@@ -139,7 +77,6 @@ impl ControllerArgs {
             lease: self.leader_election_lease_duration,
             health_interval: self.volume_health_interval,
             fail_over_interval: self.fail_over.then_some(self.fail_over_interval),
-            proxy,
         })
     }
 }
@@ -182,10 +119,6 @@ fn at_least(text: &str, least: Duration, why: &str) -> anyhow::Result<Duration> 
     let given = duration::parse(text)?;
     anyhow::ensure!(given >= least, "{text} is {why}: give {least:?} or more");
     Ok(given)
-}
-
-fn region(text: &str) -> anyhow::Result<OrUnset<Region>> {
-    OrUnset::parse(text, |text| Ok(text.parse()?))
 }
 
 /// Reads `key=value,key=value`. A value may hold `=`, but no comma.

@@ -76,12 +76,15 @@ fn a_controller_is_configured() {
     let Role::Controller(controller) = config.role else {
         panic!("not a controller");
     };
-    assert_eq!(controller.region.unwrap().as_str(), "eu-central-1");
+    assert_eq!(controller.ec2.region.unwrap().as_str(), "eu-central-1");
     assert_eq!(
-        controller.ec2_endpoint.as_deref(),
+        controller.ec2.endpoint.as_deref(),
         Some("http://127.0.0.1:4566")
     );
-    assert_eq!(controller.consistency_window, Duration::from_millis(500));
+    assert_eq!(
+        controller.ec2.consistency_window,
+        Duration::from_millis(500)
+    );
     assert_eq!(controller.extra_tags.get("team"), Some("storage"));
     assert_eq!(controller.extra_tags.get("formula"), Some("a=b"));
     assert_eq!(controller.cluster_id.as_deref(), Some("prod"));
@@ -98,8 +101,8 @@ fn what_aws_programs_take_empty_is_not_set() {
     let Role::Controller(controller) = config.role else {
         panic!("not a controller");
     };
-    assert_eq!(controller.region, None);
-    assert_eq!(controller.ec2_endpoint, None);
+    assert_eq!(controller.ec2.region, None);
+    assert_eq!(controller.ec2.endpoint, None);
 }
 
 #[test]

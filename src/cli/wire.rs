@@ -125,17 +125,17 @@ fn removes_taint(role: &Role) -> bool {
 }
 
 /// What all services of this process have in common: whom they can ask what it runs on, and which volumes they take.
-struct Surroundings {
+pub(super) struct Surroundings {
     sources: Vec<MetadataSource>,
     imds: Imds,
     imds_endpoint: Option<String>,
-    kubernetes: Kubernetes,
+    pub(super) kubernetes: Kubernetes,
     metrics: Metrics,
     node_local_volumes: bool,
 }
 
 impl Surroundings {
-    fn new(
+    pub(super) fn new(
         config: config::Metadata,
         node_local_volumes: bool,
         metrics: Metrics,
@@ -221,8 +221,8 @@ fn identity(role: identity::Role) -> Routes {
 }
 
 /// A client of EC2, which shows what it does as metrics.
-async fn client(
-    config: &config::Controller,
+pub(super) async fn client(
+    config: &config::Ec2,
     surroundings: &Surroundings,
 ) -> anyhow::Result<SdkEc2> {
     let region = match &config.region {
@@ -231,12 +231,12 @@ async fn client(
     };
     let ec2 = SdkEc2::connect(SdkSettings {
         region,
-        endpoint: config.ec2_endpoint.clone(),
+        endpoint: config.endpoint.clone(),
         blocks_endpoint: config.ebs_endpoint.clone(),
         imds_endpoint: surroundings.imds_endpoint.clone(),
         proxy: config.proxy.clone(),
         user_agent_extra: config.user_agent_extra.clone(),
-        mutations_per_second: config.ec2_mutations_per_second,
+        mutations_per_second: config.mutations_per_second,
     })
     .context("cannot set up the client of EC2")?;
     surroundings
@@ -251,13 +251,13 @@ async fn serve_controller(
     config: config::Controller,
     surroundings: &Surroundings,
 ) -> anyhow::Result<(Routes, ClusterWork)> {
-    let ec2 = client(&config, surroundings).await?;
+    let ec2 = client(&config.ec2, surroundings).await?;
     let blocks: Arc<dyn Blocks> = Arc::new(ec2.clone());
     let ec2: Arc<dyn Ec2> = Arc::new(ec2);
     let cloud = Cloud::new(
         Arc::clone(&ec2),
         CloudSettings {
-            consistency_window: config.consistency_window,
+            consistency_window: config.ec2.consistency_window,
             ..CloudSettings::default()
         },
     );

@@ -53,6 +53,8 @@ pub(super) enum Content<'a> {
     Steps(&'a Value),
     /// What of an object shall be otherwise (RFC 7396).
     Merged(&'a Value),
+    /// Options by which the object is deleted.
+    Deleted(&'a Value),
 }
 
 impl Content<'_> {
@@ -62,6 +64,7 @@ impl Content<'_> {
             Self::New(_) => Method::POST,
             Self::Whole(_) => Method::PUT,
             Self::Steps(_) | Self::Merged(_) => Method::PATCH,
+            Self::Deleted(_) => Method::DELETE,
         }
     }
 
@@ -87,9 +90,11 @@ impl Content<'_> {
     fn body(self) -> Bytes {
         match self {
             Self::Nothing | Self::NothingForMetadata | Self::NothingForTable => Bytes::new(),
-            Self::New(value) | Self::Whole(value) | Self::Steps(value) | Self::Merged(value) => {
-                Bytes::from(value.to_string())
-            }
+            Self::New(value)
+            | Self::Whole(value)
+            | Self::Steps(value)
+            | Self::Merged(value)
+            | Self::Deleted(value) => Bytes::from(value.to_string()),
         }
     }
 }
@@ -104,11 +109,12 @@ pub(super) struct Session {
 impl Session {
     /// Reads whom to trust. Nothing is sent yet.
     pub(super) fn open(access: &Access) -> Result<Self, KubernetesError> {
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(access.tls()?)
-            .https_only()
-            .enable_http1()
-            .build();
+        let connector = HttpsConnectorBuilder::new().with_tls_config(access.tls()?);
+        let connector = match access.is_proxy() {
+            true => connector.https_or_http(),
+            false => connector.https_only(),
+        };
+        let connector = connector.enable_http1().build();
         Ok(Self {
             http: Client::builder(TokioExecutor::new()).build(connector),
             access: access.clone(),
@@ -153,10 +159,13 @@ impl Session {
             "" => "/api/v1".to_owned(),
             group => format!("/apis/{group}/v1"),
         };
-        let request = Request::builder()
+        let mut request = Request::builder();
+        if let Some(bearer) = self.access.bearer()? {
+            request = request.header(AUTHORIZATION, bearer);
+        }
+        let request = request
             .method(ask.content.method())
             .uri(format!("{}{group}/{}", self.access.server(), ask.path))
-            .header(AUTHORIZATION, self.access.bearer()?)
             .header(ACCEPT, ask.content.accepted())
             .header(CONTENT_TYPE, ask.content.media_type())
             .body(Full::new(ask.content.body()))

@@ -197,8 +197,8 @@ impl Session {
     }
 }
 
-/// Whether it is a DNS subdomain, so that it cannot lead to another object.
-pub(super) fn is_name(text: &str) -> bool {
+/// Whether it is a DNS subdomain, as names of objects are, so that it cannot lead to another object.
+pub(crate) fn is_name(text: &str) -> bool {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
     let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
     let bytes = text.as_bytes();

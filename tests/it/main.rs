@@ -33,6 +33,7 @@ mod listing;
 mod metrics;
 mod modify;
 mod moto;
+mod move_zone;
 mod node;
 mod options;
 mod outage;

@@ -1,4 +1,4 @@
-//! docs/OPTIONS.md and `--help` name the same flags, with the same environment variables and defaults.
+//! docs/OPTIONS.md, docs/MOVE-ZONE.md and `--help` name the same flags, with the same environment variables and defaults.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,16 +24,35 @@ type Flags = BTreeMap<(String, String), Said>;
 
 #[test]
 fn the_page_and_the_help_say_the_same() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPTIONS.md");
-    let written = page_flags(&fs::read_to_string(page).unwrap());
+    let written = page_flags(&page("docs/OPTIONS.md"));
     let mut told = Flags::new();
     for role in ROLES.into_iter().chain([HOOK]) {
         told.extend(help_flags(role, &help(role)));
     }
     assert!(told.len() > 30, "only {} flags were found", told.len());
-    for (flag, said) in &told {
+    agree(&told, &written);
+}
+
+/// What finds EC2 and Kubernetes is the controller's, and described there.
+#[test]
+fn a_command_of_its_own_says_what_it_takes_besides() {
+    const COMMAND: &str = "move-zone";
+    let roles = page_flags(&page("docs/OPTIONS.md"));
+    let of_roles = |flag: &str| roles.contains_key(&("controller".to_owned(), flag.to_owned()));
+    let mut told = help_flags(COMMAND, &help(COMMAND));
+    told.retain(|(_, flag), _| !of_roles(flag));
+    assert!(told.len() > 15, "only {} flags were found", told.len());
+    agree(&told, &page_flags(&page("docs/MOVE-ZONE.md")));
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+fn agree(told: &Flags, written: &Flags) {
+    for (flag, said) in told {
         let known = written.get(flag);
-        assert!(known.is_some(), "{flag:?} is not in docs/OPTIONS.md");
+        assert!(known.is_some(), "{flag:?} is on no page");
         let known = known.unwrap();
         assert_eq!(known.variable, said.variable, "variable of {flag:?}");
         // What depends on the machine is described on the page, and is no default for clap.

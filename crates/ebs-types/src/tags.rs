@@ -35,6 +35,8 @@ pub mod keys {
     pub const PVC_NAMESPACE: &str = "kubernetes.io/created-for/pvc/namespace";
     /// Name of the PV a volume was made for.
     pub const PV_NAME: &str = "kubernetes.io/created-for/pv/name";
+    /// The volume whose data a volume or snapshot was made to bring to another zone.
+    pub const MOVED_FROM: &str = "ebs.csi.aws.com/moved-from";
     /// `true` on a volume whose IOPS grow with its size.
     pub const IOPS_GROW: &str = "ebs.csi.aws.com/AllowAutoIOPSIncreaseOnModify";
     /// The IOPS per GiB that such a volume is to have.

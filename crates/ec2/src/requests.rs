@@ -174,6 +174,8 @@ pub enum SnapshotQuery {
     Names(Vec<String>),
     /// The account's own snapshots whose tag `CSIVolumeGroupSnapshotName` is one of these, at most 200.
     Groups(Vec<String>),
+    /// The account's own snapshots of this volume, whoever made them.
+    OfVolume(VolumeId),
     /// The account's own snapshots that carry the driver's cluster mark: a page of at most `max` (5 to 1,000).
     Marked {
         /// Only those of this volume.

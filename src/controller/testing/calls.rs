@@ -416,6 +416,11 @@ impl Ec2 for FakeEc2 {
                 }
                 SnapshotQuery::Names(names) => Ok(state.snapshots_of(names, Snapshot::name)),
                 SnapshotQuery::Groups(names) => Ok(state.snapshots_of(names, Snapshot::group)),
+                SnapshotQuery::OfVolume(volume) => {
+                    let of = |s: &&Snapshot| s.volume.as_ref() == Some(volume);
+                    let items = state.snapshots.values().filter(of).cloned().collect();
+                    Ok(Page { items, next: None })
+                }
                 SnapshotQuery::Marked { volume, max, token } => {
                     let of = |s: &&Snapshot| {
                         let marked = s.tags.contains_key(keys::CLUSTER_MARK);

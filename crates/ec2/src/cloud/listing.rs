@@ -43,6 +43,18 @@ impl Cloud {
         Ok(page)
     }
 
+    /// The account's own snapshots of a volume, whoever made them, oldest first, without those that were deleted from here. One
+    /// that was made a moment ago may be missing.
+    ///
+    /// # Errors
+    /// [`Ec2Error`], never for want of the volume or of a snapshot.
+    pub async fn snapshots_of(&self, volume: &VolumeId) -> Result<Vec<Snapshot>, Ec2Error> {
+        let query = SnapshotQuery::OfVolume(volume.clone());
+        let mut found = self.list_snapshots(&query).await?.items;
+        found.sort_by(|a, b| (a.started, &a.id).cmp(&(b.started, &b.id)));
+        Ok(found)
+    }
+
     /// What EBS's checks say of a volume, as EC2 describes it after this call began.
     ///
     /// # Errors

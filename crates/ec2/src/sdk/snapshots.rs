@@ -65,6 +65,15 @@ pub(super) async fn describe(
             let names = filter(tag, names.iter().map(String::as_str));
             all_pages(client, builder.owner_ids("self").filters(names), Some(PAGE)).await
         }
+        SnapshotQuery::OfVolume(volume) => {
+            let volume = filter("volume-id", [volume.as_str()]);
+            all_pages(
+                client,
+                builder.owner_ids("self").filters(volume),
+                Some(PAGE),
+            )
+            .await
+        }
         SnapshotQuery::Marked { volume, max, token } => {
             let mut builder = builder
                 .owner_ids("self")

@@ -195,3 +195,14 @@ async fn snapshots_of_no_volume_are_read() {
         ],
     );
 }
+
+#[tokio::test]
+async fn all_snapshots_of_a_volume_are_asked_for_whoever_made_them() {
+    let server = Server::start([done("DescribeSnapshots", "<snapshotSet/>")]).await;
+    let query = SnapshotQuery::OfVolume(volume_id());
+    let page = server.ec2.describe_snapshots(&query).await.unwrap();
+    assert!(page.items.is_empty() && page.next.is_none());
+    let request = &server.requests()[0];
+    has(request, &["Owner.1=self", "Filter.1.Name=volume-id"]);
+    assert!(!request.contains("Filter.2"), "{request}");
+}
