@@ -19,7 +19,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 RUN rustup target add "$(uname -m)-unknown-linux-musl"
 WORKDIR /src
-COPY Cargo.toml Cargo.lock build.rs ./
+COPY Cargo.toml Cargo.lock ./
 COPY crates crates
 COPY data data
 COPY proto proto
@@ -29,7 +29,7 @@ ARG TARGETARCH
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,id=target-$TARGETARCH \
     musl="$(uname -m)-unknown-linux-musl" \
-    && cargo build --release --locked --target "$musl" --package ebs-csi \
+    && cargo rustc --release --locked --target "$musl" --package ebs-csi --bin ebs-csi -- -C relocation-model=static \
     && cp "target/$musl/release/ebs-csi" /ebs-csi
 
 # --- The emulated EC2 of the chart's emulator.enabled: docker build --target lab --tag ebs-lab:0.1.0 . ---

@@ -76,8 +76,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     };
     crate::telemetry::init(config.log);
     // Before there are threads: each has capabilities of its own.
-    confine(&config.role)?;
-    let runtime = runtime()?;
+    let duty = duty(&config.role);
+    give_up_rights(duty)?;
+    let runtime = runtime(duty)?;
     let ended = runtime.block_on(wire::run(config));
     // Work beyond the drain limit may hang in the kernel: this process must not wait for it.
     runtime.shutdown_background();
@@ -94,15 +95,14 @@ impl Service {
     }
 }
 
-/// Gives up what this role does not need (docs/SECURITY.md).
-fn confine(role: &Role) -> anyhow::Result<()> {
-    let duty = match role {
+fn duty(role: &Role) -> Duty {
+    match role {
         Role::Controller(_) => Duty::Network,
         Role::Node(_) | Role::All(..) => Duty::Node,
-    };
-    give_up_rights(duty)
+    }
 }
 
+/// Gives up what is not needed (docs/SECURITY.md).
 fn give_up_rights(duty: Duty) -> anyhow::Result<()> {
     let Confinement {
         kept,
@@ -120,10 +120,14 @@ fn give_up_rights(duty: Duty) -> anyhow::Result<()> {
 }
 
 /// One worker is enough for a thousand RPCs a second, and spares them the waking of others: a node waits for programs and the kernel most
-/// of the time, a controller for EC2.
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+/// of the time, a controller for EC2. A call to EC2 is thousands of small allocations: threads that make such keep what they freed.
+fn runtime(duty: Duty) -> anyhow::Result<tokio::runtime::Runtime> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(1);
+    if matches!(duty, Duty::Network) {
+        builder.on_thread_start(host::heap::keep);
+        builder.on_thread_stop(host::heap::give_back);
+    }
     // Blocking threads do the system calls of a node's operations. A volume that does not answer keeps one or two: a node has up to
     // 128 volumes, and those that answer need theirs. They end when there is nothing to do.
     builder

@@ -27,6 +27,11 @@ mod architecture;
 
 use std::process::ExitCode;
 
+// Tests have one that counts.
+#[cfg(not(test))]
+#[global_allocator]
+static HEAP: host::Heap = host::Heap;
+
 fn main() -> ExitCode {
     cli::main()
 }

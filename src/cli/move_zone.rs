@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use ebs_types::{FsType, SnapshotId, VolumeId, Zone};
 use ec2::{Cloud, CloudSettings, Ec2};
+use host::Duty;
 use tracing::Level;
 
 use super::ec2::Ec2Args;
@@ -219,8 +220,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         level: Level::WARN,
     });
     let (order, ec2, metadata) = args.into_order()?;
-    super::give_up_rights(host::Duty::Network)?;
-    runtime()?.block_on(async {
+    super::give_up_rights(Duty::Network)?;
+    runtime(Duty::Network)?.block_on(async {
         let surroundings = Surroundings::new(metadata, false, Metrics::new())?;
         let client: Arc<dyn Ec2> = Arc::new(wire::client(&ec2, &surroundings).await?);
         let cloud = Cloud::new(

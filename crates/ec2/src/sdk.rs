@@ -78,7 +78,9 @@ impl SdkEc2 {
     }
 
     async fn shared(&self) -> &SdkConfig {
-        self.shared.get_or_init(|| self.plan.load()).await
+        // Large, and needed once: no call holds room for it.
+        let load = || Box::pin(self.plan.load());
+        self.shared.get_or_init(load).await
     }
 }
 

@@ -5,6 +5,7 @@
 //! Doesn't answer for: when a call leaves, which `pace` decides and which learns here what EC2 throttled.
 
 use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,7 +114,7 @@ where
             }
         };
         let began = Instant::now();
-        let result = attempt().await;
+        let result = begin(&attempt).await;
         let result = result.map_err(|error| failure::read(action, &error));
         let metrics = client.pacer.metrics();
         metrics.ended(action, began.elapsed(), result.as_ref().err());
@@ -145,4 +146,9 @@ where
         );
         sleep(pause).await;
     }
+}
+
+/// Begins an attempt. The SDK's are large, some kilobytes: whoever waits for a turn holds no room for one.
+fn begin<F: Future>(attempt: &impl Fn() -> F) -> Pin<Box<F>> {
+    Box::pin(attempt())
 }

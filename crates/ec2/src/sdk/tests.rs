@@ -468,3 +468,24 @@ async fn the_status_of_volumes_is_read(
     ];
     has(&server.requests()[0], &sent);
 }
+
+/// A thousand calls may wait for their turns, each in its future.
+#[tokio::test]
+async fn a_call_that_waits_for_its_turn_is_small() {
+    let (server, request, device) = (Server::start([]).await, create_volume(), device());
+    let client = &server.ec2;
+    let attach = AttachVolume {
+        volume: volume_id(),
+        instance: instance_id(),
+        device,
+        card: None,
+    };
+    let (volume, instance) = (volume_id(), instance_id());
+    let sizes = [
+        size_of_val(&*client.create_volume(&request)),
+        size_of_val(&*client.attach_volume(&attach)),
+        size_of_val(&*client.detach_volume(&volume, &instance)),
+        size_of_val(&*client.delete_volume(&volume)),
+    ];
+    assert!(sizes.iter().all(|size| *size <= 2 << 10), "{sizes:?}");
+}
