@@ -93,3 +93,17 @@ async fn whose_turn_would_come_too_late_is_told_so_and_leaves_nothing_behind() {
     let there = world.cloud.volumes().await.unwrap();
     assert_eq!(there.len(), 1, "{there:?}");
 }
+
+/// An account whose changes share a bucket that is far smaller than EC2's own of each kind.
+#[tokio::test]
+async fn who_is_told_what_the_account_has_for_all_changes_asks_for_no_more() {
+    let world = world_started_with(&[("--ec2-mutations-per-second", "10")]).await;
+    // Twice what the driver may have at once: on a slow machine calls that left one by one arrive together.
+    let account = json!({"account": {"capacity": 20, "per_second": 10.0}});
+    world.cloud.throttle(&account).await.unwrap();
+    let orders: Vec<_> = (0..40).map(|n| world.order(&format!("pvc-{n}"))).collect();
+    let claims = join_all(orders.iter().map(|order| world.controller.create(order))).await;
+    assert!(claims.iter().all(Result::is_ok), "{claims:?}");
+    assert_eq!(throttled(&world, "CreateVolume").await, 0);
+    assert_eq!(calls(&world, "CreateVolume").await, 40);
+}
